@@ -34,8 +34,8 @@ typedef enum HttpEvent
 	HTTP_NEED_MORE, /* everything was used, nothing to report yet */
 	HTTP_HEAD_DONE, /* method, target, fields and flags are valid now */
 	HTTP_BODY_DATA, /* *body, *body_len are a piece of the decoded body */
-	HTTP_DONE,		/* the request is complete; call http_parser_reset() for the next */
-	HTTP_REFUSED	/* status and reason are set; answer and close */
+	HTTP_DONE,      /* the request is complete; call http_parser_reset() for the next */
+	HTTP_REFUSED    /* status and reason are set; answer and close */
 } HttpEvent;
 
 typedef enum HttpMethod
@@ -52,10 +52,10 @@ typedef enum HttpMethod
 
 typedef struct HttpLimits
 {
-	size_t head_bytes;	 /* request line, fields and the empty line; at most HTTP_HEAD_MAX */
-	int fields;			 /* at most HTTP_FIELDS_MAX */
+	size_t head_bytes;   /* request line, fields and the empty line; at most HTTP_HEAD_MAX */
+	int fields;          /* at most HTTP_FIELDS_MAX */
 	size_t target_bytes; /* as received */
-	size_t body_bytes;	 /* decoded */
+	size_t body_bytes;   /* decoded */
 } HttpLimits;
 
 /* 16 KB, 64 fields, 2 KB, 1 MB */
@@ -85,39 +85,43 @@ typedef struct HttpParser
 {
 	/* Valid from HTTP_HEAD_DONE on.  Read them, or the accessors below. */
 	HttpMethod method;
-	int minor;			 /* 0 or 1: HTTP/1.minor */
-	bool keep_alive;	 /* the connection may serve another request */
+	int minor;            /* 0 or 1: HTTP/1.minor */
+	bool keep_alive;      /* the connection may serve another request */
 	bool expect_continue; /* send 100 before reading the body; only ever with has_body */
 	bool has_body;
 	bool is_chunked;
 	bool wants_upgrade; /* HTTP/1.1 with Connection: upgrade and an Upgrade field */
-	bool is_asterisk;	/* OPTIONS *: path is "*" */
+	bool is_asterisk;   /* OPTIONS *: path is "*" */
 	bool has_query;
 	uint64_t content_length; /* 0 when chunked */
 	int field_count;
 
 	/* Valid after HTTP_REFUSED. */
-	int status;			/* 400 413 414 417 431 501 505 */
+	int status;         /* 400 413 414 417 431 501 505 */
 	const char *reason; /* fixed word, for the log and the problem body */
 
 	/* Private from here. */
 	char *head; /* borrows until http_parser_init() or the caller's end */
 	HttpLimits limits;
 	uint32_t head_len;
-	uint32_t line_at;	 /* where the current line starts */
-	uint32_t field_seen; /* one bit per field that may come once */
+	uint32_t line_at;     /* where the current line starts */
+	uint32_t fields_seen; /* one bit per field that may come once */
 	uint8_t state;
 	uint8_t chunk_digits;
 	bool is_head_done;
 	bool after_cr;
 	bool skipped_empty_line;
+	bool has_host;
+	bool has_length;
+	bool has_upgrade;
+	bool is_close_asked;
+	bool is_keep_asked;
+	bool is_upgrade_asked;
 	uint16_t extension_len;
 	uint16_t trailer_len;
 	uint16_t trailer_count;
-	uint16_t transfer_encoding_count;
-	uint16_t content_length_count;
-	uint64_t body_left;
-	uint64_t body_total;
+	uint64_t body_left;  /* of the body, or of the current chunk */
+	uint64_t body_total; /* of the chunks so far */
 	HttpPart method_part;
 	HttpPart target;
 	HttpPart path;

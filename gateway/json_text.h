@@ -19,7 +19,7 @@
 #define JSON_DEPTH_DEFAULT 32
 #define JSON_DEPTH_MAX 64
 #define JSON_TOP_MEMBERS_MAX 256
-#define JSON_NUMBER_MAX 64	 /* characters */
+#define JSON_NUMBER_MAX 64    /* characters */
 #define JSON_EXPONENT_MAX 308 /* the range of an IEEE double */
 
 /*
@@ -29,11 +29,11 @@
  */
 typedef struct JsonText
 {
-	char *at;	 /* NUL-terminated while ok */
-	size_t len;	 /* without the NUL */
+	char *at;    /* NUL-terminated while ok */
+	size_t len;  /* without the NUL */
 	size_t size; /* room at at */
-	size_t max;	 /* never longer than this */
-	char *room;	 /* borrows until json_text_free() */
+	size_t max;  /* never longer than this */
+	char *room;  /* borrows until json_text_free() */
 	bool has_failed;
 	bool needs_comma;
 } JsonText;
@@ -66,7 +66,7 @@ extern void json_add_number_member(JsonText *text, const char *name, int64_t num
 
 typedef struct JsonFault
 {
-	size_t offset;		/* of the byte where the text stopped being acceptable */
+	size_t offset;      /* of the byte where the text stopped being acceptable */
 	const char *reason; /* fixed words, safe to show */
 } JsonFault;
 

@@ -22,17 +22,17 @@
 typedef enum UrlFault
 {
 	URL_OK,
-	URL_TOO_LONG,		   /* 414 */
-	URL_BAD_ESCAPE,		   /* % without two hex digits */
-	URL_BAD_CHARACTER,	   /* a byte RFC 3986 does not allow there unescaped */
-	URL_NUL,			   /* %00 */
-	URL_BAD_UTF8,		   /* decoded text is not UTF-8 */
-	URL_NOT_ROOTED,		   /* path does not start with / */
-	URL_DOT_SEGMENT,	   /* . or .., also when encoded */
-	URL_EMPTY_SEGMENT,	   /* //; 404, because no route has one */
+	URL_TOO_LONG,          /* 414 */
+	URL_BAD_ESCAPE,        /* % without two hex digits */
+	URL_BAD_CHARACTER,     /* a byte RFC 3986 does not allow there unescaped */
+	URL_NUL,               /* %00 */
+	URL_BAD_UTF8,          /* decoded text is not UTF-8 */
+	URL_NOT_ROOTED,        /* path does not start with / */
+	URL_DOT_SEGMENT,       /* . or .., also when encoded */
+	URL_EMPTY_SEGMENT,     /* //; 404, because no route has one */
 	URL_TOO_MANY_SEGMENTS, /* 404, because no route is that deep */
 	URL_TOO_MANY_PAIRS,
-	URL_EMPTY_NAME,	  /* ?=value */
+	URL_EMPTY_NAME,   /* ?=value */
 	URL_REPEATED_NAME /* the same name twice, compared decoded */
 } UrlFault;
 

@@ -20,8 +20,8 @@
 typedef struct WsHandshake
 {
 	char accept[WS_ACCEPT_SIZE]; /* value of Sec-WebSocket-Accept, NUL-terminated */
-	int status;					 /* when refused: 400 or 426; with 426 send Sec-WebSocket-Version: 13 */
-	const char *reason;			 /* when refused: fixed word */
+	int status;                  /* when refused: 400 or 426; with 426 send Sec-WebSocket-Version: 13 */
+	const char *reason;          /* when refused: fixed word */
 } WsHandshake;
 
 /* True when the request is a valid opening handshake; else status and reason say why not. */

@@ -1,0 +1,57 @@
+# Verbs only; how a part is built is written in that part.
+
+PYTHON := /usr/bin/python3
+# The folder of this file, whatever blanks it has, is where make stands.
+.PHONY: all build run stop demo psql test check bench fuzz soak format format-check docker-check \
+	install packages clean
+
+all: build
+
+packages:
+	@test/local/packages
+
+build: packages
+	@$(MAKE) --no-print-directory -s -C extension
+	@$(MAKE) --no-print-directory -s -C gateway
+	@test/local/server make
+
+run: build
+	@PORT='$(PORT)' test/local/run
+
+stop:
+	@test/local/stop
+
+demo:
+	@test/local/demo
+
+psql:
+	@test/local/psql
+
+test: build
+	@test/run $(SUITES)
+
+check: packages
+	@test/run check
+
+bench: build
+	@$(PYTHON) test/bench/bench.py
+
+# SECONDS is the time each fuzz target gets.
+fuzz: build
+	@test/fuzz/run $(or $(SECONDS),600)
+
+soak: build
+	@$(PYTHON) test/fault/soak.py
+
+format: packages
+	@test/check/format.sh write
+
+format-check: packages
+	@test/check/format.sh
+
+install:
+	@$(MAKE) --no-print-directory -C extension install
+	@$(MAKE) --no-print-directory -C gateway install
+
+clean:
+	@test/local/clean

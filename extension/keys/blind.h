@@ -19,18 +19,17 @@
 #include "keys/keyring.h"
 
 #define KN_BLIND_SIZE 16
-#define KN_BLIND_PURPOSE_MAX 32
 #define KN_SHA256_SIZE 32
 #define KN_EMAIL_MIN 3
 #define KN_EMAIL_MAX 254
 
-/* Uses the current index key; purpose is the name of the column, 1..KN_BLIND_PURPOSE_MAX bytes. */
+/* Uses the current index key; purpose is the name of the column, 1..KN_PURPOSE_MAX bytes. */
 extern bool kn_blind_index(const KnKeyring *ring, const char *purpose,
 						   const char *normalised, size_t len,
 						   unsigned char out[KN_BLIND_SIZE]);
 
-/* The same under a named key, for looking up what an older key indexed. */
-extern bool kn_blind_index_with(const KnKey *key, const char *purpose,
+/* The same under a key of the ring, for looking up what an older key indexed. */
+extern bool kn_blind_index_with(const KnKeyring *ring, const KnKey *key, const char *purpose,
 								const char *normalised, size_t len,
 								unsigned char out[KN_BLIND_SIZE]);
 

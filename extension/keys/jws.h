@@ -51,10 +51,6 @@ extern KnJwsStatus kn_jws_verify(const KnKeyring *ring, const char *token, size_
 /* Uses the current signing key; false when claims are not ours to make or out is too small. */
 extern bool kn_jws_sign(const KnKeyring *ring, const KnClaims *claims, char *out, size_t size);
 
-/* signature is r and s, 32 bytes each; pkey is an EVP_PKEY on P-256. */
-extern bool kn_es256_verify(void *pkey, const void *data, size_t len,
-							const unsigned char signature[64]);
-
 /* base64url of version (1), session (16), generation (8, big endian), HMAC-SHA-256 (32). */
 extern bool kn_refresh_make(const KnKeyring *ring, const unsigned char session[16],
 							uint64_t generation, char *out, size_t size);

@@ -22,6 +22,8 @@
 #define KN_KEYRING_TEXT_MAX 65536
 #define KN_KEYRING_KEYS_MAX 256
 
+#define KN_PURPOSE_MAX 32 /* bytes of a derived key's purpose */
+
 typedef enum KnKeyKind
 {
 	KN_KEY_WRAP,      /* wraps the data key of each survivor */
@@ -74,6 +76,10 @@ extern const KnKey *kn_keyring_current(const KnKeyring *ring, KnKeyKind kind);
 extern const KnKey *kn_keyring_find(const KnKeyring *ring, KnKeyKind kind, uint16_t id);
 extern int kn_keyring_count(const KnKeyring *ring, KnKeyKind kind);
 extern const KnKey *kn_keyring_at(const KnKeyring *ring, KnKeyKind kind, int i); /* by rising id */
+
+/* A key derived from one of the ring's, kept by the ring; borrowed, NULL on failure. */
+extern const unsigned char *kn_keyring_derive(const KnKeyring *ring, const KnKey *key,
+											  const char *purpose);
 
 /* A sentence safe to show: names no path and no secret. */
 extern const char *kn_keyring_describe(KnKeyringStatus status);

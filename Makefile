@@ -38,7 +38,7 @@ bench: build
 
 # SECONDS is the time each fuzz target gets.
 fuzz: build
-	@test/fuzz/run $(or $(SECONDS),600)
+	@test/local/fuzz all $(or $(SECONDS),600)
 
 soak: build
 	@$(PYTHON) test/fault/soak.py

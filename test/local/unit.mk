@@ -1,0 +1,23 @@
+# Builds one test program of test/unit or test/fuzz; run from the top folder with TEST, CC and SANITIZE.
+# The program says in its first lines what it is made of:
+#   /* sources: gateway/url.c extension/keys/jws.c */
+#   /* libs: crypto */
+name := $(basename $(notdir $(TEST)))
+out := .build/$(notdir $(patsubst %/,%,$(dir $(TEST))))/$(name)
+said = $(shell sed -n 's|^/\* *$(1): *\(.*[^ ]\) *\*/$$|\1|p' '$(TEST)')
+sources := $(TEST) $(call said,sources)
+objects := $(patsubst %.c,$(out)/%.o,$(sources))
+
+CFLAGS = -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wall -Wextra -Werror \
+	-Wno-unused-parameter -Wno-sign-compare -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
+	-iquote . -iquote extension -iquote gateway -iquote $(dir $(TEST)) \
+	-MMD -MP
+
+$(out)/$(name): $(objects)
+	$(CC) -fsanitize=$(SANITIZE) -o $@ $^ $(addprefix -l,$(call said,libs))
+
+$(out)/%.o: %.c
+	@mkdir -p $(dir $@)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+-include $(objects:.o=.d)

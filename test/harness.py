@@ -54,6 +54,7 @@ import websockets
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOCAL = os.path.join(ROOT, "test", "local")
+PROGRAM = os.path.join(ROOT, ".build", "gateway", "kintaraa-gateway")
 DEADLINE = float(os.environ.get("KN_DEADLINE", "20"))
 
 Answer = collections.namedtuple("Answer", "status headers body")
@@ -238,7 +239,7 @@ class Gateway(_Started):
         self.cluster = cluster
         self.port = port or free_port()
         self.host = "127.0.0.1"
-        self.program = program or os.path.join(ROOT, ".build", "gateway", "kintaraa-gateway")
+        self.program = program or os.environ.get("KN_GATEWAY_PROGRAM") or PROGRAM
         self.wrapper = list(wrapper)
         self.folder = os.path.join(home(), "gateway", "%d-%s" % (os.getpid(), uuid.uuid4().hex[:6]))
         os.makedirs(self.folder)

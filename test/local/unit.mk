@@ -2,6 +2,7 @@
 # The program says in its first lines what it is made of:
 #   /* sources: gateway/url.c extension/keys/jws.c */
 #   /* libs: crypto */
+# gateway/limits.h must not hide <limits.h>, hence its folder is searched last.
 name := $(basename $(notdir $(TEST)))
 out := .build/$(notdir $(patsubst %/,%,$(dir $(TEST))))/$(name)
 said = $(shell sed -n 's|^/\* *$(1): *\(.*[^ ]\) *\*/$$|\1|p' '$(TEST)')
@@ -10,7 +11,7 @@ objects := $(patsubst %.c,$(out)/%.o,$(sources))
 
 CFLAGS = -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-sign-compare -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
-	-iquote . -iquote extension -iquote gateway -iquote $(dir $(TEST)) \
+	-I. -Iextension -I$(dir $(TEST)) -idirafter gateway\
 	-MMD -MP
 
 $(out)/$(name): $(objects)

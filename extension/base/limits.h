@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * limits.h
+ *	  Every numeric limit of the extension, one line each.
+ *
+ * Each has a test at it and a test one over it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_BASE_LIMITS_H
+#define KN_BASE_LIMITS_H
+
+/* clang-format off */
+#define KN_SERVER_MIN            150019     /* oldest server with the row security fixes we rely on */
+#define KN_STATEMENT_ARGS        24         /* parameters of one of our SQL statements */
+#define KN_PATH_MAX              4          /* variable segments of a route */
+#define KN_CLIENT_ID_MAX         64         /* characters of an id made by a phone */
+#define KN_EMAIL_MAX             254        /* bytes */
+#define KN_NAME_MAX              100        /* characters of a person's first or last name */
+#define KN_PHONE_MAX             32         /* characters */
+#define KN_DESCRIPTION_MAX       65536      /* characters of a narrative */
+#define KN_ADDRESS_MAX           1000       /* characters of an address or place text */
+#define KN_NOTE_MAX              4000       /* characters of a reason or note */
+#define KN_SERVICES_MAX          16         /* services one report may ask for */
+#define KN_IGNORED_MAX           64         /* entries of "ignored" in an answer */
+#define KN_LIST_DEFAULT          50         /* rows of a list page */
+#define KN_LIST_MAX              100        /* rows of a list page at most */
+#define KN_ACCOUNTS_PER_EMAIL    8          /* accounts one e-mail may have, tested with one hash */
+#define KN_ACCESS_SECONDS        900        /* life of an access token */
+#define KN_SKEW_SECONDS          30         /* clock skew allowed in a token */
+#define KN_REUSE_SECONDS         60         /* a rotated refresh token still answers with the current pair */
+#define KN_SURVIVOR_SESSION_DAYS 180        /* sliding */
+#define KN_STAFF_SESSION_HOURS   12         /* sliding */
+#define KN_TOKEN_CACHE_ENTRIES   16384      /* verified tokens in shared memory */
+#define KN_JSON_NUMBER_DIGITS    40         /* digits of a number that is kept from client JSON */
+#define KN_STAMPS_MAX            20000      /* changed records one transaction may remember */
+#define KN_BARRED_MAX            256        /* principals a survivor may bar from one case */
+#define KN_OFFERS_MAX            8          /* parallel offers of one escalation level */
+/* clang-format on */
+
+#endif

@@ -1,0 +1,321 @@
+/*-------------------------------------------------------------------------
+ *
+ * spi.c
+ *	  Prepared statements run as the role that owns their rights.
+ *
+ * Called from every *_store.c.  The user is switched for the length of one
+ * statement; an error leaves the switch to (sub)transaction abort, which
+ * restores the user that was current when it began.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "base/spi.h"
+
+static const char *const actor_name[KN_ACTORS] = {
+	[KN_AS_DOOR] = "kintaraa_door",
+	[KN_AS_DISPATCH] = "kintaraa_dispatch",
+	[KN_AS_SYSTEM] = "kintaraa_system",
+};
+
+static Oid actor_role[KN_ACTORS];
+static bool watches_roles = false;
+static bool read_only = false;
+
+static void forget_roles(Datum arg, int cacheid, uint32 hashvalue);
+static void prepare(KnStatement *statement);
+
+void
+kn_arg_datum(KnArgs *args, Datum value, bool is_null)
+{
+	if (args->n >= KN_STATEMENT_ARGS)
+		elog(ERROR, "more than %d parameters", KN_STATEMENT_ARGS);
+	args->value[args->n] = value;
+	args->null[args->n] = is_null ? 'n' : ' ';
+	args->n++;
+}
+
+void
+kn_arg_uuid(KnArgs *args, const pg_uuid_t *value)
+{
+	kn_arg_datum(args, UUIDPGetDatum(value), value == NULL);
+}
+
+void
+kn_arg_text(KnArgs *args, const char *value)
+{
+	kn_arg_datum(args, value ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+}
+
+void
+kn_arg_bytes(KnArgs *args, const void *value, Size len)
+{
+	bytea *copy = NULL;
+
+	if (value != NULL)
+	{
+		copy = palloc(VARHDRSZ + len);
+		SET_VARSIZE(copy, VARHDRSZ + len);
+		memcpy(VARDATA(copy), value, len);
+	}
+	kn_arg_bytea(args, copy);
+}
+
+void
+kn_arg_bytea(KnArgs *args, bytea *value)
+{
+	kn_arg_datum(args, PointerGetDatum(value), value == NULL);
+}
+
+void
+kn_arg_int(KnArgs *args, int32 value)
+{
+	kn_arg_datum(args, Int32GetDatum(value), false);
+}
+
+void
+kn_arg_bigint(KnArgs *args, int64 value)
+{
+	kn_arg_datum(args, Int64GetDatum(value), false);
+}
+
+void
+kn_arg_float(KnArgs *args, double value, bool is_null)
+{
+	kn_arg_datum(args, Float8GetDatum(value), is_null);
+}
+
+void
+kn_arg_bool(KnArgs *args, bool value)
+{
+	kn_arg_datum(args, BoolGetDatum(value), false);
+}
+
+void
+kn_arg_time(KnArgs *args, TimestampTz value)
+{
+	kn_arg_datum(args, TimestampTzGetDatum(value), false);
+}
+
+void
+kn_arg_time_or_null(KnArgs *args, TimestampTz value)
+{
+	kn_arg_datum(args, TimestampTzGetDatum(value), value == 0);
+}
+
+void
+kn_arg_text_array(KnArgs *args, char *const *values, int n)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		items[i] = CStringGetTextDatum(values[i]);
+	kn_arg_datum(args,
+				 PointerGetDatum(construct_array(items, n, TEXTOID, -1, false, TYPALIGN_INT)),
+				 false);
+}
+
+void
+kn_arg_uuid_array(KnArgs *args, const pg_uuid_t *values, int n)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		items[i] = UUIDPGetDatum(&values[i]);
+	kn_arg_datum(args,
+				 PointerGetDatum(construct_array(items, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR)),
+				 false);
+}
+
+uint64
+kn_run(KnStatement *statement, const KnArgs *args)
+{
+	Oid user;
+	int context;
+	Oid role = kn_actor_role(statement->actor);
+	int result;
+
+	Assert(args->n == statement->nargs);
+	GetUserIdAndSecContext(&user, &context);
+	if (user != role)
+		SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE);
+	if (statement->plan == NULL)
+		prepare(statement);
+	result = SPI_execute_plan(statement->plan, (Datum *) args->value, args->null,
+							  read_only && !statement->writes, 0);
+	if (result < 0)
+		elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
+	if (user != role)
+		SetUserIdAndSecContext(user, context);
+	return SPI_processed;
+}
+
+uint64
+kn_run0(KnStatement *statement)
+{
+	KnArgs none = {0};
+
+	return kn_run(statement, &none);
+}
+
+static void
+prepare(KnStatement *statement)
+{
+	SPIPlanPtr plan = SPI_prepare(statement->sql, statement->nargs, (Oid *) statement->types);
+
+	if (plan == NULL)
+		elog(ERROR, "statement does not prepare: %s", SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	statement->plan = plan;
+}
+
+void
+kn_spi_read_only(bool on)
+{
+	read_only = on;
+}
+
+KnRows
+kn_rows(void)
+{
+	return (KnRows){.table = SPI_tuptable, .n = SPI_processed};
+}
+
+Datum
+kn_col(const KnRows *rows, uint64 row, int column, bool *is_null)
+{
+	Assert(row < rows->n);
+	return SPI_getbinval(rows->table->vals[row], rows->table->tupdesc, column, is_null);
+}
+
+bool
+kn_col_is_null(const KnRows *rows, uint64 row, int column)
+{
+	bool is_null;
+
+	(void) kn_col(rows, row, column, &is_null);
+	return is_null;
+}
+
+char *
+kn_col_text(const KnRows *rows, uint64 row, int column)
+{
+	bool is_null;
+	Datum value = kn_col(rows, row, column, &is_null);
+
+	return is_null ? NULL : TextDatumGetCString(value);
+}
+
+bool
+kn_col_uuid(const KnRows *rows, uint64 row, int column, pg_uuid_t *out)
+{
+	bool is_null;
+	Datum value = kn_col(rows, row, column, &is_null);
+
+	if (is_null)
+		return false;
+	*out = *DatumGetUUIDP(value);
+	return true;
+}
+
+bytea *
+kn_col_bytea(const KnRows *rows, uint64 row, int column)
+{
+	bool is_null;
+	Datum value = kn_col(rows, row, column, &is_null);
+
+	return is_null ? NULL : DatumGetByteaPP(value);
+}
+
+int32
+kn_col_int(const KnRows *rows, uint64 row, int column, int32 if_null)
+{
+	bool is_null;
+	Datum value = kn_col(rows, row, column, &is_null);
+
+	return is_null ? if_null : DatumGetInt32(value);
+}
+
+int64
+kn_col_bigint(const KnRows *rows, uint64 row, int column, int64 if_null)
+{
+	bool is_null;
+	Datum value = kn_col(rows, row, column, &is_null);
+
+	return is_null ? if_null : DatumGetInt64(value);
+}
+
+double
+kn_col_float(const KnRows *rows, uint64 row, int column, double if_null)
+{
+	bool is_null;
+	Datum value = kn_col(rows, row, column, &is_null);
+
+	return is_null ? if_null : DatumGetFloat8(value);
+}
+
+bool
+kn_col_bool(const KnRows *rows, uint64 row, int column)
+{
+	bool is_null;
+	Datum value = kn_col(rows, row, column, &is_null);
+
+	return !is_null && DatumGetBool(value);
+}
+
+TimestampTz
+kn_col_time(const KnRows *rows, uint64 row, int column)
+{
+	bool is_null;
+	Datum value = kn_col(rows, row, column, &is_null);
+
+	return is_null ? 0 : DatumGetTimestampTz(value);
+}
+
+char **
+kn_col_text_array(const KnRows *rows, uint64 row, int column, int *n)
+{
+	bool is_null;
+	Datum value = kn_col(rows, row, column, &is_null);
+	Datum *items;
+	char **texts;
+
+	*n = 0;
+	if (is_null)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &items, NULL, n);
+	texts = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		texts[i] = TextDatumGetCString(items[i]);
+	return texts;
+}
+
+Oid
+kn_actor_role(KnActor actor)
+{
+	if (!watches_roles)
+	{
+		CacheRegisterSyscacheCallback(AUTHOID, forget_roles, (Datum) 0);
+		watches_roles = true;
+	}
+	if (!OidIsValid(actor_role[actor]))
+		actor_role[actor] = get_role_oid(actor_name[actor], false);
+	return actor_role[actor];
+}
+
+/* A role of ours may be dropped and made again; its OID is looked up anew then. */
+static void
+forget_roles(Datum arg, int cacheid, uint32 hashvalue)
+{
+	memset(actor_role, 0, sizeof(actor_role));
+}

@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * door.h
+ *	  The wrapper around every door: prove, run, stamp, audit, answer.
+ *
+ * A door is a C function behind a SQL function of kintaraa_api.  Its body
+ * writes its answer into call->json and may raise; a refusal of class KN0xx to
+ * KN4xx is rolled back to the start of the body, audited and returned as an
+ * outcome, so that its trace commits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_IDENTITY_DOOR_H
+#define KN_IDENTITY_DOOR_H
+
+#include "fmgr.h"
+
+#include "base/input.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "identity/caller.h"
+
+typedef enum KnOutcome
+{
+	KN_OK,
+	KN_CREATED,
+	KN_ACCEPTED,
+	KN_NONE
+} KnOutcome;
+
+typedef struct KnCall
+{
+	const struct KnDoor *door;
+	const KnCaller *caller; /* NULL in an open door */
+	int n_path;
+	char *path[KN_PATH_MAX];
+	Jsonb *query;
+	Jsonb *body; /* NULL when there is none */
+	char *request_id;
+	char *network;
+	char *device;
+	char *language;
+	char *if_match;
+	char *idempotency_key;
+	/* the answer */
+	KnOutcome outcome;
+	KnJson json;
+	/* what the audit entry says */
+	const char *noun;
+	bool has_target;
+	pg_uuid_t target;
+	const char *fields;
+	bool unaudited; /* set by a body whose read needs no entry */
+	/* members added to the body of a refusal: "key":value[,...] */
+	StringInfoData extension;
+	MemoryContext memory; /* lives until the answer is made */
+} KnCall;
+
+typedef struct KnDoor
+{
+	const char *name;
+	void (*body)(KnCall *call);
+	int roles; /* of KnRole; KN_ROLE_NONE is an open door */
+	int flags;
+} KnDoor;
+
+#define KN_DOOR_READS (1 << 0)   /* writes nothing but its audit entry: one snapshot */
+#define KN_DOOR_AUDITED (1 << 1) /* leaves an audit entry when it succeeds */
+#define KN_DOOR_UPLOAD (1 << 2)  /* still open in maintenance mode upload_only */
+
+/* Defines the SQL-callable function kn_door_<name> for a body of that name. */
+#define KN_DOOR(name_, body_, roles_, flags_) \
+	static const KnDoor name_##_door = {#name_, body_, roles_, flags_}; \
+	PG_FUNCTION_INFO_V1(kn_door_##name_); \
+	PGDLLEXPORT Datum kn_door_##name_(PG_FUNCTION_ARGS) \
+	{ \
+		return kn_door_run(fcinfo, &name_##_door); \
+	} \
+	extern Datum kn_door_##name_(PG_FUNCTION_ARGS)
+
+extern Datum kn_door_run(FunctionCallInfo fcinfo, const KnDoor *door);
+
+/* A variable segment of the path as id; raises KN301 when it is none. */
+extern void kn_call_path_uuid(KnCall *call, int i, pg_uuid_t *out);
+extern void kn_call_target(KnCall *call, const char *noun, const pg_uuid_t *id);
+/* Adds a ready JSON value under key to a refusal that is about to be raised. */
+extern void kn_call_extend(KnCall *call, const char *key, const char *json);
+
+extern void kn_refuse(int code, const char *message, const char *hint) pg_attribute_noreturn();
+extern void kn_refuse_absent(void) pg_attribute_noreturn();
+
+#endif

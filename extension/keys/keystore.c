@@ -1,0 +1,280 @@
+/*-------------------------------------------------------------------------
+ *
+ * keystore.c
+ *	  The key ring of this server, as the rest of the extension uses it.
+ *
+ * Called by identity/ and cases/.  The file is read at first use in each
+ * backend and again when it changed on disk; keys never pass through SQL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/crypto.h>
+#include <sys/stat.h>
+
+#include "access/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "base/errcodes.h"
+#include "base/guc.h"
+#include "base/json.h"
+#include "keys/keystore.h"
+
+#define RECHECK_MS 5000 /* how often a backend looks whether the file changed */
+#define AAD_MAX 128
+
+static KnKeyring *ring = NULL;
+static struct stat ring_stat;
+static TimestampTz ring_checked = 0;
+
+static bool file_changed(void);
+static bool inside_data_directory(const char *path);
+static int associated_data(unsigned char *aad, const char *place, const pg_uuid_t *row);
+
+PG_FUNCTION_INFO_V1(kn_keyring_create_sql);
+PG_FUNCTION_INFO_V1(kn_keyring_add_sql);
+
+const KnKeyring *
+kn_keystore(void)
+{
+	const char *reason;
+	const KnKeyring *found = kn_keystore_try(&reason);
+
+	if (found == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_KN_NOT_READY),
+				errmsg("the key ring is not ready: %s", reason),
+				errhint("Set kintaraa.keyring_file to a path outside the data directory, then "
+						"run SELECT kintaraa.keyring_create()."));
+	return found;
+}
+
+const KnKeyring *
+kn_keystore_try(const char **reason)
+{
+	KnKeyring *fresh;
+	KnKeyringStatus status;
+
+	if (ring != NULL && !file_changed())
+		return ring;
+	*reason = "kintaraa.keyring_file is not set";
+	if (kn_guc_keyring_file == NULL || *kn_guc_keyring_file == '\0')
+		return ring;
+	status = kn_keyring_load(kn_guc_keyring_file, &fresh);
+	*reason = kn_keyring_describe(status);
+	if (status != KN_KEYRING_OK)
+		return ring;
+	if (ring != NULL)
+		kn_keyring_free(ring);
+	ring = fresh;
+	(void) stat(kn_guc_keyring_file, &ring_stat);
+	return ring;
+}
+
+static bool
+file_changed(void)
+{
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+	struct stat current;
+
+	if (now < ring_checked + RECHECK_MS * (int64) 1000)
+		return false;
+	ring_checked = now;
+	if (kn_guc_keyring_file == NULL || stat(kn_guc_keyring_file, &current) != 0)
+		return false;
+	return current.st_ino != ring_stat.st_ino ||
+		   current.st_mtim.tv_sec != ring_stat.st_mtim.tv_sec ||
+		   current.st_mtim.tv_nsec != ring_stat.st_mtim.tv_nsec;
+}
+
+void
+kn_subject_new(KnSubject *subject, const pg_uuid_t *id, unsigned char *wrapped)
+{
+	subject->id = *id;
+	if (!kn_datakey_new(kn_keystore(), id->data, UUID_LEN, subject->key, wrapped))
+		elog(ERROR, "could not make a data key");
+	subject->open = true;
+}
+
+void
+kn_subject_open(KnSubject *subject, const pg_uuid_t *id, bytea *wrapped)
+{
+	subject->id = *id;
+	subject->open = false;
+	if (wrapped == NULL)
+		return;
+	if (VARSIZE_ANY_EXHDR(wrapped) != KN_WRAPPED_SIZE ||
+		!kn_datakey_unwrap(kn_keystore(), id->data, UUID_LEN,
+						   (unsigned char *) VARDATA_ANY(wrapped), subject->key))
+		ereport(ERROR,
+				errcode(ERRCODE_KN_NOT_READY),
+				errmsg("a data key does not open with this key ring"),
+				errhint("Restore the key ring that belongs to this database."));
+	subject->open = true;
+}
+
+void
+kn_subject_forget(KnSubject *subject)
+{
+	OPENSSL_cleanse(subject->key, sizeof(subject->key));
+	subject->open = false;
+}
+
+static int
+associated_data(unsigned char *aad, const char *place, const pg_uuid_t *row)
+{
+	int len = strlen(place);
+
+	if (len > AAD_MAX - UUID_LEN)
+		elog(ERROR, "name of a sealed column is too long");
+	memcpy(aad, place, len);
+	memcpy(aad + len, row->data, UUID_LEN);
+	return len + UUID_LEN;
+}
+
+bytea *
+kn_seal(const KnSubject *subject, const char *place, const pg_uuid_t *row, const char *plain)
+{
+	unsigned char aad[AAD_MAX];
+	int aad_len;
+	int len;
+	bytea *sealed;
+
+	if (plain == NULL)
+		return NULL;
+	if (!subject->open)
+		elog(ERROR, "no data key is open");
+	aad_len = associated_data(aad, place, row);
+	len = strlen(plain);
+	sealed = palloc(VARHDRSZ + len + KN_FIELD_OVERHEAD);
+	SET_VARSIZE(sealed, VARHDRSZ + len + KN_FIELD_OVERHEAD);
+	if (!kn_field_seal(subject->key, 1, aad, aad_len, plain, len,
+					   (unsigned char *) VARDATA(sealed)))
+		elog(ERROR, "could not seal a field");
+	return sealed;
+}
+
+char *
+kn_unseal(const KnSubject *subject, const char *place, const pg_uuid_t *row, bytea *sealed)
+{
+	unsigned char aad[AAD_MAX];
+	int aad_len;
+	int len;
+	char *plain;
+
+	if (sealed == NULL || !subject->open)
+		return NULL;
+	aad_len = associated_data(aad, place, row);
+	len = VARSIZE_ANY_EXHDR(sealed);
+	plain = palloc(len + 1);
+	if (len < KN_FIELD_OVERHEAD ||
+		!kn_field_open(subject->key, NULL, aad, aad_len, (unsigned char *) VARDATA_ANY(sealed), len,
+					   (unsigned char *) plain))
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_CORRUPTED),
+				errmsg("a sealed field was moved or changed"));
+	plain[len - KN_FIELD_OVERHEAD] = '\0';
+	return plain;
+}
+
+bytea *
+kn_record_hash(const char *text, int len)
+{
+	bytea *hash = palloc(VARHDRSZ + 32);
+
+	SET_VARSIZE(hash, VARHDRSZ + 32);
+	if (!kn_hmac(kn_keyring_current(kn_keystore(), KN_KEY_HASH), text, len,
+				 (unsigned char *) VARDATA(hash)))
+		elog(ERROR, "could not hash a record");
+	return hash;
+}
+
+bytea *
+kn_pseudonym(const pg_uuid_t *account)
+{
+	unsigned char full[32];
+	bytea *out = palloc(VARHDRSZ + 16);
+
+	SET_VARSIZE(out, VARHDRSZ + 16);
+	if (!kn_hmac(kn_keyring_current(kn_keystore(), KN_KEY_PSEUDONYM), account->data, UUID_LEN,
+				 full))
+		elog(ERROR, "could not make a pseudonym");
+	memcpy(VARDATA(out), full, 16);
+	return out;
+}
+
+/* A key ring inside the data directory would travel with every base backup. */
+static bool
+inside_data_directory(const char *path)
+{
+	char directory[MAXPGPATH];
+	char parent[MAXPGPATH];
+	char resolved[MAXPGPATH];
+
+	strlcpy(parent, path, sizeof(parent));
+	get_parent_directory(parent);
+	if (realpath(DataDir, directory) == NULL || realpath(parent, resolved) == NULL)
+		return false;
+	return path_is_prefix_of_path(directory, resolved);
+}
+
+/* kintaraa.keyring_create() -> text: the path written; superuser only, once. */
+PGDLLEXPORT Datum
+kn_keyring_create_sql(PG_FUNCTION_ARGS)
+{
+	KnKeyringStatus status;
+
+	if (!superuser())
+		ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("only a superuser makes a key ring"));
+	if (kn_guc_keyring_file == NULL || !is_absolute_path(kn_guc_keyring_file))
+		ereport(ERROR,
+				errcode(ERRCODE_KN_NOT_READY),
+				errmsg("kintaraa.keyring_file is not an absolute path"),
+				errhint("Set it in postgresql.conf and reload."));
+	if (inside_data_directory(kn_guc_keyring_file))
+		ereport(ERROR,
+				errcode(ERRCODE_KN_NOT_READY),
+				errmsg("kintaraa.keyring_file is inside the data directory"),
+				errhint("Choose a path that no backup of the database takes along."));
+	status = kn_keyring_create(kn_guc_keyring_file);
+	if (status != KN_KEYRING_OK)
+		ereport(ERROR, errcode(ERRCODE_KN_NOT_READY),
+				errmsg("the key ring was not made: %s", kn_keyring_describe(status)));
+	PG_RETURN_TEXT_P(cstring_to_text(kn_guc_keyring_file));
+}
+
+/* kintaraa.keyring_add(kind text): a new current key of that kind; older ones still read. */
+PGDLLEXPORT Datum
+kn_keyring_add_sql(PG_FUNCTION_ARGS)
+{
+	static const char *const kinds[KN_KEY_KINDS] = {"wrap", "index", "sign", "refresh",
+													"pseudonym", "hash"};
+	char *kind = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	if (!superuser())
+		ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("only a superuser adds a key"));
+	for (int i = 0; i < KN_KEY_KINDS; i++)
+	{
+		KnKeyringStatus status;
+
+		if (strcmp(kinds[i], kind) != 0)
+			continue;
+		if (i == KN_KEY_INDEX || i == KN_KEY_PSEUDONYM || i == KN_KEY_HASH)
+			ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("a key of this kind cannot be replaced"),
+					errhint("Stored indexes and hashes depend on it."));
+		status = kn_keyring_add(kn_guc_keyring_file, (KnKeyKind) i);
+		if (status != KN_KEYRING_OK)
+			ereport(ERROR, errcode(ERRCODE_KN_NOT_READY),
+					errmsg("the key was not added: %s", kn_keyring_describe(status)));
+		PG_RETURN_VOID();
+	}
+	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown kind of key"),
+			errhint("Use wrap, sign or refresh."));
+}

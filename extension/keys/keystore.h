@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * keystore.h
+ *	  The key ring of this server, as the rest of the extension uses it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_KEYS_KEYSTORE_H
+#define KN_KEYS_KEYSTORE_H
+
+#include "keys/blind.h"
+#include "keys/field.h"
+#include "keys/jws.h"
+#include "keys/keyring.h"
+#include "utils/uuid.h"
+
+/* The loaded ring; raises KN901 with a hint when there is none. */
+extern const KnKeyring *kn_keystore(void);
+/* NULL and the reason when there is none; never raises. */
+extern const KnKeyring *kn_keystore_try(const char **reason);
+
+/* A data key for the length of one statement; cleanse with kn_subject_forget. */
+typedef struct KnSubject
+{
+	pg_uuid_t id;
+	bool open;
+	unsigned char key[KN_KEY_SIZE];
+} KnSubject;
+
+/* Makes a key for a new subject; wrapped holds KN_WRAPPED_SIZE bytes for the row. */
+extern void kn_subject_new(KnSubject *subject, const pg_uuid_t *id, unsigned char *wrapped);
+/* Unwraps; a NULL wrapped key (erased subject) leaves it closed. */
+extern void kn_subject_open(KnSubject *subject, const pg_uuid_t *id, bytea *wrapped);
+extern void kn_subject_forget(KnSubject *subject);
+
+/*
+ * A sealed field is bound to its place: "table.column" and the row's id.  NULL
+ * in, NULL out.  Opening raises when the bytes were moved or changed, and
+ * returns NULL for an erased subject.
+ */
+extern bytea *kn_seal(const KnSubject *subject, const char *place, const pg_uuid_t *row,
+					  const char *plain);
+extern char *kn_unseal(const KnSubject *subject, const char *place, const pg_uuid_t *row,
+					   bytea *sealed);
+
+/* HMAC of a record's canonical text under the hash key; returns new, 32 bytes. */
+extern bytea *kn_record_hash(const char *text, int len);
+/* The keyed pseudonym of an account in the audit trail; returns new, 16 bytes. */
+extern bytea *kn_pseudonym(const pg_uuid_t *account);
+
+#endif

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit.h
+ *	  The audit entry, written in the caller's own transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_TRAIL_AUDIT_H
+#define KN_TRAIL_AUDIT_H
+
+#include "utils/uuid.h"
+
+typedef struct KnAuditEntry
+{
+	const char *action;      /* the door */
+	const char *outcome;     /* as the caller is told */
+	const char *code;        /* SQLSTATE of a refusal, else NULL */
+	const pg_uuid_t *actor;  /* account, stored as a keyed pseudonym; NULL when unknown */
+	const char *actor_role;  /* NULL when unknown */
+	const char *noun;        /* NULL when none */
+	const pg_uuid_t *target; /* NULL when none */
+	const char *fields;      /* names of fields, comma separated; never values */
+	const char *request;     /* request id */
+} KnAuditEntry;
+
+extern void kn_audit_write(const KnAuditEntry *entry);
+
+#endif

@@ -1,0 +1,328 @@
+/*-------------------------------------------------------------------------
+ *
+ * change.c
+ *	  The change stamp: what every write of a synced row leaves behind.
+ *
+ * Fed by the row trigger kintaraa.change_remember on every synced table,
+ * flushed by the door as its last step.  Entries remember the subtransaction
+ * they were made in, so a rollback forgets exactly what it undoes.  x is the
+ * top-level transaction id: inside a savepoint the row's own xmin would be the
+ * subtransaction's and cursors would skip it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "base/errcodes.h"
+#include "base/shared.h"
+#include "base/spi.h"
+#include "trail/change.h"
+
+#define NOUN_MAX 32
+
+typedef struct Change
+{
+	pg_uuid_t bucket;
+	pg_uuid_t id;
+	char noun[NOUN_MAX];
+	bool deleted;
+	int level;    /* nesting level of the transaction that made it */
+	int sequence; /* later entries of a record have the last word */
+} Change;
+
+typedef struct Stamped
+{
+	Change change;
+	KnStamp stamp;
+} Stamped;
+
+static Change *pending = NULL;
+static int n_pending = 0;
+static int max_pending = 0;
+static Stamped *stamped = NULL;
+static int n_stamped = 0;
+static int max_stamped = 0;
+static bool wrote_stamps = false;
+
+static void at_transaction_end(XactEvent event, void *arg);
+static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
+								  SubTransactionId parent, void *arg);
+static int compare(const void *a, const void *b);
+static int compare_in_order(const void *a, const void *b);
+static int sort_and_merge(void);
+static void keep_stamps(const KnRows *rows);
+
+PG_FUNCTION_INFO_V1(kn_change_remember_trigger);
+PG_FUNCTION_INFO_V1(kn_change_flush_sql);
+
+/*
+ * foreign_version is the highest version that somebody other than the present
+ * writer wrote: it tells a device's own unseen writes from foreign ones.
+ */
+static KnStatement stamp_all = KN_WRITE(
+	KN_AS_SYSTEM,
+	"INSERT INTO kintaraa.change AS c "
+	"(bucket, noun, id, x, version, writer, foreign_version, deleted, updated_at) "
+	"SELECT u.bucket, u.noun, u.id, pg_catalog.pg_current_xact_id(), 1, $5, 0, u.deleted, "
+	"       pg_catalog.date_trunc('milliseconds', pg_catalog.clock_timestamp()) "
+	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
+	"                  pg_catalog.unnest($4)) AS u (bucket, noun, id, deleted) "
+	"ON CONFLICT (bucket, noun, id) DO UPDATE SET "
+	"  x = EXCLUDED.x, version = c.version + 1, writer = EXCLUDED.writer, "
+	"  foreign_version = CASE WHEN c.writer IS NOT DISTINCT FROM EXCLUDED.writer "
+	"                         THEN c.foreign_version ELSE c.version END, "
+	"  deleted = EXCLUDED.deleted, "
+	"  updated_at = GREATEST(EXCLUDED.updated_at, c.updated_at + interval '1 millisecond') "
+	"RETURNING bucket, noun, id, version, updated_at",
+	UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, BOOLARRAYOID, UUIDOID);
+
+void
+kn_change_init(void)
+{
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
+}
+
+void
+kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id, bool deleted)
+{
+	Change *change;
+
+	if (n_pending >= KN_STAMPS_MAX)
+		ereport(ERROR,
+				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("one transaction changes more than %d records", KN_STAMPS_MAX),
+				errhint("Split it, or call kintaraa.change_flush() in between."));
+	if (n_pending == max_pending)
+	{
+		max_pending = Max(64, max_pending * 2);
+		pending = pending ? repalloc(pending, sizeof(Change) * max_pending)
+						  : MemoryContextAlloc(TopMemoryContext, sizeof(Change) * max_pending);
+	}
+	change = &pending[n_pending++];
+	change->bucket = *bucket;
+	change->id = *id;
+	strlcpy(change->noun, noun, NOUN_MAX);
+	change->deleted = deleted;
+	change->level = GetCurrentTransactionNestLevel();
+	change->sequence = n_pending;
+}
+
+int
+kn_change_pending(void)
+{
+	return n_pending;
+}
+
+void
+kn_change_flush(const pg_uuid_t *writer)
+{
+	int n = sort_and_merge();
+	KnArgs args = {0};
+	pg_uuid_t *buckets;
+	pg_uuid_t *ids;
+	char **nouns;
+	Datum *deleted;
+	KnRows rows;
+
+	if (n == 0)
+		return;
+	buckets = palloc(sizeof(pg_uuid_t) * n);
+	ids = palloc(sizeof(pg_uuid_t) * n);
+	nouns = palloc(sizeof(char *) * n);
+	deleted = palloc(sizeof(Datum) * n);
+	for (int i = 0; i < n; i++)
+	{
+		buckets[i] = pending[i].bucket;
+		ids[i] = pending[i].id;
+		nouns[i] = pending[i].noun;
+		deleted[i] = BoolGetDatum(pending[i].deleted);
+	}
+	kn_arg_uuid_array(&args, buckets, n);
+	kn_arg_text_array(&args, nouns, n);
+	kn_arg_uuid_array(&args, ids, n);
+	kn_arg_datum(&args, PointerGetDatum(construct_array(deleted, n, BOOLOID, 1, true, TYPALIGN_CHAR)),
+				 false);
+	kn_arg_uuid(&args, writer);
+	kn_run(&stamp_all, &args);
+	rows = kn_rows();
+	keep_stamps(&rows);
+	n_pending = 0;
+	wrote_stamps = true;
+}
+
+/* Key order makes concurrent flushes free of deadlocks; the last word on a record stays. */
+static int
+sort_and_merge(void)
+{
+	int kept = 0;
+
+	if (n_pending < 2)
+		return n_pending;
+	qsort(pending, n_pending, sizeof(Change), compare_in_order);
+	for (int i = 0; i < n_pending; i++)
+	{
+		if (kept > 0 && compare(&pending[kept - 1], &pending[i]) == 0)
+			pending[kept - 1].deleted = pending[i].deleted;
+		else
+			pending[kept++] = pending[i];
+	}
+	n_pending = kept;
+	return kept;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const Change *left = a;
+	const Change *right = b;
+	int order = memcmp(&left->bucket, &right->bucket, UUID_LEN);
+
+	if (order == 0)
+		order = strcmp(left->noun, right->noun);
+	if (order == 0)
+		order = memcmp(&left->id, &right->id, UUID_LEN);
+	return order;
+}
+
+static int
+compare_in_order(const void *a, const void *b)
+{
+	int order = compare(a, b);
+
+	return order != 0 ? order : ((const Change *) a)->sequence - ((const Change *) b)->sequence;
+}
+
+static void
+keep_stamps(const KnRows *rows)
+{
+	for (uint64 i = 0; i < rows->n; i++)
+	{
+		Stamped *at;
+
+		if (n_stamped == max_stamped)
+		{
+			max_stamped = Max(64, max_stamped * 2);
+			stamped = stamped ? repalloc(stamped, sizeof(Stamped) * max_stamped)
+							  : MemoryContextAlloc(TopMemoryContext, sizeof(Stamped) * max_stamped);
+		}
+		at = &stamped[n_stamped++];
+		kn_col_uuid(rows, i, 1, &at->change.bucket);
+		strlcpy(at->change.noun, kn_col_text(rows, i, 2), NOUN_MAX);
+		kn_col_uuid(rows, i, 3, &at->change.id);
+		at->stamp.version = kn_col_bigint(rows, i, 4, 0);
+		at->stamp.updated_at = kn_col_time(rows, i, 5);
+	}
+}
+
+bool
+kn_change_stamp(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id, KnStamp *out)
+{
+	Change wanted = {.bucket = *bucket, .id = *id};
+
+	strlcpy(wanted.noun, noun, NOUN_MAX);
+	for (int i = n_stamped - 1; i >= 0; i--)
+	{
+		if (compare(&stamped[i].change, &wanted) == 0)
+		{
+			*out = stamped[i].stamp;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+			if (n_pending > 0)
+				ereport(ERROR,
+						errcode(ERRCODE_KN_UNSTAMPED),
+						errmsg("changed records have no stamp"),
+						errhint("Call SELECT kintaraa.change_flush() as the last statement."));
+			break;
+		case XACT_EVENT_COMMIT:
+			if (wrote_stamps)
+				kn_shared_wake_worker();
+			/* FALLTHROUGH */
+		default:
+			n_pending = 0;
+			n_stamped = 0;
+			wrote_stamps = false;
+	}
+}
+
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	int level = GetCurrentTransactionNestLevel();
+	int kept = 0;
+
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		for (int i = 0; i < n_pending; i++)
+			if (pending[i].level < level)
+				pending[kept++] = pending[i];
+		n_pending = kept;
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (int i = 0; i < n_pending; i++)
+			pending[i].level = Min(pending[i].level, level - 1);
+	}
+}
+
+/*
+ * kintaraa.change_remember(noun, bucket column, id column): AFTER ROW trigger.
+ */
+PGDLLEXPORT Datum
+kn_change_remember_trigger(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	TupleDesc desc;
+	HeapTuple row;
+	char **args;
+	bool null_bucket;
+	bool null_id;
+	Datum bucket;
+	Datum id;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(data->tg_event) || data->tg_trigger->tgnargs != 3)
+		elog(ERROR, "change_remember is an AFTER ROW trigger with three arguments");
+	desc = RelationGetDescr(data->tg_relation);
+	args = data->tg_trigger->tgargs;
+	row = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
+	bucket = SPI_getbinval(row, desc, SPI_fnumber(desc, args[1]), &null_bucket);
+	id = SPI_getbinval(row, desc, SPI_fnumber(desc, args[2]), &null_id);
+	if (null_bucket || null_id)
+		elog(ERROR, "a synced row has no bucket or no id");
+	kn_change_remember(DatumGetUUIDP(bucket), args[0], DatumGetUUIDP(id),
+					   TRIGGER_FIRED_BY_DELETE(data->tg_event));
+	PG_RETURN_POINTER(NULL);
+}
+
+/* kintaraa.change_flush() -> integer: how many records it stamped; for writers in psql. */
+PGDLLEXPORT Datum
+kn_change_flush_sql(PG_FUNCTION_ARGS)
+{
+	int n = n_pending;
+
+	SPI_connect();
+	kn_change_flush(NULL);
+	SPI_finish();
+	PG_RETURN_INT32(n);
+}

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * change.h
+ *	  The change stamp: what every write of a synced row leaves behind.
+ *
+ * A row trigger remembers which records changed; kn_change_flush() stamps them
+ * all with one upsert in key order.  A transaction that would commit with an
+ * unstamped change is refused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_TRAIL_CHANGE_H
+#define KN_TRAIL_CHANGE_H
+
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+typedef struct KnStamp
+{
+	int64 version;
+	TimestampTz updated_at;
+} KnStamp;
+
+extern void kn_change_init(void);
+/* Also for changes that no trigger sees, such as a touch of an unchanged record. */
+extern void kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id,
+							   bool deleted);
+/* Stamps all that is remembered, as written by writer (may be NULL). */
+extern void kn_change_flush(const pg_uuid_t *writer);
+/* Forgets all; for a rolled-back door body. */
+extern int kn_change_pending(void);
+/* The stamp a flush of this transaction gave to a record; false when it gave none. */
+extern bool kn_change_stamp(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id,
+							KnStamp *out);
+
+#endif

@@ -1,0 +1,42 @@
+-- API: private. What row security policies call.
+CREATE FUNCTION kintaraa.can_see(bucket uuid) RETURNS boolean
+    LANGUAGE C STABLE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_can_see';
+COMMENT ON FUNCTION kintaraa.can_see IS 'Whether the proven caller is a member of the bucket; false when nobody is proven.';
+
+CREATE FUNCTION kintaraa.caller_may(what text) RETURNS boolean
+    LANGUAGE C STABLE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_caller_may';
+COMMENT ON FUNCTION kintaraa.caller_may IS 'Whether the proven caller has a role; dispatch means dispatcher or admin.';
+
+CREATE FUNCTION kintaraa.me() RETURNS uuid
+    LANGUAGE C STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_me';
+COMMENT ON FUNCTION kintaraa.me IS 'The proven account, or NULL.';
+
+CREATE FUNCTION kintaraa.principals() RETURNS uuid[]
+    LANGUAGE C STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_principals';
+COMMENT ON FUNCTION kintaraa.principals IS 'The caller''s principals; empty when nobody is proven.';
+
+-- API: private. Triggers.
+CREATE FUNCTION kintaraa.change_remember() RETURNS trigger
+    LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_change_remember_trigger';
+COMMENT ON FUNCTION kintaraa.change_remember IS 'Remembers a changed record until the stamp is written. Arguments: noun, bucket column, id column.';
+
+CREATE FUNCTION kintaraa.refuse_truncate() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'TRUNCATE of kintaraa.% is refused', TG_TABLE_NAME
+        USING ERRCODE = 'KN903', HINT = 'Delete rows, then SELECT kintaraa.change_flush().';
+END
+$$;
+
+-- API: public, for a DBA who writes rows in psql.
+CREATE FUNCTION kintaraa.change_flush() RETURNS integer
+    LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_change_flush_sql';
+COMMENT ON FUNCTION kintaraa.change_flush IS 'Stamps what this transaction changed; the last statement of a writer in psql. Returns the number of records.';
+ALTER FUNCTION kintaraa.change_flush OWNER TO kintaraa_system;

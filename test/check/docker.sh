@@ -1,0 +1,35 @@
+#!/bin/bash
+# The images hold no logic: every step that builds or installs is a verb of the Makefile.
+# shellcheck source=lib.bash
+. "$(dirname "$0")/lib.bash"
+
+steps() { grep -HnE '^(RUN|CMD|ENTRYPOINT|FROM) ' docker/*.Dockerfile; }
+
+result "every RUN calls make" "$(steps | grep ':RUN ' | grep -vE ':RUN (apt-get update && .*)?make [a-z-]+' || true)"
+result "every image starts from a pinned Debian or PostgreSQL" \
+	"$(steps | grep ':FROM ' | grep -vE ':FROM (debian:12|[a-z]+)( AS [a-z]+)?$' || true)"
+result "every copied file exists" "$(
+	grep -HE '^COPY ' docker/*.Dockerfile | grep -v -- '--from=' | while read -r _ from _; do
+		[ -e "$from" ] || echo "$from"
+	done
+)"
+result "compose.yaml is YAML and names our files" "$(/usr/bin/python3 - <<-'TEXT'
+	import os, yaml
+	with open("docker/compose.yaml") as file:
+	    services = yaml.safe_load(file)["services"]
+	for name, service in services.items():
+	    build = service["build"]
+	    path = os.path.join("docker", build["context"], build["dockerfile"])
+	    if not os.path.exists(path):
+	        print(name, path)
+	    for volume in service.get("volumes", []):
+	        source = volume.split(":")[0]
+	        if source.startswith(".") and not os.path.exists(os.path.join("docker", source)):
+	            print(name, source)
+TEXT
+)"
+if docker compose version >/dev/null 2>&1; then
+	result "docker compose accepts compose.yaml" \
+		"$(KINTARAA_GATEWAY_PASSWORD=x docker compose -f docker/compose.yaml config -q 2>&1 || true)"
+fi
+finish

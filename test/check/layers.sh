@@ -1,0 +1,73 @@
+#!/bin/bash
+# Includes point one way: a room of the extension includes itself and the rooms written before it, and each
+# foreign library of the gateway is included by the few files that stand for it.
+# shellcheck source=lib.bash
+. "$(dirname "$0")/lib.bash"
+
+rooms=(base keys trail identity cases sync keep worker)
+
+place_of() {
+	local index
+	for index in "${!rooms[@]}"; do
+		[ "${rooms[index]}" != "$1" ] || echo "$index"
+	done
+}
+
+upward_includes() {
+	local file line room other mine theirs
+	grep -HoE '^#include "[^"]+"' $(ours 'extension/*/*.[ch]') | while IFS=: read -r file line; do
+		room=$(cut -d/ -f2 <<<"$file")
+		other=$(sed -E 's|.*"([^"]+)"|\1|' <<<"$line")
+		mine=$(place_of "$room")
+		theirs=$(place_of "${other%%/*}")
+		if [ -z "$mine" ]; then
+			echo "$file lies in a room that is not in the list"
+		elif [ "$other" = "${other#*/}" ] || [ -z "$theirs" ]; then
+			# A server header such as "utils/builtins.h" or "postgres.h" exists there.
+			[ -f "/usr/include/postgresql/15/server/$other" ] || [ ! -f "extension/$room/$other" ] ||
+				echo "$file includes \"$other\" without its room"
+		elif [ "$theirs" -gt "$mine" ]; then
+			echo "$file includes $other, which stands above it"
+		fi
+	done
+}
+result "rooms include only rooms written before them" "$(upward_includes)"
+
+# Library, then the files of the gateway that may include it.
+allowed() {
+	cat <<-'TEXT'
+		libpq-fe.h   db.c db_*.c db.h db_link.h listen.c
+		wslay/       ws.c ws_*.c
+		jwt.h        keys.c token.c
+		jansson      jansson_prelude.h keys.c token.c
+		openssl/     keys.c token.c tls.c stream.c ws_handshake.c main.c
+		event2/      stream.c stream.h main.c db*.c listen.c http*.c ws*.c hub.c admit.c keys.c feed.c
+		argon2.h
+		postgres.h
+	TEXT
+}
+
+foreign_includes() {
+	local header files file name pattern found
+	while read -r header files; do
+		for file in $(ours 'gateway/*.[ch]'); do
+			grep -qE "^#include [<\"]$header" "$file" || continue
+			name=$(basename "$file")
+			found=
+			for pattern in $files; do
+				# shellcheck disable=SC2053
+				[[ $name == $pattern ]] && found=yes
+			done
+			[ -n "$found" ] || echo "$file includes $header"
+		done
+	done < <(allowed)
+}
+result "each library of the gateway has its few files" "$(foreign_includes)"
+
+result "the gateway includes nothing of the extension" \
+	"$(grep -nE '^#include ".*(extension/|\.\./)' $(ours 'gateway/*.[ch]') || true)"
+
+result "the extension speaks of no transport" \
+	"$(grep -nE '\bHTTP|\bhttp[_ ]' $(ours 'extension/*.[ch]' 'sql/*.sql') /dev/null || true)"
+
+finish

@@ -1,0 +1,50 @@
+#!/bin/bash
+# What the SQL says of itself, as text and as the catalogue knows it, and that released migrations stay.
+# shellcheck source=lib.bash
+. "$(dirname "$0")/lib.bash"
+
+result "sql/ creates and never replaces" "$(grep -niE 'OR +REPLACE' sql/*.sql || true)"
+
+# A statement from CREATE FUNCTION to the semicolon that ends its declaration, one a line.
+declarations() {
+	/usr/bin/python3 - sql/*.sql <<-'TEXT'
+		import re, sys
+		for path in sys.argv[1:]:
+		    text = re.sub(r"--[^\n]*", "", open(path, encoding="utf-8").read())
+		    text = re.sub(r"(\$[a-z_]*\$).*?\1", "'body'", text, flags=re.S)
+		    for found in re.finditer(r"CREATE\s+(?:OR\s+REPLACE\s+)?FUNCTION\b[^;]*;", text, re.I):
+		        print(path + ": " + " ".join(found.group().split()))
+	TEXT
+}
+result "every function says its volatility" \
+	"$(declarations | grep -viE '\b(IMMUTABLE|STABLE|VOLATILE)\b' | cut -c1-120 || true)"
+result "every function says whether it is parallel safe" \
+	"$(declarations | grep -viE '\bPARALLEL (SAFE|RESTRICTED|UNSAFE)\b' | cut -c1-120 || true)"
+
+changed() {
+	local sum file
+	while read -r sum file; do
+		case $sum in '' | '#'*) continue ;; esac
+		[ "$(sha256sum "$file" 2>/dev/null | cut -d' ' -f1)" = "$sum" ] || echo "$file"
+	done <test/check/frozen
+}
+result "released migrations have not changed" "$(changed)"
+
+result "migrations are numbered without a gap" "$(
+	expected=0
+	for file in migrations/[0-9]*.sql; do
+		expected=$((expected + 1))
+		number=$(basename "$file" | cut -c1-4)
+		[ "$((10#$number))" -eq "$expected" ] || echo "$file is not number $expected"
+	done
+)"
+
+catalogue=$(/usr/bin/python3 test/check/catalogue.py)
+for rule in search_path public; do
+	case $rule in
+		search_path) name="every function has its search_path pinned" ;;
+		public) name="nobody in general may execute a function of ours" ;;
+	esac
+	result "$name" "$(sed -n "s/^$rule //p" <<<"$catalogue")"
+done
+finish

@@ -2,13 +2,13 @@
 
 PYTHON := /usr/bin/python3
 # The folder of this file, whatever blanks it has, is where make stands.
-.PHONY: all build run stop demo psql test check bench fuzz soak format format-check docker-check \
-	install packages clean
+.PHONY: all build run stop demo psql test check bench fuzz soak format format-check \
+	install packages key-folder clean
 
 all: build
 
 packages:
-	@test/local/packages
+	@test/local/packages $(SET)
 
 build: packages
 	@$(MAKE) --no-print-directory -s -C extension
@@ -52,6 +52,10 @@ format-check: packages
 install:
 	@$(MAKE) --no-print-directory -C extension install
 	@$(MAKE) --no-print-directory -C gateway install
+
+# The place of the key ring in the image; a volume mounted there takes over its owner and mode.
+key-folder:
+	install -d -o postgres -g postgres -m 700 /var/lib/kintaraa/keys
 
 clean:
 	@test/local/clean

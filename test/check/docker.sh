@@ -7,9 +7,9 @@ steps() { grep -HnE '^(RUN|CMD|ENTRYPOINT|FROM) ' docker/*.Dockerfile; }
 
 result "every RUN calls make" "$(steps | grep ':RUN ' | grep -vE ':RUN (apt-get update && .*)?make [a-z-]+' || true)"
 result "every image starts from a pinned Debian or PostgreSQL" \
-	"$(steps | grep ':FROM ' | grep -vE ':FROM (debian:12|[a-z]+)( AS [a-z]+)?$' || true)"
+	"$(steps | grep ':FROM ' | grep -vE ':FROM (debian:12|postgres:15-bookworm|[a-z]+)( AS [a-z]+)?$' || true)"
 result "every copied file exists" "$(
-	grep -HE '^COPY ' docker/*.Dockerfile | grep -v -- '--from=' | while read -r _ from _; do
+	grep -HE '^COPY ' docker/*.Dockerfile | cut -d: -f2- | grep -v -- '--from=' | while read -r _ from _; do
 		[ -e "$from" ] || echo "$from"
 	done
 )"
@@ -30,6 +30,6 @@ TEXT
 )"
 if docker compose version >/dev/null 2>&1; then
 	result "docker compose accepts compose.yaml" \
-		"$(KINTARAA_GATEWAY_PASSWORD=x docker compose -f docker/compose.yaml config -q 2>&1 || true)"
+		"$(POSTGRES_PASSWORD=x KINTARAA_GATEWAY_PASSWORD=x docker compose -f docker/compose.yaml config -q 2>&1 || true)"
 fi
 finish

@@ -39,9 +39,8 @@ allowed() {
 		libpq-fe.h   db.c db_*.c db.h db_link.h listen.c
 		wslay/       ws.c ws_*.c
 		jwt.h        keys.c token.c
-		jansson      jansson_prelude.h keys.c token.c
+		jansson      jansson_prelude.h problem.c keys.c token.c
 		openssl/     keys.c token.c tls.c stream.c ws_handshake.c main.c
-		event2/      stream.c stream.h main.c db*.c listen.c http*.c ws*.c hub.c admit.c keys.c feed.c
 		argon2.h
 		postgres.h
 	TEXT
@@ -63,6 +62,13 @@ foreign_includes() {
 	done < <(allowed)
 }
 result "each library of the gateway has its few files" "$(foreign_includes)"
+
+pure=(http_parse http_head http_body url utf8 json_check json_text routes config address)
+result "parsers and tables of the gateway stand on the C library alone" "$(
+	for name in "${pure[@]}"; do
+		grep -nE '^#include <(event2|openssl|jansson|jwt|wslay|libpq)' "gateway/$name".[ch] /dev/null || true
+	done 2>/dev/null
+)"
 
 result "the gateway includes nothing of the extension" \
 	"$(grep -nE '^#include ".*(extension/|\.\./)' $(ours 'gateway/*.[ch]') || true)"

@@ -4,6 +4,7 @@ import re
 import sys
 
 COLUMNS_OF_C, COLUMNS, FUNCTION, FILE = 100, 120, 80, 800
+DATA = re.compile(r"^/\* (sources|libs):|[\"'][^\"' ]{48,}[\"']")
 
 
 def read(path):
@@ -16,7 +17,8 @@ def is_c(path):
 
 
 def long_lines(path, text):
-    """What is meant to be read as a table may be wide: columns of SQL, what clang-format leaves alone."""
+    """What is meant to be read as a table may be wide: columns of SQL, what clang-format leaves alone,
+    lists of sources and the digits of a vector."""
     table = False
     limit = COLUMNS_OF_C if is_c(path) else COLUMNS
     for number, line in enumerate(text.split("\n"), 1):
@@ -24,7 +26,7 @@ def long_lines(path, text):
             table = True
         elif "clang-format on" in line or line.startswith(")"):
             table = False
-        elif not table and len(line.expandtabs(4)) > limit:
+        elif not table and len(line.expandtabs(4)) > limit and not DATA.search(line):
             yield "%s:%d has %d columns" % (path, number, len(line.expandtabs(4)))
 
 
@@ -78,7 +80,7 @@ def no_header(path, text):
 
 def commented_out(path, text):
     for number, line in enumerate(text.split("\n"), 1):
-        if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", line) and not path.endswith("check/style.py"):
+        if re.search(r"\b(TODO|FIXME|HACK)\b", line) and "SKIP" not in line:
             yield "%s:%d leaves something undone" % (path, number)
 
 

@@ -5,7 +5,7 @@ set -euo pipefail
 kn_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 kn_build=$kn_root/.build
 kn_pg_bindir=${KN_PG_BINDIR:-/usr/lib/postgresql/15/bin}
-export LC_ALL=C.UTF-8 PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
+export LC_ALL=C.UTF-8 PATH="${KN_PATH:+$KN_PATH:}/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS PGDATA CDPATH
 
 say() { printf '%s\n' "$*"; }

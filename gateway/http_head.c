@@ -9,7 +9,6 @@
  *
  *-------------------------------------------------------------------------
  */
-#define _GNU_SOURCE /* memrchr */
 #include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
@@ -56,6 +55,7 @@ static const KnownField known_field[] = {
 };
 #define KNOWN_COUNT (sizeof(known_field) / sizeof(known_field[0]))
 
+static const char *last_space(HttpText text);
 static HttpMethod method_of(HttpText method);
 static bool read_version(HttpParser *parser, HttpText version);
 static int known_field_of(HttpText name);
@@ -77,7 +77,7 @@ http_head_request_line(HttpParser *parser, HttpPart line)
 {
 	HttpText text = http_part_text(parser, line);
 	const char *first = memchr(text.at, ' ', text.len);
-	const char *last = memrchr(text.at, ' ', text.len);
+	const char *last = last_space(text);
 	HttpText method;
 
 	if (first == NULL || first == last)
@@ -97,6 +97,16 @@ http_head_request_line(HttpParser *parser, HttpPart line)
 	if (http_text_is(method, "CONNECT"))
 		return http_refuse(parser, 501, "connect");
 	return read_target(parser);
+}
+
+static const char *
+last_space(HttpText text)
+{
+	size_t pos = text.len;
+
+	while (pos > 0 && text.at[pos - 1] != ' ')
+		pos--;
+	return pos > 0 ? text.at + pos - 1 : NULL;
 }
 
 /* Methods are case-sensitive: "get" is another method, which nobody has. */

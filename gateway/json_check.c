@@ -78,7 +78,7 @@ json_check(const char *text, size_t len, int max_depth, JsonFault *fault)
 }
 
 bool
-json_is_object(const char *text, size_t len)
+json_text_is_object(const char *text, size_t len)
 {
 	size_t pos = 0;
 

@@ -20,7 +20,7 @@
 #define JSON_DEPTH_MAX 64
 #define JSON_TOP_MEMBERS_MAX 256
 #define JSON_NUMBER_MAX 64    /* characters */
-#define JSON_EXPONENT_MAX 308 /* the range of an IEEE double */
+#define JSON_EXPONENT_MAX 240 /* with that many digits always inside a double */
 
 /*
  * A growing text.  It starts in the caller's room and moves to memory of its
@@ -73,13 +73,14 @@ typedef struct JsonFault
 /*
  * Is text one JSON value (RFC 8259), and one that PostgreSQL's jsonb and every
  * client read the same way?  Also refused: NUL in any spelling, lone
- * surrogates, bytes that are not UTF-8, more than max_depth brackets, the same
- * member twice in the outermost object (compared decoded), numbers outside the
- * range of a double.  Allocates nothing; time is linear.
+ * surrogates, bytes that are not UTF-8, more than max_depth brackets inside
+ * each other, the same member twice in the outermost object (compared decoded),
+ * and numbers that are longer or larger than the limits above.  Allocates
+ * nothing; time is linear.
  */
 extern bool json_check(const char *text, size_t len, int max_depth, JsonFault *fault);
 
 /* Does the text start as an object?  For text that json_check() accepted. */
-extern bool json_is_object(const char *text, size_t len);
+extern bool json_text_is_object(const char *text, size_t len);
 
 #endif

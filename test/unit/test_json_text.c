@@ -36,9 +36,9 @@ static const Text good[] = {
 	STRING("-0"),
 	STRING("-0.0e-0"),
 	STRING("12.5E+3"),
-	STRING("1e308"),
-	STRING("1e-308"),
-	STRING("1e0000000308"),
+	STRING("1e240"),
+	STRING("1e-240"),
+	STRING("1e0000000240"),
 	STRING("\"\""),
 	STRING("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\uFfFf\""),
 	STRING("\"\\ud83d\\ude00\""),
@@ -116,8 +116,8 @@ static const BadText bad[] = {
 	BAD("5e+", 3, "a number has no digits in its exponent"),
 	BAD("5e1.5", 3, "there is text after the value"),
 	BAD("0x10", 1, "there is text after the value"),
-	BAD("1e309", 5, "a number is out of range"),
-	BAD("1e-309", 6, "a number is out of range"),
+	BAD("1e241", 5, "a number is out of range"),
+	BAD("1e-241", 6, "a number is out of range"),
 	BAD("1e99999999999999999999", 22, "a number is out of range"),
 	BAD("\"", 1, "a string is not closed"),
 	BAD("\"a", 2, "a string is not closed"),
@@ -261,9 +261,9 @@ test_check_limits(void)
 static void
 test_is_object(void)
 {
-	ok(json_is_object(" \n{}", 4), "an object is one");
-	ok(!json_is_object("[]", 2) && !json_is_object("", 0) && !json_is_object(" ", 1) &&
-		   !json_is_object("\"{\"", 3),
+	ok(json_text_is_object(" \n{}", 4), "an object is one");
+	ok(!json_text_is_object("[]", 2) && !json_text_is_object("", 0) && !json_text_is_object(" ", 1) &&
+		   !json_text_is_object("\"{\"", 3),
 	   "other values are not");
 }
 

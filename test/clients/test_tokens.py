@@ -149,7 +149,8 @@ def check_rotation(ours):
     ours("add")
     jwks, new = ours.jwks(), ours("sign", lines_to_sign(3))
     tap.equal(len(jwks["keys"]), 2, "after a rotation both public keys are told")
-    tap.equal(jwt.get_unverified_header(new[0])["kid"], jwks["keys"][0]["kid"], "the newest key signs and is told first")
+    tap.equal(jwt.get_unverified_header(new[0])["kid"], jwks["keys"][0]["kid"],
+              "the newest key signs and is told first")
     tap.equal(set(ours.verify(old + new)), {"ok"}, "tokens of both keys are accepted by ourselves")
     tap.ok(all(pyjwt_accepts(token, jwks) for token in old + new), "and by python3-jwt, which picks the key by name")
     tap.ok(all(jose_accepts(old + new, jwks)), "and by jose")

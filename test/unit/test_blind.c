@@ -102,7 +102,7 @@ static const Pair base64[] = {
 };
 
 static const char *const not_base64[] = {
-	"Z", "Zg=", "Zg==", "Zg\n", " Zg", "Z g", "Zh", "Zn", "Zo", "Zm9", "Zm-", "+__-", "-//-",
+	"Z", "A", "Zm9vA", "Zg=", "Zg==", "Zg\n", " Zg", "Z g", "Zh", "Zn", "Zo", "Zm9", "Zm-", "+__-", "-//-",
 	"Zm9vY", "Zm9v=", "====", "Zm9vYmFyZ", "Zm.v", "Zm\xc3\xa9"};
 
 static void

@@ -188,7 +188,10 @@ test_data_key(void)
 	ok(kn_datakey_unwrap(ring, "s1", 2, wrapped, back) && memcmp(plain, back, 32) == 0,
 	   "an older wrapping key still unwraps");
 	wrapped[1] ^= 1;
-	ok(!kn_datakey_unwrap(ring, "s1", 2, wrapped, back), "a key id that is not in the ring is refused");
+	wrapped[2] = 99;
+	memset(back, 7, sizeof(back));
+	ok(!kn_datakey_unwrap(ring, "s1", 2, wrapped, back) && memcmp(back, zero, 32) == 0,
+	   "a key id that is not in the ring is refused and leaves nothing");
 	kn_keyring_free(ring);
 	kn_keyring_free(old);
 }

@@ -205,6 +205,8 @@ test_refused_texts(void)
 	ok(verify(token, NOW) == KN_JWS_KEY, "an unknown kid is told apart");
 	sign_text("{\"alg\":\"ES256\",\"kid\":\"" RING_KID "A\",\"typ\":\"at+jwt\"}", PAYLOAD, token, sizeof(token));
 	ok(verify(token, NOW) == KN_JWS_KEY, "a longer kid is unknown");
+	sign_text("{\"alg\":\"ES256\",\"kid\":\"oKIywvGUpTVTyxM\",\"typ\":\"at+jwt\"}", PAYLOAD, token, sizeof(token));
+	ok(verify(token, NOW) == KN_JWS_KEY, "a shorter kid is unknown");
 }
 
 static void
@@ -390,6 +392,8 @@ test_length(void)
 	token[900] = token[937] = '.';
 	ok(kn_jws_verify(ring, token, KN_JWS_MAX, NOW, 0, &claims) == KN_JWS_HEADER,
 	   "the longest token is read");
+	token[900] = token[937] = 'A';
+	token[902] = token[938] = '.';
 	ok(kn_jws_verify(ring, token, KN_JWS_MAX + 1, NOW, 0, &claims) == KN_JWS_MALFORMED,
 	   "a longer one is not");
 }

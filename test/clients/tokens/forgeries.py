@@ -306,7 +306,8 @@ def time_forgeries(v):
                        ("empty", ""), ("with a leading zero", "0%d" % exp), ("with a plus", "+%d" % exp),
                        ("beyond 32 bits twice", str(exp + 2 ** 64)), ("the largest 64 bit number", str(2 ** 63 - 1)),
                        ("of 300 digits", "9" * 300), ("after year 9999", str(YEAR_9999 + 1)), ("NaN", "NaN"),
-                       ("Infinity", "Infinity"), ("hexadecimal", hex(exp)), ("zero", "0"), ("with a blank", " %d" % exp)):
+                       ("Infinity", "Infinity"), ("hexadecimal", hex(exp)), ("zero", "0"),
+                       ("with a blank", " %d" % exp)):
         yield "exp %s: it is a whole number of seconds" % what, v.body_text("exp", text)
     yield "exp in the past: it has ended", v.body_with(iat=iat - 7200, exp=iat - 3600)
     yield "exp before iat: it never lived", v.body_with(exp=iat - 1)

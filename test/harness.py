@@ -96,9 +96,10 @@ def free_port():
     raise RuntimeError("no free port in a hundred tries")
 
 
-def _script(name, *arguments, data=None):
+def _script(name, *arguments, data=None, environment=None):
     """Runs one of the scripts in test/local; its last words become the exception."""
     done = subprocess.run([os.path.join(LOCAL, name), *arguments], input=data, text=True,
+                          env={**os.environ, **(environment or {})},
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode != 0:
         raise RuntimeError("%s %s: %s" % (name, " ".join(arguments), done.stderr.strip()))
@@ -149,15 +150,19 @@ if threading.current_thread() is threading.main_thread():
 
 
 class Cluster(_Started):
-    def __init__(self, name="test", **settings):
+    def __init__(self, name="test", program=None, **settings):
+        self.environment = {"KN_POSTGRES": program} if program else {}
         folder = "%s-%d-%s" % (name, os.getpid(), uuid.uuid4().hex[:6])
         self.folder = os.path.join(home(), "cluster", folder)
-        _script("cluster", "copy", self.folder)
+        self._cluster("copy")
         self._register()
         self._read_coordinates()
         if settings:
             self.settings(**settings)
             self.restart()
+
+    def _cluster(self, command, *arguments):
+        _script("cluster", command, self.folder, *arguments, environment=self.environment)
 
     def _read_coordinates(self):
         with open(os.path.join(self.folder, "cluster.env")) as file:
@@ -207,17 +212,17 @@ class Cluster(_Started):
         self.psql("SELECT pg_reload_conf()")
 
     def restart(self, mode="fast"):
-        _script("cluster", "restart", self.folder, mode)
+        self._cluster("restart", mode)
         self._read_coordinates()
 
     def stop(self):
-        _script("cluster", "stop", self.folder)
+        self._cluster("stop")
 
     def kill(self):
-        _script("cluster", "kill", self.folder)
+        self._cluster("kill")
 
     def start(self):
-        _script("cluster", "start", self.folder)
+        self._cluster("start")
         self._read_coordinates()
 
     @property
@@ -231,7 +236,7 @@ class Cluster(_Started):
 
     def destroy(self):
         self._unregister()
-        _script("cluster", "destroy", self.folder)
+        self._cluster("destroy")
 
 
 class Gateway(_Started):

@@ -160,6 +160,8 @@ def check_signed_by_others(ours):
     """A token in our spelling counts by its words and signature, whoever put it together."""
     v = forgeries.Valid(ours("sign", lines_to_sign(1))[0], ours.jwks(), ours.sign)
     tap.equal(ours.verify([v.put(v.header, v.payload)]), ["ok"], "the same words signed again are accepted")
+    v.sign = forgeries.signer_of(ours.ring)
+    tap.equal(ours.verify([v.put(v.header, v.payload)]), ["ok"], "signed outside with the file's key too")
     tap.equal(ours.verify([v.body_with(role="survivor")]), ["ok"], "json.dumps without blanks is our spelling")
 
 

@@ -7,7 +7,7 @@
 valid_token is an access token that is accepted, jwks the parsed set of public keys.  sign, when the caller
 holds the signing key, makes the raw 64 byte signature of some bytes: then a token that is wrong in what it
 says carries a true signature, and its words alone must get it refused.  Without sign it keeps the signature of
-valid_token.  fits_header(token) tells which can be sent as an HTTP header.
+valid_token.  signer_of(path) makes one from a key ring file.  fits_header(token) tells which can be sent as an HTTP header.
 """
 import base64
 import hashlib
@@ -58,6 +58,15 @@ def raw_signature(private_key, data, size=32, digest=None):
     if size == 32 and s > ORDER // 2:
         s = ORDER - s
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+
+
+def signer_of(path):
+    """sign() by the newest signing key of a key ring file."""
+    with open(path) as file:
+        rows = [line.split() for line in file if line.startswith("sign ")]
+    secret = decode(max(rows, key=lambda row: int(row[1]))[3])
+    key = ec.derive_private_key(int.from_bytes(secret, "big"), ec.SECP256R1())
+    return lambda data: raw_signature(key, data)
 
 
 class Valid:

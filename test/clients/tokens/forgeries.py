@@ -7,7 +7,8 @@
 valid_token is an access token that is accepted, jwks the parsed set of public keys.  sign, when the caller
 holds the signing key, makes the raw 64 byte signature of some bytes: then a token that is wrong in what it
 says carries a true signature, and its words alone must get it refused.  Without sign it keeps the signature of
-valid_token.  signer_of(path) makes one from a key ring file.  fits_header(token) tells which can be sent as an HTTP header.
+valid_token.  signer_of(path) makes one from a key ring file.  fits_header(token) tells which can be sent in a
+header of HTTP.
 """
 import base64
 import hashlib
@@ -339,7 +340,8 @@ def claim_forgeries(v):
                     ["kintaraa", "other"], {"kintaraa": True}, 0):
             yield "%s %r: not from us, or not for us" % (name, bad), v.body_with(**{name: bad})
     for bad in (letters.upper(), "{%s}" % sub, sub.replace("-", ""), sub[:-1], sub + "0", "urn:uuid:" + sub, "",
-                "' OR 1=1 --", "../" + sub[3:], sub[:8] + "\u2010" + sub[9:], "g" + sub[1:], 1, None, [sub], sub + "\x00"):
+                "' OR 1=1 --", "../" + sub[3:], sub[:8] + "\u2010" + sub[9:], "g" + sub[1:], 1, None, [sub],
+                sub + "\x00"):
         yield "sub %.50r: an id has one spelling" % (bad,), v.body_with(sub=bad)
         yield "sid %.50r: an id has one spelling" % (bad,), v.body_with(sid=bad)
     for bad in ("", "root", "superuser", role.upper(), role + " ", "admin,analyst", "administrator", "kintaraa_system",
@@ -364,7 +366,8 @@ def claim_forgeries(v):
     yield "a zero byte behind the claims: not our spelling", v.body(v.payload + "\0")
     yield "a zero byte among the claims: not our spelling", v.body(v.payload.replace(",", "\0,", 1))
     yield "a byte order mark before the claims: not our spelling", v.body("\ufeff" + v.payload)
-    yield "bytes that are no UTF-8: no claims", v.put(v.header, v.payload.encode().replace(b"kintaraa", b"kint\xffraa", 1))
+    yield "bytes that are no UTF-8: no claims", \
+        v.put(v.header, v.payload.encode().replace(b"kintaraa", b"kint\xffraa", 1))
     for text in ("", "{}", "[]", "null", '"%s"' % sub, "[%s]" % v.payload, v.payload[:-1], v.payload[1:], "{" * 300):
         yield "a payload of %.30s: no claims" % text, v.body(text)
 

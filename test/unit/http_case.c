@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http_case.c
- *	  Reads the wire cases; run.py describes their form.
+ *	  Reads the wire cases; wire.py describes their form.
  *
  * Called by unit tests.  A file that breaks the form ends the program: a case that
  * is silently lost would be a promise nobody keeps.

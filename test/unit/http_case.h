@@ -2,7 +2,7 @@
  *
  * http_case.h
  *	  Reads the wire cases in test/http/cases, so the parser meets the same
- *	  bytes alone that a running gateway meets from run.py.
+ *	  bytes alone that a running gateway meets from wire.py.
  *
  *-------------------------------------------------------------------------
  */

@@ -272,13 +272,6 @@ http_refuse(HttpParser *parser, int status, const char *reason)
 	return false;
 }
 
-HttpEvent
-http_refused(HttpParser *parser, int status, const char *reason)
-{
-	http_refuse(parser, status, reason);
-	return HTTP_REFUSED;
-}
-
 HttpText
 http_method_text(const HttpParser *parser)
 {

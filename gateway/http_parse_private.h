@@ -79,9 +79,8 @@ http_part_text(const HttpParser *parser, HttpPart part)
 	return (HttpText){parser->head + part.at, part.len};
 }
 
-/* Both return false / HTTP_REFUSED, so a caller can return them. */
+/* Returns false, so a caller can return it. */
 extern bool http_refuse(HttpParser *parser, int status, const char *reason);
-extern HttpEvent http_refused(HttpParser *parser, int status, const char *reason);
 
 /* Next element of a comma-separated list, trimmed; empty ones are skipped. */
 extern bool http_list_next(HttpText *rest, HttpText *item);

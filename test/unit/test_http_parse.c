@@ -404,7 +404,12 @@ static void
 test_limits_are_settings(void)
 {
 	HttpLimits limits = {.head_bytes = 64, .fields = 2, .target_bytes = 10, .body_bytes = 4};
+	HttpLimits most = {.head_bytes = 1 << 20, .fields = 1000, .target_bytes = 1, .body_bytes = 1};
+	HttpParser parser;
 
+	http_parser_init(&parser, &most, NULL);
+	ok(parser.limits.head_bytes == HTTP_HEAD_MAX && parser.limits.fields == HTTP_FIELDS_MAX,
+	   "a setting cannot go beyond the structure");
 	check_limit(limits, "GET /234567890 HTTP/1.1\r\nHost: a\r\n\r\n",
 				"GET /2345678901 HTTP/1.1\r\nHost: a\r\n\r\n", 414, "target");
 	check_limit(limits, "GET / HTTP/1.1\r\nHost: a\r\nB: c\r\n\r\n",

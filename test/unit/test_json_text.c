@@ -49,6 +49,8 @@ static const Text good[] = {
 	STRING("[{\"a\":1,\"a\":2}]"),
 	STRING("{\"\":1}"),
 	STRING("{\"a\":1,\"A\":2}"),
+	STRING("{\"costarring\":1,\"liquid\":2}"), /* their hashes are equal */
+	STRING("{\"\\uffff\":1,\"\\ue000\":2}"),
 	STRING("{\"a\":1,\"ab\":2,\"b\":3}"),
 };
 
@@ -92,6 +94,7 @@ static const BadText bad[] = {
 	BAD("{} {}", 3, "there is text after the value"),
 	BAD("1 2", 2, "there is text after the value"),
 	BAD("nullx", 4, "there is text after the value"),
+	BAD("nulx", 0, "a value is missing"),
 	BAD("nul", 0, "a value is missing"),
 	BAD("True", 0, "a value is missing"),
 	BAD("NaN", 0, "a value is missing"),
@@ -142,6 +145,7 @@ static const BadText bad[] = {
 	BAD("\"\\ud83d", 1, "a string has half of a surrogate pair"),
 	BAD("\"\\ud83d\\u0041\"", 1, "a string has half of a surrogate pair"),
 	BAD("\"\\ud83d\\ud83d\"", 1, "a string has half of a surrogate pair"),
+	BAD("\"\\ud83d\\ue000\"", 1, "a string has half of a surrogate pair"),
 	BAD("\"\\ud83d\\ude0\"", 1, "a string has half of a surrogate pair"),
 	BAD("\"\\ude00\"", 1, "a string has half of a surrogate pair"),
 	BAD("\"\xff\"", 1, "a string is not UTF-8"),

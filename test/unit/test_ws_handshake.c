@@ -141,6 +141,7 @@ static const OriginCase origins[] = {
 	{"Origin: https://b.test\r\n", "https://b.test.c", false},
 	{"Origin: https://b.test\r\n", "http://b.test", false},
 	{"Origin: https://b.test\r\n", "*", true},
+	{"Origin: https://b.test\r\n", "x", false},
 	{"Origin: null\r\n", "https://b.test", false},
 };
 
@@ -162,11 +163,23 @@ test_origin(void)
 	}
 }
 
+static void
+test_origin_without_host(void)
+{
+	HttpParser parser;
+
+	parse(&parser, "GET /ws HTTP/1.0\r\nOrigin: http://\r\n\r\n");
+	ok(!ws_origin_is_allowed(&parser, NULL), "without a Host no origin is the same");
+	parse(&parser, "GET /ws HTTP/1.0\r\nOrigin: http://a\r\n\r\n");
+	ok(!ws_origin_is_allowed(&parser, NULL), "whatever it is");
+}
+
 int
 main(void)
 {
 	test_cases();
 	test_accept_key();
 	test_origin();
+	test_origin_without_host();
 	return finish();
 }

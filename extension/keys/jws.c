@@ -21,7 +21,7 @@
 #include "keys/jws.h"
 
 #define HEADER_BEFORE "{\"alg\":\"ES256\",\"kid\":\""
-#define HEADER_AFTER "\",\"typ\":\"at+jwt\"}"
+#define HEADER_AFTER "\",\"typ\":\"JWT\"}"
 #define PAYLOAD_BEFORE "{\"iss\":\"kintaraa\",\"aud\":\"kintaraa\",\"sub\":\""
 
 #define UUID_TEXT 36

@@ -20,7 +20,7 @@
 
 #define NOW 1800000000
 
-#define HEADER "{\"alg\":\"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"at+jwt\"}"
+#define HEADER "{\"alg\":\"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"JWT\"}"
 #define SUB "01234567-89ab-4cde-8f01-23456789abcd"
 #define SID "fedcba98-7654-4210-8edc-ba9876543210"
 #define START "{\"iss\":\"kintaraa\",\"aud\":\"kintaraa\","
@@ -35,22 +35,22 @@ typedef struct Case
 static const Case headers[] = {
 	{"empty", ""},
 	{"no object", "\"ES256\""},
-	{"alg none", "{\"alg\":\"none\",\"kid\":\"" RING_KID "\",\"typ\":\"at+jwt\"}"},
-	{"alg in lower case", "{\"alg\":\"es256\",\"kid\":\"" RING_KID "\",\"typ\":\"at+jwt\"}"},
-	{"alg HS256", "{\"alg\":\"HS256\",\"kid\":\"" RING_KID "\",\"typ\":\"at+jwt\"}"},
-	{"typ JWT", "{\"alg\":\"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"JWT\"}"},
+	{"alg none", "{\"alg\":\"none\",\"kid\":\"" RING_KID "\",\"typ\":\"JWT\"}"},
+	{"alg in lower case", "{\"alg\":\"es256\",\"kid\":\"" RING_KID "\",\"typ\":\"JWT\"}"},
+	{"alg HS256", "{\"alg\":\"HS256\",\"kid\":\"" RING_KID "\",\"typ\":\"JWT\"}"},
+	{"typ at+jwt", "{\"alg\":\"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"at+jwt\"}"},
 	{"no typ", "{\"alg\":\"ES256\",\"kid\":\"" RING_KID "\"}"},
-	{"no kid", "{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}"},
-	{"empty kid", "{\"alg\":\"ES256\",\"kid\":\"\",\"typ\":\"at+jwt\"}"},
-	{"a kid that is a path", "{\"alg\":\"ES256\",\"kid\":\"../../key\",\"typ\":\"at+jwt\"}"},
-	{"a kid that is SQL", "{\"alg\":\"ES256\",\"kid\":\"' OR 1=1 --\",\"typ\":\"at+jwt\"}"},
-	{"another order", "{\"kid\":\"" RING_KID "\",\"alg\":\"ES256\",\"typ\":\"at+jwt\"}"},
-	{"one member more", "{\"alg\":\"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"at+jwt\",\"cty\":\"x\"}"},
-	{"a member twice", "{\"alg\":\"ES256\",\"alg\":\"none\",\"kid\":\"" RING_KID "\",\"typ\":\"at+jwt\"}"},
-	{"a blank", "{\"alg\": \"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"at+jwt\"}"},
+	{"no kid", "{\"alg\":\"ES256\",\"typ\":\"JWT\"}"},
+	{"empty kid", "{\"alg\":\"ES256\",\"kid\":\"\",\"typ\":\"JWT\"}"},
+	{"a kid that is a path", "{\"alg\":\"ES256\",\"kid\":\"../../key\",\"typ\":\"JWT\"}"},
+	{"a kid that is SQL", "{\"alg\":\"ES256\",\"kid\":\"' OR 1=1 --\",\"typ\":\"JWT\"}"},
+	{"another order", "{\"kid\":\"" RING_KID "\",\"alg\":\"ES256\",\"typ\":\"JWT\"}"},
+	{"one member more", "{\"alg\":\"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"JWT\",\"cty\":\"x\"}"},
+	{"a member twice", "{\"alg\":\"ES256\",\"alg\":\"none\",\"kid\":\"" RING_KID "\",\"typ\":\"JWT\"}"},
+	{"a blank", "{\"alg\": \"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"JWT\"}"},
 	{"a blank behind", HEADER " "},
 	{"two objects", HEADER HEADER},
-	{"cut", "{\"alg\":\"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"at+jwt\""},
+	{"cut", "{\"alg\":\"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"JWT\""},
 };
 
 static const Case payloads[] = {
@@ -201,11 +201,11 @@ test_refused_texts(void)
 		sign_text(HEADER, payloads[i].text, token, sizeof(token));
 		ok(verify(token, NOW) == KN_JWS_CLAIMS, "claims refused: %s", payloads[i].name);
 	}
-	sign_text("{\"alg\":\"ES256\",\"kid\":\"AAAAAAAAAAAAAAAA\",\"typ\":\"at+jwt\"}", PAYLOAD, token, sizeof(token));
+	sign_text("{\"alg\":\"ES256\",\"kid\":\"AAAAAAAAAAAAAAAA\",\"typ\":\"JWT\"}", PAYLOAD, token, sizeof(token));
 	ok(verify(token, NOW) == KN_JWS_KEY, "an unknown kid is told apart");
-	sign_text("{\"alg\":\"ES256\",\"kid\":\"" RING_KID "A\",\"typ\":\"at+jwt\"}", PAYLOAD, token, sizeof(token));
+	sign_text("{\"alg\":\"ES256\",\"kid\":\"" RING_KID "A\",\"typ\":\"JWT\"}", PAYLOAD, token, sizeof(token));
 	ok(verify(token, NOW) == KN_JWS_KEY, "a longer kid is unknown");
-	sign_text("{\"alg\":\"ES256\",\"kid\":\"oKIywvGUpTVTyxM\",\"typ\":\"at+jwt\"}", PAYLOAD, token, sizeof(token));
+	sign_text("{\"alg\":\"ES256\",\"kid\":\"oKIywvGUpTVTyxM\",\"typ\":\"JWT\"}", PAYLOAD, token, sizeof(token));
 	ok(verify(token, NOW) == KN_JWS_KEY, "a shorter kid is unknown");
 }
 

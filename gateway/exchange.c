@@ -1,0 +1,597 @@
+/*-------------------------------------------------------------------------
+ *
+ * exchange.c
+ *	  Finds the route of a request, checks what can be checked without knowing any
+ *	  rule, starts the call and turns its reply into an answer.
+ *
+ * http.c feeds it and sends its answer.  The order of checks is that of their
+ * cost: address, route, origin, token, and only then the body is read at all.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <event2/util.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "config.h"
+#include "exchange.h"
+#include "json_text.h"
+#include "keys.h"
+#include "log.h"
+#include "metrics.h"
+#include "token.h"
+
+#define SPARE_MAX 64 /* exchanges kept for the next requests */
+#define METRICS_BYTES 1048576
+
+extern const char openapi_text[];
+extern const char openapi_text_end[];
+
+static AddressSet watchers; /* may read metrics besides loopback */
+static AddressSet proxies;
+static HttpLimits limits;
+static Exchange *spare[SPARE_MAX];
+static int spare_count;
+static size_t bodies_total;
+
+static void context_read(Exchange *exchange);
+static void request_id_read(Exchange *exchange);
+static bool request_id_is_fine(HttpText text);
+static void peer_read(Exchange *exchange);
+static bool field_copy(Exchange *exchange, const char *name, char out[LIMIT_CONTEXT_FIELD + 1]);
+static ExchangeStep refuse(Exchange *exchange, Refusal refusal);
+static bool url_read(Exchange *exchange);
+static bool origin_is_listed(HttpText origin);
+static ExchangeStep socket_head(Exchange *exchange);
+static ExchangeStep door_head(Exchange *exchange);
+static bool token_read(Exchange *exchange);
+static void preflight_answer(Exchange *exchange);
+static void door_run(Exchange *exchange);
+static void door_reply(void *owner, const Reply *reply);
+static void page_answer(Exchange *exchange, const char *type, const char *body, size_t len);
+static void metrics_answer(Exchange *exchange);
+static void keys_answer(Exchange *exchange);
+static void problem_answer(Exchange *exchange);
+static void answer_send(Exchange *exchange, Answer *answer);
+static int64_t now_us(void);
+
+bool
+exchange_start(void)
+{
+	limits = http_limits_default;
+	limits.head_bytes = EXCHANGE_HEAD_BYTES;
+	limits.body_bytes = (size_t) config_get()->max_body;
+	return address_set_read(&watchers, config_get()->metrics_allow) &&
+		   address_set_read(&proxies, config_get()->proxies);
+}
+
+void
+exchange_stop(void)
+{
+	while (spare_count > 0)
+		free(spare[--spare_count]);
+}
+
+Exchange *
+exchange_new(const Address *peer, bool is_tls, ExchangeAnswer answer, void *owner)
+{
+	Exchange *exchange = spare_count > 0 ? spare[--spare_count] : malloc(sizeof(Exchange));
+
+	if (exchange == NULL)
+		return NULL;
+	http_parser_init(&exchange->parser, &limits, exchange->head);
+	memset(&exchange->context, 0, sizeof(exchange->context));
+	exchange->token = exchange->origin = (HttpText){NULL, 0};
+	exchange->match.route = NULL;
+	exchange->match.is_known_path = false;
+	exchange->peer = *peer;
+	exchange->is_tls = is_tls;
+	exchange->has_url = false;
+	exchange->route = route_unknown_index();
+	exchange->since_us = now_us();
+	exchange->body = NULL;
+	exchange->body_len = exchange->body_size = 0;
+	exchange->request = NULL;
+	exchange->answer = answer;
+	exchange->owner = owner;
+	return exchange;
+}
+
+void
+exchange_free(Exchange *exchange)
+{
+	if (exchange->request != NULL)
+		request_abandon(exchange->request);
+	bodies_total -= exchange->body_size;
+	free(exchange->body);
+	if (spare_count < SPARE_MAX)
+		spare[spare_count++] = exchange;
+	else
+		free(exchange);
+}
+
+ExchangeStep
+exchange_head(Exchange *exchange)
+{
+	HttpParser *parser = &exchange->parser;
+	HttpText origin;
+
+	exchange->since_us = now_us();
+	context_read(exchange);
+	if (parser->is_asterisk)
+		return EXCHANGE_READ_BODY;
+	if (!url_read(exchange))
+		return EXCHANGE_REFUSED;
+	if (http_field_find(parser, "Origin", &origin) && origin_is_listed(origin))
+		exchange->origin = origin;
+	routes_find(&exchange->match, parser->method, &exchange->url);
+	if (!exchange->match.is_known_path)
+		return refuse(exchange, REFUSAL_NO_PATH);
+	if (exchange->match.route == NULL)
+		return parser->method == HTTP_OPTIONS ? EXCHANGE_READ_BODY
+											  : refuse(exchange, REFUSAL_METHOD);
+	exchange->route = route_index(exchange->match.route);
+	switch (exchange->match.route->kind)
+	{
+		case ROUTE_SOCKET:
+			return socket_head(exchange);
+		case ROUTE_METRICS:
+		case ROUTE_READY:
+			if (!address_is_loopback(&exchange->peer) &&
+				!address_set_has(&watchers, &exchange->peer))
+				return refuse(exchange, REFUSAL_ADDRESS);
+			return EXCHANGE_READ_BODY;
+		default:
+			return door_head(exchange);
+	}
+}
+
+static ExchangeStep
+refuse(Exchange *exchange, Refusal refusal)
+{
+	problem_of_refusal(&exchange->problem, refusal);
+	return EXCHANGE_REFUSED;
+}
+
+static void
+context_read(Exchange *exchange)
+{
+	HttpText languages;
+
+	request_id_read(exchange);
+	peer_read(exchange);
+	address_network(&exchange->peer, exchange->context.network);
+	if (http_field_find(&exchange->parser, "Accept-Language", &languages))
+		exchange->context.language = problem_language(languages.at, languages.len);
+}
+
+/* The caller's own if it is harmless in a log and in a header field, else a random one. */
+static void
+request_id_read(Exchange *exchange)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char bytes[8];
+	char *id = exchange->context.request_id;
+	HttpText theirs;
+
+	if (exchange->parser.field_count > 0 &&
+		http_field_find(&exchange->parser, "X-Request-Id", &theirs) && request_id_is_fine(theirs))
+	{
+		memcpy(id, theirs.at, theirs.len);
+		id[theirs.len] = '\0';
+		return;
+	}
+	evutil_secure_rng_get_bytes(bytes, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i++)
+	{
+		id[2 * i] = hex[bytes[i] >> 4];
+		id[2 * i + 1] = hex[bytes[i] & 15];
+	}
+	id[2 * sizeof(bytes)] = '\0';
+}
+
+static bool
+request_id_is_fine(HttpText text)
+{
+	if (text.len < 1 || text.len > LIMIT_REQUEST_ID)
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+	{
+		char c = text.at[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+			c != '_' && c != '.' && c != '-')
+			return false;
+	}
+	return true;
+}
+
+/* Behind a proxy of ours: the last address it did not vouch for itself. */
+static void
+peer_read(Exchange *exchange)
+{
+	HttpText list = {NULL, 0};
+	HttpText proto;
+
+	if (proxies.count == 0 || !address_set_has(&proxies, &exchange->peer))
+		return;
+	if (http_field_find(&exchange->parser, "X-Forwarded-Proto", &proto))
+		exchange->is_tls = http_text_is(proto, "https");
+	for (int i = exchange->parser.field_count - 1; i >= 0 && list.at == NULL; i--)
+		if (http_text_is(http_field_name(&exchange->parser, i), "X-Forwarded-For"))
+			list = http_field_value(&exchange->parser, i);
+	while (list.len > 0 && address_set_has(&proxies, &exchange->peer))
+	{
+		size_t at = list.len;
+		size_t end;
+
+		while (at > 0 && list.at[at - 1] != ',')
+			at--;
+		end = list.len;
+		list.len = at > 0 ? at - 1 : 0;
+		while (at < end && list.at[at] == ' ')
+			at++;
+		if (!address_read(&exchange->peer, list.at + at, end - at))
+			return;
+	}
+}
+
+static bool
+url_read(Exchange *exchange)
+{
+	HttpText path = http_path(&exchange->parser);
+	HttpText query = http_query(&exchange->parser);
+	UrlFault fault = url_parse(&exchange->url, path.at, path.len, query.at, query.len);
+
+	if (fault != URL_OK)
+		problem_of_url(&exchange->problem, url_fault_status(fault), url_fault_text(fault));
+	exchange->has_url = fault == URL_OK;
+	return fault == URL_OK;
+}
+
+static bool
+origin_is_listed(HttpText origin)
+{
+	const char *list = config_get()->origins;
+
+	while (*list != '\0' && origin.len > 0 && origin.len <= 256)
+	{
+		size_t len = strcspn(list, ", ");
+
+		if ((len == 1 && *list == '*') ||
+			(len == origin.len && strncasecmp(list, origin.at, len) == 0))
+			return true;
+		list += len;
+		list += strspn(list, ", ");
+	}
+	return false;
+}
+
+static ExchangeStep
+socket_head(Exchange *exchange)
+{
+	WsHandshake *handshake = &exchange->handshake;
+
+	if (!ws_handshake_check(&exchange->parser, handshake))
+	{
+		problem_of_parser(&exchange->problem, handshake->status, handshake->reason);
+		return EXCHANGE_REFUSED;
+	}
+	if (!ws_origin_is_allowed(&exchange->parser, config_get()->origins))
+		return refuse(exchange, REFUSAL_ORIGIN);
+	return EXCHANGE_UPGRADE;
+}
+
+UrlText
+exchange_url_token(const Exchange *exchange)
+{
+	const UrlText *token = url_query_find(&exchange->url, "token");
+
+	return token != NULL ? *token : (UrlText){NULL, 0};
+}
+
+static ExchangeStep
+door_head(Exchange *exchange)
+{
+	RequestContext *context = &exchange->context;
+
+	if (!token_read(exchange))
+		return EXCHANGE_REFUSED;
+	if (!field_copy(exchange, "X-Device-Id", context->device) ||
+		!field_copy(exchange, "Idempotency-Key", context->idempotency_key) ||
+		!field_copy(exchange, "If-Match", context->if_match))
+		return refuse(exchange, REFUSAL_HEADER);
+	return EXCHANGE_READ_BODY;
+}
+
+/* An open route takes any token along; what it is worth is the door's business. */
+static bool
+token_read(Exchange *exchange)
+{
+	static const char scheme[] = "Bearer ";
+	size_t skip = sizeof(scheme) - 1;
+	char token[LIMIT_TOKEN + 1];
+	HttpText field;
+	bool is_needed = exchange->match.route->needs_token;
+
+	if (!http_field_find(&exchange->parser, "Authorization", &field))
+	{
+		refuse(exchange, REFUSAL_NO_TOKEN);
+		return !is_needed;
+	}
+	refuse(exchange, REFUSAL_BAD_TOKEN);
+	if (field.len <= skip || field.len - skip > LIMIT_TOKEN ||
+		strncasecmp(field.at, scheme, skip) != 0)
+		return !is_needed;
+	exchange->token = (HttpText){field.at + skip, field.len - skip};
+	if (!is_needed)
+		return true;
+	memcpy(token, exchange->token.at, exchange->token.len);
+	token[exchange->token.len] = '\0';
+	return token_check(token, exchange->token.len) != TOKEN_BAD;
+}
+
+static bool
+field_copy(Exchange *exchange, const char *name, char out[LIMIT_CONTEXT_FIELD + 1])
+{
+	HttpText text;
+
+	if (!http_field_find(&exchange->parser, name, &text))
+		return true;
+	if (text.len < 1 || text.len > LIMIT_CONTEXT_FIELD || http_field_count(&exchange->parser, name) > 1)
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] < ' ' || text.at[i] > '~')
+			return false;
+	memcpy(out, text.at, text.len);
+	out[text.len] = '\0';
+	return true;
+}
+
+/* Grows with what arrives, so a promised length alone costs nothing. */
+bool
+exchange_body(Exchange *exchange, const char *bytes, size_t len)
+{
+	size_t needed = exchange->body_len + len + 1;
+
+	if (needed > exchange->body_size)
+	{
+		size_t size = exchange->body_size > 0 ? exchange->body_size * 2 : 2048;
+		char *body;
+
+		if (size < needed)
+			size = needed;
+		body = bodies_total + size > LIMIT_BODIES_TOTAL ? NULL : realloc(exchange->body, size);
+		if (body == NULL)
+		{
+			refuse(exchange, REFUSAL_BUSY);
+			return false;
+		}
+		bodies_total += size - exchange->body_size;
+		exchange->body = body;
+		exchange->body_size = size;
+	}
+	memcpy(exchange->body + exchange->body_len, bytes, len);
+	exchange->body_len += len;
+	exchange->body[exchange->body_len] = '\0';
+	return true;
+}
+
+void
+exchange_run(Exchange *exchange)
+{
+	const Route *route = exchange->match.route;
+
+	if (route == NULL)
+	{
+		preflight_answer(exchange);
+		return;
+	}
+	switch (route->kind)
+	{
+		case ROUTE_DOOR:
+		case ROUTE_READY:
+			door_run(exchange);
+			break;
+		case ROUTE_HEALTH:
+			page_answer(exchange, "application/json", "{\"status\":\"ok\"}", 15);
+			break;
+		case ROUTE_METRICS:
+			metrics_answer(exchange);
+			break;
+		case ROUTE_KEYS:
+			keys_answer(exchange);
+			break;
+		case ROUTE_OPENAPI:
+			page_answer(exchange, "application/json", openapi_text,
+						(size_t) (openapi_text_end - openapi_text));
+			break;
+		case ROUTE_SOCKET:
+			exchange_refuse_with(exchange, REFUSAL_UPGRADE);
+			break;
+	}
+}
+
+/* OPTIONS: what is allowed here, and for a listed web origin that it may. */
+static void
+preflight_answer(Exchange *exchange)
+{
+	Answer answer = {
+		.status = 204,
+		.allow = exchange->parser.is_asterisk ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+											  : exchange->match.allow,
+		.is_preflight = true,
+	};
+
+	answer_send(exchange, &answer);
+}
+
+static void
+door_run(Exchange *exchange)
+{
+	const RouteMatch *match = &exchange->match;
+	JsonFault fault;
+	RequestInput input = {
+		.door = match->route->door,
+		.lane = match->route->lane,
+		.is_read = match->route->method == HTTP_GET,
+		.token = exchange->token.len > 0 ? exchange->token.at : NULL,
+		.token_len = exchange->token.len,
+		.parameter = match->parameter,
+		.parameter_count = match->parameter_count,
+		.pair = exchange->url.pair,
+		.pair_count = exchange->url.pair_count,
+		.context = &exchange->context,
+		.reply = door_reply,
+		.owner = exchange,
+	};
+
+	if (exchange->body_len > 0 &&
+		!json_check(exchange->body, exchange->body_len, LIMIT_JSON_DEPTH, &fault))
+	{
+		refuse(exchange, REFUSAL_JSON);
+		exchange->problem.hint = fault.reason;
+		problem_answer(exchange);
+		return;
+	}
+	if (exchange->body_len > 0)
+	{
+		input.body = exchange->body;
+		bodies_total -= exchange->body_size;
+		exchange->body = NULL;
+		exchange->body_size = 0;
+	}
+	exchange->request = request_start(&input);
+	if (exchange->request == NULL)
+		exchange_refuse_with(exchange, REFUSAL_SERVER);
+}
+
+static void
+door_reply(void *owner, const Reply *reply)
+{
+	Exchange *exchange = owner;
+	Answer answer = {
+		.status = reply->status,
+		.type = reply->is_problem ? "application/problem+json" : "application/json",
+		.body = reply->body,
+		.body_len = reply->body_len,
+		.retry_after = reply->retry_after,
+	};
+
+	exchange->request = NULL;
+	if (reply->body == NULL)
+		answer.type = NULL;
+	answer_send(exchange, &answer);
+}
+
+static void
+page_answer(Exchange *exchange, const char *type, const char *body, size_t len)
+{
+	Answer answer = {.status = 200, .type = type, .body = body, .body_len = len};
+
+	answer_send(exchange, &answer);
+}
+
+static void
+metrics_answer(Exchange *exchange)
+{
+	JsonText text;
+
+	json_text_init(&text, NULL, 0, METRICS_BYTES);
+	metrics_render(&text, route_name);
+	if (json_text_ok(&text))
+		page_answer(exchange, "text/plain; version=0.0.4; charset=utf-8", text.at, text.len);
+	else
+		exchange_refuse_with(exchange, REFUSAL_SERVER);
+	json_text_free(&text);
+}
+
+static void
+keys_answer(Exchange *exchange)
+{
+	size_t len;
+	const char *text = keys_text(&len);
+
+	if (text != NULL)
+		page_answer(exchange, "application/json", text, len);
+	else
+		exchange_refuse_with(exchange, REFUSAL_NO_KEYS);
+}
+
+void
+exchange_refuse(Exchange *exchange)
+{
+	problem_answer(exchange);
+}
+
+void
+exchange_refuse_with(Exchange *exchange, Refusal refusal)
+{
+	problem_of_refusal(&exchange->problem, refusal);
+	problem_answer(exchange);
+}
+
+/* The head may be broken: nothing of it is used, and the request gets an id of ours. */
+void
+exchange_refuse_parser(Exchange *exchange, int status, const char *reason)
+{
+	problem_of_parser(&exchange->problem, status, reason);
+	if (*exchange->context.request_id == '\0')
+	{
+		exchange->parser.field_count = 0;
+		request_id_read(exchange);
+	}
+	problem_answer(exchange);
+}
+
+static void
+problem_answer(Exchange *exchange)
+{
+	char room[1024];
+	JsonText text;
+	Answer answer = {
+		.status = exchange->problem.status,
+		.type = "application/problem+json",
+		.retry_after = exchange->problem.retry_after,
+		.allow = exchange->problem.status == 405 ? exchange->match.allow : NULL,
+	};
+
+	if (*exchange->context.request_id == '\0')
+		request_id_read(exchange);
+	json_text_init(&text, room, sizeof(room), LIMIT_PROBLEM_BYTES);
+	problem_write(&text, &exchange->problem, exchange->context.language,
+				  exchange->context.request_id);
+	answer.body = json_text_ok(&text) ? text.at : NULL;
+	answer.body_len = json_text_ok(&text) ? text.len : 0;
+	answer_send(exchange, &answer);
+	json_text_free(&text);
+}
+
+/* Counts and logs; the path itself may hold an id and stays out. */
+static void
+answer_send(Exchange *exchange, Answer *answer)
+{
+	int64_t micros = now_us() - exchange->since_us;
+
+	answer->request_id = exchange->context.request_id;
+	answer->origin = exchange->origin;
+	answer->is_tls = exchange->is_tls;
+	answer->is_head = exchange->parser.method == HTTP_HEAD;
+	metrics_request(exchange->route, answer->status, micros);
+	if (log_wants(LEVEL_INFO))
+		log_line(LEVEL_INFO, "request", "id=%s route=\"%s\" status=%d us=%lld bytes=%zu",
+				 answer->request_id, route_name(exchange->route), answer->status,
+				 (long long) micros, answer->body_len);
+	exchange->answer(exchange->owner, answer);
+}
+
+static int64_t
+now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}

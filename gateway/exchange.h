@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * exchange.h
+ *	  One HTTP request and its answer: what it asks for and who serves it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EXCHANGE_H
+#define EXCHANGE_H
+
+#include <stdint.h>
+
+#include "address.h"
+#include "answer.h"
+#include "http_parse.h"
+#include "request.h"
+#include "routes.h"
+#include "url.h"
+#include "ws_handshake.h"
+
+#define EXCHANGE_HEAD_BYTES 16384
+
+/* The answer lives until the callback returns. */
+typedef void (*ExchangeAnswer)(void *owner, const Answer *answer);
+
+typedef enum ExchangeStep
+{
+	EXCHANGE_READ_BODY, /* feed the body, then exchange_run() */
+	EXCHANGE_UPGRADE,	/* handshake holds the accept key */
+	EXCHANGE_REFUSED	/* call exchange_refuse() with refusal */
+} ExchangeStep;
+
+typedef struct Exchange
+{
+	HttpParser parser;
+	Url url;
+	RouteMatch match;
+	RequestContext context;
+	Problem problem; /* set with EXCHANGE_REFUSED */
+	WsHandshake handshake;
+	HttpText token; /* borrows from the head; len 0: none */
+	HttpText origin;
+	Address peer;
+	bool is_tls;
+	bool has_url;
+	int route; /* for the log and the metrics */
+	int64_t since_us;
+	char *body; /* owns */
+	size_t body_len;
+	size_t body_size;
+	Request *request; /* borrows until answered */
+	ExchangeAnswer answer;
+	void *owner;
+	char head[EXCHANGE_HEAD_BYTES];
+} Exchange;
+
+/* Reads the settings it needs. */
+bool exchange_start(void);
+void exchange_stop(void);
+
+/* NULL when memory is short.  peer and owner borrow until exchange_free(). */
+Exchange *exchange_new(const Address *peer, bool is_tls, ExchangeAnswer answer, void *owner);
+void exchange_free(Exchange *exchange);
+
+/* After HTTP_HEAD_DONE. */
+ExchangeStep exchange_head(Exchange *exchange);
+
+/* False when it is too much, then problem says what. */
+bool exchange_body(Exchange *exchange, const char *bytes, size_t len);
+
+/* After HTTP_DONE: answers now or later, once. */
+void exchange_run(Exchange *exchange);
+
+/* Answers with the problem; fits at any time before an answer. */
+void exchange_refuse(Exchange *exchange);
+void exchange_refuse_parser(Exchange *exchange, int status, const char *reason);
+void exchange_refuse_with(Exchange *exchange, Refusal refusal);
+
+/* The token a WebSocket was opened with in its URL; len 0: none. */
+UrlText exchange_url_token(const Exchange *exchange);
+
+#endif

@@ -1,0 +1,345 @@
+/*-------------------------------------------------------------------------
+ *
+ * hub.c
+ *	  Subscriptions by number, and sending one frame to many.
+ *
+ * ws.c joins and leaves, listen.c sends.  A send to thousands is cut in slices,
+ * one per turn of the loop, so that requests are served in between; recipients
+ * are numbers until the moment of delivery, so one who left meanwhile is simply
+ * not found.
+ *
+ * Positions: who is settled has what happened up to `reached`.  A subscription
+ * made while the feed is being read may or may not be part of that read, so it
+ * waits for the next one, which begins at its cursor if that is older; what the
+ * others have had already does not reach them twice.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hub.h"
+#include "limits.h"
+#include "metrics.h"
+
+#define BUCKETS 16384
+
+typedef struct Parcel
+{
+	TAILQ_ENTRY(Parcel) link;
+	Frame *frame; /* holds */
+	int64_t *ids; /* owns */
+	size_t count;
+	size_t done;
+} Parcel;
+
+LIST_HEAD(SubscriberList, Subscriber);
+
+static struct SubscriberList buckets[BUCKETS];
+static struct SubscriberList fresh;
+static struct SubscriberList behind;
+static TAILQ_HEAD(, Parcel) parcels;
+static long subscriber_count;
+static int64_t reached;
+static char gateway_id[64];
+static int generation;
+static struct event *next_turn;
+static const HubEvents *hub_events;
+
+static void on_turn(evutil_socket_t fd, short what, void *arg);
+static size_t parcel_deliver(Parcel *parcel, size_t most);
+static void parcel_free(Parcel *parcel);
+static Subscriber *subscriber_find(int64_t id);
+static bool is_news(const Subscriber *subscriber, int64_t cursor);
+static void standing_set(Subscriber *subscriber, Standing standing);
+static size_t bucket_of(int64_t id);
+
+bool
+hub_start(struct event_base *base, const HubEvents *events)
+{
+	TAILQ_INIT(&parcels);
+	hub_events = events;
+	next_turn = evtimer_new(base, on_turn, NULL);
+	return next_turn != NULL;
+}
+
+void
+hub_stop(void)
+{
+	while (!TAILQ_EMPTY(&parcels))
+		parcel_free(TAILQ_FIRST(&parcels));
+	event_free(next_turn);
+}
+
+void
+hub_join(Subscriber *subscriber)
+{
+	LIST_INSERT_HEAD(&buckets[bucket_of(subscriber->id)], subscriber, link);
+	subscriber_count++;
+	standing_set(subscriber, STANDING_FRESH);
+	if (subscriber->from < reached)
+		hub_events->wanted();
+}
+
+void
+hub_leave(Subscriber *subscriber)
+{
+	if (subscriber->standing == STANDING_OUT)
+		return;
+	LIST_REMOVE(subscriber, link);
+	subscriber_count--;
+	standing_set(subscriber, STANDING_OUT);
+}
+
+static void
+standing_set(Subscriber *subscriber, Standing standing)
+{
+	if (subscriber->standing == STANDING_FRESH || subscriber->standing == STANDING_BEHIND)
+		LIST_REMOVE(subscriber, standing_link);
+	subscriber->standing = standing;
+	if (standing == STANDING_FRESH)
+		LIST_INSERT_HEAD(&fresh, subscriber, standing_link);
+	if (standing == STANDING_BEHIND)
+		LIST_INSERT_HEAD(&behind, subscriber, standing_link);
+}
+
+long
+hub_count(void)
+{
+	return subscriber_count;
+}
+
+/* A server's text frame: not masked, whole. */
+Frame *
+frame_new(const char *text, size_t len, int64_t cursor)
+{
+	Frame *frame = malloc(sizeof(Frame) + 10 + len);
+	size_t at = 2;
+
+	if (frame == NULL)
+		return NULL;
+	frame->count = 1;
+	frame->cursor = cursor;
+	frame->ends_session = false;
+	frame->bytes[0] = (char) 0x81;
+	if (len < 126)
+		frame->bytes[1] = (char) len;
+	else if (len < 65536)
+	{
+		frame->bytes[1] = 126;
+		frame->bytes[at++] = (char) (len >> 8);
+		frame->bytes[at++] = (char) len;
+	}
+	else
+	{
+		frame->bytes[1] = 127;
+		for (int shift = 56; shift >= 0; shift -= 8)
+			frame->bytes[at++] = (char) ((uint64_t) len >> shift);
+	}
+	memcpy(frame->bytes + at, text, len);
+	frame->len = at + len;
+	return frame;
+}
+
+void
+frame_release(Frame *frame)
+{
+	if (--frame->count == 0)
+		free(frame);
+}
+
+bool
+hub_send(Frame *frame, int64_t *ids, size_t count)
+{
+	const struct timeval now = {0};
+	Parcel *parcel = calloc(1, sizeof(*parcel));
+
+	if (parcel == NULL)
+	{
+		frame_release(frame);
+		free(ids);
+		return false;
+	}
+	parcel->frame = frame;
+	parcel->ids = ids;
+	parcel->count = count;
+	TAILQ_INSERT_TAIL(&parcels, parcel, link);
+	if (!evtimer_pending(next_turn, NULL))
+		evtimer_add(next_turn, &now);
+	return true;
+}
+
+bool
+hub_is_busy(void)
+{
+	return !TAILQ_EMPTY(&parcels);
+}
+
+/* A timer and not an active event: input and output of others come first. */
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval now = {0};
+	size_t left = LIMIT_FAN_OUT_SLICE;
+	Parcel *parcel;
+
+	(void) fd;
+	(void) what;
+	(void) arg;
+	while (left > 0 && (parcel = TAILQ_FIRST(&parcels)) != NULL)
+	{
+		left -= parcel_deliver(parcel, left);
+		if (parcel->done == parcel->count)
+			parcel_free(parcel);
+	}
+	if (hub_is_busy())
+		evtimer_add(next_turn, &now);
+	else
+		hub_events->drained();
+}
+
+/* Returns how much of the slice is used up; an empty parcel costs one, too. */
+static size_t
+parcel_deliver(Parcel *parcel, size_t most)
+{
+	size_t begin = parcel->done;
+
+	while (parcel->done < parcel->count && parcel->done - begin < most)
+	{
+		Subscriber *subscriber = subscriber_find(parcel->ids[parcel->done++]);
+
+		if (subscriber == NULL || !is_news(subscriber, parcel->frame->cursor))
+			continue;
+		metrics_add(METRIC_FRAMES_OUT, 1);
+		subscriber->deliver(subscriber, parcel->frame);
+	}
+	return parcel->done > begin ? parcel->done - begin : 1;
+}
+
+static bool
+is_news(const Subscriber *subscriber, int64_t cursor)
+{
+	if (subscriber->standing == STANDING_FRESH || cursor <= subscriber->from)
+		return false;
+	return subscriber->standing == STANDING_BEHIND || cursor > reached;
+}
+
+static void
+parcel_free(Parcel *parcel)
+{
+	TAILQ_REMOVE(&parcels, parcel, link);
+	frame_release(parcel->frame);
+	free(parcel->ids);
+	free(parcel);
+}
+
+static Subscriber *
+subscriber_find(int64_t id)
+{
+	Subscriber *subscriber;
+
+	LIST_FOREACH(subscriber, &buckets[bucket_of(id)], link)
+	{
+		if (subscriber->id == id)
+			return subscriber;
+	}
+	return NULL;
+}
+
+static size_t
+bucket_of(int64_t id)
+{
+	return (size_t) ((uint64_t) id * 0x9e3779b97f4a7c15u >> 50) % BUCKETS;
+}
+
+int64_t
+hub_read_begins(void)
+{
+	int64_t position = reached;
+
+	while (!LIST_EMPTY(&fresh))
+	{
+		Subscriber *subscriber = LIST_FIRST(&fresh);
+
+		if (subscriber->from < position)
+			position = subscriber->from;
+		standing_set(subscriber, STANDING_BEHIND);
+	}
+	return position;
+}
+
+void
+hub_read_ends(int64_t cursor)
+{
+	Subscriber *subscriber;
+
+	if (cursor > reached)
+		reached = cursor;
+	while ((subscriber = LIST_FIRST(&behind)) != NULL)
+		standing_set(subscriber, STANDING_SETTLED);
+	LIST_FOREACH(subscriber, &fresh, standing_link)
+	{
+		if (subscriber->from < reached)
+		{
+			hub_events->wanted();
+			return;
+		}
+	}
+}
+
+void
+hub_read_failed(void)
+{
+	while (!LIST_EMPTY(&behind))
+		standing_set(LIST_FIRST(&behind), STANDING_FRESH);
+}
+
+int64_t
+hub_position(const Subscriber *subscriber)
+{
+	bool has_all = subscriber->standing == STANDING_SETTLED && subscriber->from < reached;
+
+	return has_all ? reached : subscriber->from;
+}
+
+void
+hub_restart(const char *gateway, int64_t cursor, void (*left)(Subscriber *subscriber))
+{
+	Subscriber *subscriber;
+
+	while (!TAILQ_EMPTY(&parcels))
+		parcel_free(TAILQ_FIRST(&parcels));
+	for (size_t i = 0; i < BUCKETS; i++)
+		LIST_FOREACH(subscriber, &buckets[i], link)
+		{
+			subscriber->from = hub_position(subscriber);
+		}
+	reached = cursor;
+	generation++;
+	snprintf(gateway_id, sizeof(gateway_id), "%s", gateway);
+	for (size_t i = 0; i < BUCKETS; i++)
+		while ((subscriber = LIST_FIRST(&buckets[i])) != NULL)
+		{
+			hub_leave(subscriber);
+			left(subscriber);
+		}
+}
+
+void
+hub_feed_is_down(void)
+{
+	gateway_id[0] = '\0';
+}
+
+const char *
+hub_gateway(void)
+{
+	return gateway_id[0] != '\0' ? gateway_id : NULL;
+}
+
+int
+hub_generation(void)
+{
+	return generation;
+}

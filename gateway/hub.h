@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * hub.h
+ *	  Who wants which news: subscriptions and the fan-out to them.
+ *
+ * It knows numbers and callbacks, not sockets.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HUB_H
+#define HUB_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+/* A WebSocket frame, made once for all who get it. */
+typedef struct Frame
+{
+	int count; /* how many hold it */
+	int64_t cursor;
+	bool ends_session; /* instead of being sent: the socket closes */
+	size_t len;
+	char bytes[];
+} Frame;
+
+typedef struct Subscriber Subscriber;
+
+typedef enum Standing
+{
+	STANDING_OUT,	  /* not joined */
+	STANDING_FRESH,	  /* joined after the read that runs has begun: waits for the next */
+	STANDING_BEHIND,  /* the read that runs begins early for it */
+	STANDING_SETTLED  /* has what all have */
+} Standing;
+
+struct Subscriber
+{
+	LIST_ENTRY(Subscriber) link;
+	LIST_ENTRY(Subscriber) standing_link; /* of the fresh and of those behind */
+	Standing standing;
+	int64_t id;
+	int64_t from; /* has all news up to this cursor */
+	void (*deliver)(Subscriber *subscriber, Frame *frame);
+};
+
+typedef struct HubEvents
+{
+	void (*drained)(void); /* all that was given to hub_send() is delivered */
+	void (*wanted)(void);  /* the feed should be read now */
+} HubEvents;
+
+bool hub_start(struct event_base *base, const HubEvents *events);
+void hub_stop(void);
+
+/* Id, from and deliver are set. */
+void hub_join(Subscriber *subscriber);
+void hub_leave(Subscriber *subscriber);
+long hub_count(void);
+
+/* returns new (give back with frame_release); text is UTF-8 JSON */
+Frame *frame_new(const char *text, size_t len, int64_t cursor);
+void frame_release(Frame *frame);
+
+/*
+ * Delivers to these subscriptions, some now and the rest in the next turns, in
+ * the order of the calls.  takes frame and ids (free)
+ */
+bool hub_send(Frame *frame, int64_t *ids, size_t count);
+bool hub_is_busy(void);
+
+/* A read of the feed begins: returns the cursor after which to read. */
+int64_t hub_read_begins(void);
+
+/* It is over and delivered: all who took part have the news up to cursor. */
+void hub_read_ends(int64_t cursor);
+
+/* It failed: nobody is taken to have anything of it. */
+void hub_read_failed(void);
+
+/*
+ * The feed starts anew under another gateway id: nobody is subscribed any more.
+ * Everybody's from is set to what they have, and left(subscriber) is called.
+ */
+void hub_restart(const char *gateway, int64_t cursor, void (*left)(Subscriber *subscriber));
+
+/* NULL while the feed is down. */
+const char *hub_gateway(void);
+void hub_feed_is_down(void);
+
+/* Another number after each restart. */
+int hub_generation(void);
+
+/* What a subscriber has. */
+int64_t hub_position(const Subscriber *subscriber);
+
+#endif

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * limits.h
+ *	  Every bound of the gateway that is not a setting, one line each.
+ *
+ * What an operator may want to change is in config.c; what a client can reach
+ * and nobody should change is here.  Each has a test that reaches it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef LIMITS_H
+#define LIMITS_H
+
+/* clang-format off */
+
+/* One connection. */
+#define LIMIT_INPUT_BYTES        65536	/* unread input kept before reading pauses */
+#define LIMIT_LINGER_BYTES       65536	/* read and dropped after an error reply */
+#define LIMIT_LINGER_MS           2000
+#define LIMIT_HANDSHAKE_MS       10000	/* TLS handshake, from accept */
+#define LIMIT_BACKLOG             1024
+#define LIMIT_ACCEPT_PAUSE_MS      100	/* after running out of descriptors */
+#define LIMIT_RESERVED_FDS          64	/* descriptors kept for the database and files */
+#define LIMIT_SWEEP_MS             100	/* how late a deadline may be noticed */
+#define LIMIT_LISTENERS              8
+#define LIMIT_ADDRESS_RULES         32	/* entries of an allow list */
+
+/* One request. */
+#define LIMIT_REQUEST_ID            64
+#define LIMIT_TOKEN               2048
+#define LIMIT_CONTEXT_FIELD        128	/* Idempotency-Key, If-Match, X-Device-Id */
+#define LIMIT_PARAMETER_BYTES    16384	/* path, query or context as text */
+#define LIMIT_PROBLEM_BYTES    1048576
+#define LIMIT_JSON_DEPTH            32
+#define LIMIT_BODIES_TOTAL   268435456	/* of all connections, while they arrive */
+
+/* Tokens checked here. */
+#define LIMIT_TOKEN_CACHE         4096
+#define LIMIT_VERIFY_PER_SECOND    200	/* above that the database decides alone */
+#define LIMIT_KEYS                   8
+#define LIMIT_KEYS_REFRESH_MS     1000
+#define LIMIT_KEYS_FRESH_MS      60000
+
+/* Database. */
+#define LIMIT_LANE_CONNECTIONS      64
+#define LIMIT_CONNECT_MS          5000
+#define LIMIT_BACKOFF_FIRST_MS      50
+#define LIMIT_BACKOFF_LAST_MS     2000
+#define LIMIT_FEED_POLL_MS        1000
+
+/* Sockets. */
+#define LIMIT_SOCKET_MESSAGE     65536
+#define LIMIT_SOCKET_COMMANDS       32	/* messages waiting for the one before */
+#define LIMIT_SOCKET_HELLO_MS    10000
+#define LIMIT_SOCKET_CLOSE_MS     5000
+#define LIMIT_SOCKET_GRACE_MS    60000	/* after the end of the token of a hello */
+#define LIMIT_FAN_OUT_SLICE         64	/* sockets written to per turn of the loop */
+#define LIMIT_REJOINS                4	/* subscriptions renewed at once after a lost listener */
+#define LIMIT_LEAVES               256	/* subscriptions given up in one call */
+
+/* Processes. */
+#define LIMIT_WORKERS               16
+#define LIMIT_RESTART_PAUSE_MS     500
+
+/* clang-format on */
+
+#endif

@@ -1,0 +1,357 @@
+/*-------------------------------------------------------------------------
+ *
+ * listen.c
+ *	  LISTEN, and one read of the feed per wake.
+ *
+ * A link of its own, never in a transaction and never in pipeline mode.  The
+ * notification only rings the bell: what happened is read with feed_next() from
+ * the cursor the hub has reached, so a lost one costs no more than the poll that
+ * comes anyway.  Wakes during a read, or while its frames are still being sent,
+ * count as one.
+ *
+ * After a lost connection the subscriptions may be gone (they lie in a table
+ * that does not survive a crash): the feed is started anew, and every socket
+ * subscribes again with the cursor it has.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "db_link.h"
+#include "jansson_prelude.h"
+#include "limits.h"
+#include "listen.h"
+#include "log.h"
+#include "metrics.h"
+
+#define STATEMENT_MS 10000
+
+typedef enum FeedStep
+{
+	FEED_DOWN,
+	FEED_LISTEN,  /* LISTEN is running */
+	FEED_PREPARE, /* Parse of feed_next is running */
+	FEED_START,	  /* feed_start is running */
+	FEED_QUIET,	  /* nothing to do */
+	FEED_NEXT,	  /* feed_next is running */
+	FEED_SENDING  /* its frames are on their way */
+} FeedStep;
+
+static DbLink feed_link;
+static FeedStep step;
+static bool has_failed; /* the statement that runs */
+static bool is_woken;
+static int64_t read_up_to;
+static struct event *poll_timer;
+static struct event *wake_event;
+static char gateway[64];
+static void (*left_callback)(Subscriber *subscriber);
+
+static void feed_up(void *arg);
+static void feed_ready(void *arg);
+static void feed_down(void *arg);
+static void feed_send(FeedStep next, int is_sent);
+static void feed_result(PGresult *result);
+static void feed_finished(void);
+static void feed_read_ends(void);
+static bool feed_started(const PGresult *result);
+static void feed_rows(const PGresult *result);
+static bool feed_row(const PGresult *result, int row);
+static int64_t *ids_read(const char *array, size_t *count);
+static void feed_read(void);
+static void on_hub_drained(void);
+static void on_hub_wanted(void);
+static void on_poll(evutil_socket_t fd, short what, void *arg);
+static void on_wake(evutil_socket_t fd, short what, void *arg);
+
+static const LinkEvents feed_events = {feed_up, feed_ready, feed_down};
+static const HubEvents hub_events = {on_hub_drained, on_hub_wanted};
+
+bool
+listen_start(struct event_base *base, void (*left)(Subscriber *subscriber))
+{
+	const struct timeval second = {.tv_sec = LIMIT_FEED_POLL_MS / 1000};
+
+	left_callback = left;
+	poll_timer = event_new(base, -1, EV_PERSIST, on_poll, NULL);
+	wake_event = evtimer_new(base, on_wake, NULL);
+	return poll_timer != NULL && wake_event != NULL && evtimer_add(poll_timer, &second) == 0 &&
+		   hub_start(base, &hub_events) &&
+		   link_start(&feed_link, base, "kintaraa-listen", STATEMENT_MS, false, &feed_events, NULL);
+}
+
+void
+listen_stop(void)
+{
+	link_stop(&feed_link);
+	event_free(poll_timer);
+	event_free(wake_event);
+	hub_stop();
+}
+
+static void
+feed_up(void *arg)
+{
+	(void) arg;
+	metrics_add(METRIC_FEED_RECONNECTS, 1);
+	feed_send(FEED_LISTEN, PQsendQuery(feed_link.conn, "LISTEN kintaraa_tick"));
+}
+
+/* A failed send means a broken connection; the link finds out by itself. */
+static void
+feed_send(FeedStep next, int is_sent)
+{
+	step = next;
+	has_failed = false;
+	if (!is_sent)
+		link_drop(&feed_link, "send");
+	else
+		link_flush(&feed_link);
+}
+
+static void
+feed_ready(void *arg)
+{
+	PGnotify *notify;
+
+	(void) arg;
+	while (step != FEED_QUIET && step != FEED_SENDING && !PQisBusy(feed_link.conn))
+	{
+		PGresult *result = PQgetResult(feed_link.conn);
+
+		if (result == NULL)
+			feed_finished();
+		else
+			feed_result(result);
+		if (feed_link.state != LINK_UP)
+			return;
+	}
+	while ((notify = PQnotifies(feed_link.conn)) != NULL)
+	{
+		is_woken = true;
+		PQfreemem(notify);
+	}
+	if (is_woken)
+		feed_read();
+}
+
+static void
+feed_down(void *arg)
+{
+	(void) arg;
+	step = FEED_DOWN;
+	hub_feed_is_down();
+}
+
+static void
+feed_result(PGresult *result)
+{
+	ExecStatusType status = PQresultStatus(result);
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+	{
+		has_failed = true;
+		log_line(LEVEL_WARN, "feed_failed", "step=%d sqlstate=%s", step,
+				 state != NULL ? state : "-");
+	}
+	else if (step == FEED_START)
+		has_failed = !feed_started(result);
+	else if (step == FEED_NEXT)
+		feed_rows(result);
+	PQclear(result);
+}
+
+/* The statement is over: what comes next? */
+static void
+feed_finished(void)
+{
+	static const char *const nothing[5] = {NULL, "{}", "{}", "{}", "{}"};
+
+	if (has_failed && step != FEED_NEXT)
+	{
+		link_drop(&feed_link, "feed");
+		return;
+	}
+	switch (step)
+	{
+		case FEED_LISTEN:
+			feed_send(FEED_PREPARE, PQsendPrepare(feed_link.conn, "feed_next",
+												  "SELECT subscriptions, frame, cursor FROM "
+												  "kintaraa_api.feed_next($1, $2)",
+												  0, NULL));
+			break;
+		case FEED_PREPARE:
+			feed_send(FEED_START, PQsendQueryParams(feed_link.conn,
+													"SELECT outcome, body FROM "
+													"kintaraa_api.feed_start($1,$2,$3,$4,$5)",
+													5, NULL, nothing, NULL, NULL, 0));
+			break;
+		case FEED_NEXT:
+			if (hub_is_busy())
+				step = FEED_SENDING;
+			else
+				feed_read_ends();
+			break;
+		default:
+			/* Whatever happened before LISTEN was heard is read now. */
+			step = FEED_QUIET;
+			is_woken = true;
+	}
+}
+
+/* Only now everybody has what was read; a read that failed is done again by the poll. */
+static void
+feed_read_ends(void)
+{
+	step = FEED_QUIET;
+	if (has_failed)
+		hub_read_failed();
+	else
+		hub_read_ends(read_up_to);
+}
+
+static bool
+feed_started(const PGresult *result)
+{
+	json_t *body;
+	const char *id;
+	json_t *cursor;
+	bool is_fine;
+
+	if (PQntuples(result) != 1 || strcmp(PQgetvalue(result, 0, 0), "ok") != 0)
+		return false;
+	body = json_loads(PQgetvalue(result, 0, 1), 0, NULL);
+	id = json_string_value(json_object_get(body, "gateway"));
+	cursor = json_object_get(body, "cursor");
+	is_fine = id != NULL && strlen(id) < sizeof(gateway) && json_is_integer(cursor);
+	if (is_fine)
+	{
+		snprintf(gateway, sizeof(gateway), "%s", id);
+		hub_restart(gateway, json_integer_value(cursor), left_callback);
+		log_line(LEVEL_INFO, "feed_up", "gateway=%s cursor=%lld", gateway,
+				 (long long) json_integer_value(cursor));
+	}
+	json_decref(body);
+	return is_fine;
+}
+
+static void
+feed_rows(const PGresult *result)
+{
+	/* Short of memory: what was not sent is read again. */
+	for (int row = 0; row < PQntuples(result) && !has_failed; row++)
+		has_failed = !feed_row(result, row);
+}
+
+/* Text of the array is {1,2,3}; the last row has no array and says how far it got. */
+static bool
+feed_row(const PGresult *result, int row)
+{
+	int64_t cursor = strtoll(PQgetvalue(result, row, 2), NULL, 10);
+	size_t count = 0;
+	int64_t *ids;
+	Frame *frame;
+
+	if (PQgetisnull(result, row, 0) || PQgetisnull(result, row, 1))
+	{
+		if (!PQgetisnull(result, row, 2))
+			read_up_to = cursor;
+		return true;
+	}
+	ids = ids_read(PQgetvalue(result, row, 0), &count);
+	frame = frame_new(PQgetvalue(result, row, 1), (size_t) PQgetlength(result, row, 1), cursor);
+	if (ids == NULL || frame == NULL)
+	{
+		free(ids);
+		if (frame != NULL)
+			frame_release(frame);
+		return false;
+	}
+	frame->ends_session = strstr(PQgetvalue(result, row, 1), "\"session.ended\"") != NULL &&
+						  PQgetlength(result, row, 1) < 64;
+	return hub_send(frame, ids, count);
+}
+
+static int64_t *
+ids_read(const char *array, size_t *count)
+{
+	size_t most = 1;
+	int64_t *ids;
+	char *end;
+
+	for (const char *at = array; *at != '\0'; at++)
+		most += *at == ',';
+	ids = malloc(most * sizeof(*ids));
+	if (ids == NULL)
+		return NULL;
+	array++;
+	while (*count < most)
+	{
+		ids[*count] = strtoll(array, &end, 10);
+		if (end == array)
+			break;
+		(*count)++;
+		array = *end == ',' ? end + 1 : end;
+	}
+	return ids;
+}
+
+static void
+feed_read(void)
+{
+	char after[24];
+	const char *const parameters[2] = {gateway, after};
+
+	if (step != FEED_QUIET)
+		return;
+	is_woken = false;
+	read_up_to = hub_read_begins();
+	snprintf(after, sizeof(after), "%lld", (long long) read_up_to);
+	metrics_add(METRIC_FEED_CALLS, 1);
+	feed_send(FEED_NEXT,
+			  PQsendQueryPrepared(feed_link.conn, "feed_next", 2, parameters, NULL, NULL, 0));
+}
+
+static void
+on_hub_drained(void)
+{
+	if (step != FEED_SENDING)
+		return;
+	feed_read_ends();
+	if (is_woken)
+		feed_read();
+}
+
+/* Not at once: many may join in one turn. */
+static void
+on_hub_wanted(void)
+{
+	const struct timeval now = {0};
+
+	is_woken = true;
+	if (!evtimer_pending(wake_event, NULL))
+		evtimer_add(wake_event, &now);
+}
+
+static void
+on_poll(evutil_socket_t fd, short what, void *arg)
+{
+	(void) fd;
+	(void) what;
+	(void) arg;
+	is_woken = true;
+	feed_read();
+}
+
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	(void) fd;
+	(void) what;
+	(void) arg;
+	if (is_woken)
+		feed_read();
+}

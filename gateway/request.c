@@ -1,0 +1,222 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *	  Carries a request to its door and the door's answer back.
+ *
+ * http.c, service.c and ws.c start requests; db.c runs them.  A Request moves
+ * from WAITING to REPLIED or ABANDONED and is freed by request_done() or, when
+ * it never left the queue, by request_abandon().  It owns every text the call
+ * points to.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "db.h"
+#include "json_text.h"
+#include "log.h"
+#include "request.h"
+
+struct Request
+{
+	DbCall call;
+	RequestReply reply;
+	void *owner; /* borrows; NULL once abandoned */
+	char *body;	 /* owns */
+	Language language;
+	char request_id[LIMIT_REQUEST_ID + 1];
+	JsonText path;
+	JsonText query;
+	JsonText context;
+	char path_room[160];
+	char query_room[160];
+	char context_room[320];
+	char token[]; /* ends with a NUL */
+};
+
+static void path_write(JsonText *out, const UrlText *parameter, int count);
+static void query_write(JsonText *out, const UrlPair *pair, int count);
+static void context_write(JsonText *out, const RequestContext *context);
+static void member_write(JsonText *out, const char *name, const char *value);
+static void request_free(Request *request);
+static void request_done(void *arg, const DbAnswer *answer);
+static void reply_row(Request *request, const DbAnswer *answer);
+static void reply_problem(Request *request, const Problem *problem);
+
+Request *
+request_start(const RequestInput *input)
+{
+	Request *request = malloc(sizeof(*request) + input->token_len + 1);
+
+	if (request == NULL)
+	{
+		free(input->body);
+		return NULL;
+	}
+	memset(request, 0, offsetof(Request, path_room));
+	json_text_init(&request->path, request->path_room, sizeof(request->path_room), LIMIT_PARAMETER_BYTES);
+	json_text_init(&request->query, request->query_room, sizeof(request->query_room), LIMIT_PARAMETER_BYTES);
+	json_text_init(&request->context, request->context_room, sizeof(request->context_room), LIMIT_PARAMETER_BYTES);
+	if (input->token != NULL)
+		memcpy(request->token, input->token, input->token_len);
+	request->token[input->token_len] = '\0';
+	request->body = input->body;
+	request->reply = input->reply;
+	request->owner = input->owner;
+	request->language = input->context->language;
+	memcpy(request->request_id, input->context->request_id, sizeof(request->request_id));
+	path_write(&request->path, input->parameter, input->parameter_count);
+	query_write(&request->query, input->pair, input->pair_count);
+	context_write(&request->context, input->context);
+	if (!json_text_ok(&request->path) || !json_text_ok(&request->query) ||
+		!json_text_ok(&request->context))
+	{
+		request_free(request);
+		return NULL;
+	}
+	request->call = (DbCall){
+		.lane = input->lane,
+		.is_read = input->is_read,
+		.door = input->door,
+		.parameter = {input->token != NULL ? request->token : NULL, request->path.at,
+					  request->query.at, request->body, request->context.at},
+		.done = request_done,
+		.arg = request,
+	};
+	db_call(&request->call);
+	return request;
+}
+
+/* A text[] as PostgreSQL reads it; its quoting is JSON's but for control bytes, which it takes plain. */
+static void
+path_write(JsonText *out, const UrlText *parameter, int count)
+{
+	json_add_raw(out, "{", 1);
+	for (int i = 0; i < count; i++)
+	{
+		json_add_raw(out, i > 0 ? ",\"" : "\"", i > 0 ? 2 : 1);
+		for (size_t at = 0; at < parameter[i].len; at++)
+		{
+			if (parameter[i].at[at] == '"' || parameter[i].at[at] == '\\')
+				json_add_raw(out, "\\", 1);
+			json_add_raw(out, parameter[i].at + at, 1);
+		}
+		json_add_raw(out, "\"", 1);
+	}
+	json_add_raw(out, "}", 1);
+}
+
+static void
+query_write(JsonText *out, const UrlPair *pair, int count)
+{
+	json_open(out, '{');
+	for (int i = 0; i < count; i++)
+	{
+		json_add_string(out, pair[i].name.at, pair[i].name.len);
+		json_add_raw(out, ":", 1);
+		out->needs_comma = false;
+		json_add_string(out, pair[i].value.at, pair[i].value.len);
+	}
+	json_close(out, '}');
+}
+
+static void
+context_write(JsonText *out, const RequestContext *context)
+{
+	json_open(out, '{');
+	member_write(out, "requestId", context->request_id);
+	member_write(out, "network", context->network);
+	member_write(out, "device", context->device);
+	member_write(out, "idempotencyKey", context->idempotency_key);
+	member_write(out, "ifMatch", context->if_match);
+	member_write(out, "language", problem_language_name(context->language));
+	json_close(out, '}');
+}
+
+static void
+member_write(JsonText *out, const char *name, const char *value)
+{
+	if (*value != '\0')
+		json_add_string_member(out, name, value);
+}
+
+static void
+request_free(Request *request)
+{
+	json_text_free(&request->path);
+	json_text_free(&request->query);
+	json_text_free(&request->context);
+	free(request->body);
+	free(request);
+}
+
+void
+request_abandon(Request *request)
+{
+	request->owner = NULL;
+	if (db_cancel(&request->call))
+		request_free(request);
+}
+
+static void
+request_done(void *arg, const DbAnswer *answer)
+{
+	Request *request = arg;
+	Problem problem;
+
+	if (answer->outcome == DB_ROW)
+		reply_row(request, answer);
+	else
+	{
+		problem_of_answer(&problem, answer);
+		if (answer->outcome == DB_ERROR && problem.status == 500)
+			log_line(LEVEL_ERROR, "door_failed", "id=%s door=%s sqlstate=%s", request->request_id,
+					 request->call.door, answer->sqlstate);
+		reply_problem(request, &problem);
+	}
+	request_free(request);
+}
+
+static void
+reply_row(Request *request, const DbAnswer *answer)
+{
+	Reply reply = {.status = problem_outcome_status(answer->word)};
+	Problem problem;
+
+	if (reply.status == 0)
+	{
+		log_line(LEVEL_ERROR, "outcome_unknown", "id=%s door=%s", request->request_id,
+				 request->call.door);
+		problem_of_refusal(&problem, REFUSAL_SERVER);
+		reply_problem(request, &problem);
+	}
+	else if (reply.status >= 400)
+	{
+		problem_of_outcome(&problem, reply.status, answer->body, answer->body_len);
+		reply_problem(request, &problem);
+	}
+	else if (request->owner != NULL)
+	{
+		reply.body = reply.status == 204 ? NULL : answer->body;
+		reply.body_len = reply.body == NULL ? 0 : answer->body_len;
+		request->reply(request->owner, &reply);
+	}
+}
+
+static void
+reply_problem(Request *request, const Problem *problem)
+{
+	char room[1024];
+	JsonText text;
+	Reply reply = {.status = problem->status, .is_problem = true, .retry_after = problem->retry_after};
+
+	if (request->owner == NULL)
+		return;
+	json_text_init(&text, room, sizeof(room), LIMIT_PROBLEM_BYTES);
+	problem_write(&text, problem, request->language, request->request_id);
+	reply.body = json_text_ok(&text) ? text.at : NULL;
+	reply.body_len = json_text_ok(&text) ? text.len : 0;
+	request->reply(request->owner, &reply);
+	json_text_free(&text);
+}

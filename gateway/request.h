@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.h
+ *	  The life of one call of a door, from its parameters to its reply.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lane.h"
+#include "limits.h"
+#include "problem.h"
+#include "url.h"
+
+/* borrows: until the reply callback returns */
+typedef struct Reply
+{
+	int status;
+	bool is_problem;
+	const char *body; /* NULL: none */
+	size_t body_len;
+	int retry_after; /* seconds; 0 for none */
+} Reply;
+
+typedef void (*RequestReply)(void *owner, const Reply *reply);
+
+/* What a door may know of who asks besides the token. */
+typedef struct RequestContext
+{
+	char request_id[LIMIT_REQUEST_ID + 1];
+	char network[64];
+	Language language;
+	char device[LIMIT_CONTEXT_FIELD + 1]; /* "" when absent, as the next two */
+	char idempotency_key[LIMIT_CONTEXT_FIELD + 1];
+	char if_match[LIMIT_CONTEXT_FIELD + 1];
+} RequestContext;
+
+/* borrows until request_start() returns, but for the body */
+typedef struct RequestInput
+{
+	const char *door;
+	Lane lane;
+	bool is_read;
+	const char *token; /* NULL: none */
+	size_t token_len;
+	const UrlText *parameter;
+	int parameter_count;
+	const UrlPair *pair;
+	int pair_count;
+	char *body; /* takes (free); ends with a NUL; NULL: none */
+	const RequestContext *context;
+	RequestReply reply;
+	void *owner;
+} RequestInput;
+
+typedef struct Request Request;
+
+/*
+ * Sends the call on its way.  reply is called exactly once, later, unless
+ * request_abandon() comes first.  NULL when memory is short: the body is freed
+ * and reply is not called.
+ */
+Request *request_start(const RequestInput *input);
+
+/* The owner is gone.  What runs may finish; what waits is dropped. */
+void request_abandon(Request *request);
+
+#endif

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * token.h
+ *	  First look at an access token, so that floods never reach the database.
+ *
+ * The check that counts is the extension's.  This one may only refuse what is
+ * surely wrong.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TOKEN_H
+#define TOKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum TokenVerdict
+{
+	TOKEN_GOOD,
+	TOKEN_UNCHECKED, /* the database shall decide */
+	TOKEN_BAD
+} TokenVerdict;
+
+bool token_start(void);
+void token_stop(void);
+
+/* token ends with a NUL */
+TokenVerdict token_check(const char *token, size_t len);
+
+#endif

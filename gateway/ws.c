@@ -1,0 +1,453 @@
+/*-------------------------------------------------------------------------
+ *
+ * ws.c
+ *	  The life of a WebSocket: opening, frames, pings, closing.
+ *
+ * http.c hands connections over, hub.c delivers frames, ws_command.c answers
+ * what clients say.  wslay reads everything and writes control frames; our own
+ * text frames are ready-made and go out between its calls, which is safe because
+ * its output is always taken whole.  A socket is freed after the loop has left
+ * its callbacks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <event2/buffer.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "admit.h"
+#include "config.h"
+#include "limits.h"
+#include "log.h"
+#include "metrics.h"
+#include "stream.h"
+#include "ws_socket.h"
+
+#define NEVER INT64_MAX
+
+TAILQ_HEAD(SocketList, Socket);
+
+static struct SocketList sockets;
+static struct SocketList dead;
+static struct event *dead_event;
+static long socket_count;
+
+static Socket *socket_new(struct event_base *base, const WsOpening *opening);
+static bool socket_prepare(Socket *socket, struct event_base *base);
+static void socket_free(Socket *socket);
+static ssize_t on_wslay_recv(wslay_event_context_ptr ctx, uint8_t *data, size_t len, int flags,
+							 void *arg);
+static ssize_t on_wslay_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t len,
+							 int flags, void *arg);
+static void on_wslay_message(wslay_event_context_ptr ctx,
+							 const struct wslay_event_on_msg_recv_arg *message, void *arg);
+static void on_read(struct bufferevent *bev, void *arg);
+static void on_written(struct bufferevent *bev, void *arg);
+static void on_event(struct bufferevent *bev, short what, void *arg);
+static void socket_turn(Socket *socket);
+static void socket_leave(Socket *socket);
+static void socket_deliver(Subscriber *subscriber, Frame *frame);
+static void socket_write(Socket *socket, const char *bytes, size_t len);
+static bool socket_is_slow(Socket *socket);
+static void socket_die(Socket *socket);
+static void socket_schedule(Socket *socket);
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+static void socket_ping(Socket *socket);
+static void on_dead(evutil_socket_t fd, short what, void *arg);
+
+static const struct wslay_event_callbacks wslay_callbacks = {
+	.recv_callback = on_wslay_recv,
+	.send_callback = on_wslay_send,
+	.on_msg_recv_callback = on_wslay_message,
+};
+
+bool
+ws_start(struct event_base *base)
+{
+	TAILQ_INIT(&sockets);
+	TAILQ_INIT(&dead);
+	dead_event = evtimer_new(base, on_dead, NULL);
+	return dead_event != NULL && command_start(base);
+}
+
+bool
+ws_open(struct event_base *base, const WsOpening *opening)
+{
+	Socket *socket = socket_new(base, opening);
+
+	if (socket == NULL)
+		return false;
+	socket->bev = opening->bev;
+	socket->counted = opening->counted;
+	TAILQ_INSERT_TAIL(&sockets, socket, link);
+	metrics_set(METRIC_SOCKETS_OPEN, ++socket_count);
+	metrics_add(METRIC_SOCKETS_OPENED, 1);
+	bufferevent_setcb(socket->bev, on_read, on_written, on_event, socket);
+	bufferevent_setwatermark(socket->bev, EV_READ, 0, LIMIT_INPUT_BYTES);
+	bufferevent_enable(socket->bev, EV_READ | EV_WRITE);
+	socket_schedule(socket);
+	if (opening->token_len > 0)
+		command_hello(socket, opening->token, opening->token_len, true);
+	/* Frames may have come together with the request. */
+	socket_turn(socket);
+	return true;
+}
+
+static Socket *
+socket_new(struct event_base *base, const WsOpening *opening)
+{
+	Socket *socket = calloc(1, sizeof(*socket));
+
+	if (socket == NULL)
+		return NULL;
+	STAILQ_INIT(&socket->waiting);
+	socket->context = *opening->context;
+	socket->subscriber.deliver = socket_deliver;
+	socket->hello_by_ms = socket_now_ms() + LIMIT_SOCKET_HELLO_MS;
+	socket->ping_at_ms = socket_now_ms() + config_get()->ping_ms;
+	socket->ends_at_ms = NEVER;
+	socket->close_by_ms = NEVER;
+	socket->lag_most = (size_t) config_get()->socket_buffer;
+	if (socket_prepare(socket, base))
+		return socket;
+	socket_free(socket);
+	return NULL;
+}
+
+static bool
+socket_prepare(Socket *socket, struct event_base *base)
+{
+	socket->timer = evtimer_new(base, on_timer, socket);
+	if (socket->timer == NULL ||
+		wslay_event_context_server_init(&socket->wslay, &wslay_callbacks, socket) != 0)
+		return false;
+	wslay_event_config_set_max_recv_msg_length(socket->wslay, LIMIT_SOCKET_MESSAGE);
+	return true;
+}
+
+static void
+socket_free(Socket *socket)
+{
+	command_forget(socket);
+	if (socket->wslay != NULL)
+		wslay_event_context_free(socket->wslay);
+	if (socket->timer != NULL)
+		event_free(socket->timer);
+	if (socket->bev != NULL)
+	{
+		bufferevent_free(socket->bev);
+		admit_leave(&socket->counted);
+	}
+	free(socket->token);
+	free(socket);
+}
+
+static ssize_t
+on_wslay_recv(wslay_event_context_ptr ctx, uint8_t *data, size_t len, int flags, void *arg)
+{
+	Socket *socket = arg;
+	size_t taken = socket->state == SOCKET_DEAD ? 0 : bufferevent_read(socket->bev, data, len);
+
+	(void) flags;
+	if (taken > 0)
+	{
+		metrics_add(METRIC_BYTES_IN, (int64_t) taken);
+		return (ssize_t) taken;
+	}
+	wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+	return -1;
+}
+
+/* Takes all, always: part of a frame never waits inside wslay. */
+static ssize_t
+on_wslay_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t len, int flags, void *arg)
+{
+	Socket *socket = arg;
+
+	(void) flags;
+	if (evbuffer_add(bufferevent_get_output(socket->bev), data, len) == 0)
+		return (ssize_t) len;
+	wslay_event_set_error(ctx, WSLAY_ERR_CALLBACK_FAILURE);
+	return -1;
+}
+
+static void
+on_wslay_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *message,
+				 void *arg)
+{
+	Socket *socket = arg;
+
+	(void) ctx;
+	socket->was_heard = true;
+	if (socket->state >= SOCKET_CLOSING || wslay_is_ctrl_frame(message->opcode))
+		return;
+	metrics_add(METRIC_SOCKET_MESSAGES_IN, 1);
+	if (message->opcode == WSLAY_TEXT_FRAME)
+		command_receive(socket, (const char *) message->msg, message->msg_length);
+	else
+		socket_close(socket, CLOSE_NOT_TEXT);
+}
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	(void) bev;
+	socket_turn(arg);
+}
+
+static void
+on_written(struct bufferevent *bev, void *arg)
+{
+	Socket *socket = arg;
+
+	(void) bev;
+	socket->lag_most = (size_t) config_get()->socket_buffer;
+	socket_turn(socket);
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	(void) bev;
+	(void) what;
+	socket_die(arg);
+}
+
+/* Lets wslay read and write, and sees whether that was the end. */
+static void
+socket_turn(Socket *socket)
+{
+	if (socket->state == SOCKET_DEAD)
+		return;
+	if (wslay_event_recv(socket->wslay) != 0 || wslay_event_send(socket->wslay) != 0)
+	{
+		socket_die(socket);
+		return;
+	}
+	if (socket->state == SOCKET_DEAD || wslay_event_want_read(socket->wslay) ||
+		wslay_event_want_write(socket->wslay))
+	{
+		if (socket->state < SOCKET_CLOSING)
+			socket_is_slow(socket);
+		return;
+	}
+	if (stream_waiting(socket->bev) == 0)
+		socket_die(socket);
+	else if (socket->state != SOCKET_CLOSING)
+		socket_leave(socket);
+}
+
+/* Nothing more is delivered; what waits has a moment to get out. */
+static void
+socket_leave(Socket *socket)
+{
+	command_forget(socket);
+	socket->state = SOCKET_CLOSING;
+	socket->close_by_ms = socket_now_ms() + LIMIT_SOCKET_CLOSE_MS;
+	socket_schedule(socket);
+}
+
+void
+socket_close(Socket *socket, int code)
+{
+	if (socket->state >= SOCKET_CLOSING)
+		return;
+	log_line(LEVEL_DEBUG, "socket_close", "id=%s code=%d", socket->context.request_id, code);
+	socket_leave(socket);
+	if (wslay_event_queue_close(socket->wslay, (uint16_t) code, NULL, 0) != 0 ||
+		wslay_event_send(socket->wslay) != 0)
+		socket_die(socket);
+}
+
+static void
+socket_deliver(Subscriber *subscriber, Frame *frame)
+{
+	Socket *socket = (Socket *) subscriber;
+
+	if (frame->ends_session)
+		socket_close(socket, CLOSE_TOKEN);
+	else if (!socket_is_slow(socket))
+		socket_write(socket, frame->bytes, frame->len);
+}
+
+/* Who does not read is let go: it can come back with its cursor and misses nothing. */
+static bool
+socket_is_slow(Socket *socket)
+{
+	if (stream_waiting(socket->bev) <= socket->lag_most)
+		return false;
+	metrics_add(METRIC_SOCKETS_SLOW, 1);
+	socket_close(socket, CLOSE_BUSY);
+	return true;
+}
+
+void
+socket_send(Socket *socket, const char *text, size_t len)
+{
+	Frame *frame;
+
+	if (socket->state >= SOCKET_CLOSING)
+		return;
+	frame = frame_new(text, len, 0);
+	if (frame == NULL)
+	{
+		socket_die(socket);
+		return;
+	}
+	socket_write(socket, frame->bytes, frame->len);
+	frame_release(frame);
+}
+
+static void
+socket_write(Socket *socket, const char *bytes, size_t len)
+{
+	struct iovec piece = {(char *) bytes, len};
+
+	if (!stream_write(socket->bev, &piece, 1))
+		socket_die(socket);
+}
+
+void
+socket_may_lag(Socket *socket)
+{
+	socket->lag_most = stream_waiting(socket->bev) + (size_t) config_get()->socket_buffer;
+}
+
+void
+socket_is_greeted(Socket *socket, int64_t ends_at_ms)
+{
+	socket->state = SOCKET_OPEN;
+	socket->hello_by_ms = NEVER;
+	socket->ends_at_ms = ends_at_ms;
+	socket_schedule(socket);
+}
+
+static void
+socket_die(Socket *socket)
+{
+	const struct timeval now = {0};
+
+	if (socket->state == SOCKET_DEAD)
+		return;
+	command_forget(socket);
+	socket->state = SOCKET_DEAD;
+	bufferevent_setcb(socket->bev, NULL, NULL, NULL, NULL);
+	bufferevent_disable(socket->bev, EV_READ | EV_WRITE);
+	evtimer_del(socket->timer);
+	TAILQ_REMOVE(&sockets, socket, link);
+	TAILQ_INSERT_TAIL(&dead, socket, link);
+	metrics_set(METRIC_SOCKETS_OPEN, --socket_count);
+	evtimer_add(dead_event, &now);
+}
+
+static void
+socket_schedule(Socket *socket)
+{
+	int64_t due = socket->close_by_ms;
+	int64_t wait;
+	struct timeval interval;
+
+	if (socket->state < SOCKET_CLOSING)
+	{
+		due = socket->ping_at_ms < due ? socket->ping_at_ms : due;
+		due = socket->hello_by_ms < due ? socket->hello_by_ms : due;
+		due = socket->ends_at_ms < due ? socket->ends_at_ms : due;
+	}
+	wait = due - socket_now_ms();
+	if (wait < 1)
+		wait = 1;
+	interval = (struct timeval){wait / 1000, wait % 1000 * 1000};
+	evtimer_add(socket->timer, &interval);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	Socket *socket = arg;
+	int64_t now = socket_now_ms();
+
+	(void) fd;
+	(void) what;
+	if (socket->close_by_ms <= now)
+		socket_die(socket);
+	else if (socket->state < SOCKET_CLOSING &&
+			 (socket->hello_by_ms <= now || socket->ends_at_ms <= now))
+		socket_close(socket, CLOSE_TOKEN);
+	else if (socket->state < SOCKET_CLOSING && socket->ping_at_ms <= now)
+		socket_ping(socket);
+	if (socket->state != SOCKET_DEAD)
+		socket_schedule(socket);
+}
+
+static void
+socket_ping(Socket *socket)
+{
+	const struct wslay_event_msg ping = {.opcode = WSLAY_PING, .msg = NULL, .msg_length = 0};
+
+	socket->missed = socket->was_heard ? 0 : socket->missed + 1;
+	socket->was_heard = false;
+	socket->ping_at_ms = socket_now_ms() + config_get()->ping_ms;
+	if (socket->missed > 2 || wslay_event_queue_msg(socket->wslay, &ping) != 0 ||
+		wslay_event_send(socket->wslay) != 0)
+		socket_die(socket);
+}
+
+static void
+on_dead(evutil_socket_t fd, short what, void *arg)
+{
+	(void) fd;
+	(void) what;
+	(void) arg;
+	while (!TAILQ_EMPTY(&dead))
+	{
+		Socket *socket = TAILQ_FIRST(&dead);
+
+		TAILQ_REMOVE(&dead, socket, link);
+		socket_free(socket);
+	}
+}
+
+void
+ws_left(Subscriber *subscriber)
+{
+	command_rejoin((Socket *) subscriber);
+}
+
+void
+ws_close(void)
+{
+	Socket *socket;
+	Socket *next;
+
+	for (socket = TAILQ_FIRST(&sockets); socket != NULL; socket = next)
+	{
+		next = TAILQ_NEXT(socket, link);
+		socket_close(socket, CLOSE_GOING_AWAY);
+	}
+}
+
+long
+ws_count(void)
+{
+	return socket_count;
+}
+
+void
+ws_stop(void)
+{
+	while (!TAILQ_EMPTY(&sockets))
+		socket_die(TAILQ_FIRST(&sockets));
+	on_dead(-1, 0, NULL);
+	event_free(dead_event);
+	command_stop();
+}
+
+int64_t
+socket_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

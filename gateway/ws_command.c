@@ -1,0 +1,686 @@
+/*-------------------------------------------------------------------------
+ *
+ * ws_command.c
+ *	  What clients say on a WebSocket, and the subscriptions that follow from it.
+ *
+ * ws.c passes messages on; doors are called through request.c.  A socket has one
+ * command running, the next messages wait in a short queue, so that answers
+ * come in the order of the questions.  After a restart of the feed all sockets
+ * subscribe again, a few at a time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jansson_prelude.h"
+#include "json_text.h"
+#include "limits.h"
+#include "log.h"
+#include "token.h"
+#include "ws_socket.h"
+
+#define TEXT_BYTES 1048576
+#define DUMP (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
+
+static TAILQ_HEAD(, Socket) rejoiners;
+static int rejoins_running;
+static int64_t leaves[LIMIT_LEAVES];
+static int leave_count;
+static int leave_generation;
+static struct event *second_timer;
+
+static void command_run(Socket *socket, const char *text, size_t len);
+static void command_dispatch(Socket *socket, json_t *message);
+static void command_wait(Socket *socket, const char *text, size_t len);
+static void command_next(Socket *socket);
+static void run_hello(Socket *socket, json_t *message);
+static const char *cursor_text(json_t *cursor, char room[24]);
+static void hello_start(Socket *socket, CommandKind kind, const char *token, const char *cursor);
+static char *hello_body(const char *cursor);
+static void run_ping(Socket *socket, json_t *message);
+static void run_status(Socket *socket, json_t *message);
+static void command_start_request(Socket *socket, CommandKind kind, RequestInput *input);
+static void command_reply(void *owner, const Reply *reply);
+static void hello_reply(Socket *socket, CommandKind kind, const Reply *reply);
+static void hello_busy(Socket *socket);
+static void hello_refused(Socket *socket, CommandKind kind, const Reply *reply);
+static void hello_joined(Socket *socket, CommandKind kind, json_t *body);
+static void send_hello_result(Socket *socket, json_t *body);
+static void send_frames(Socket *socket, json_t *frames);
+static void status_reply(Socket *socket, const Reply *reply);
+static void send_refusal(Socket *socket, json_t *message, Refusal refusal);
+static void send_text(Socket *socket, JsonText *text);
+static void add_ref(JsonText *text, json_t *message);
+static void add_raw_member(JsonText *text, const char *name, const char *json, size_t len);
+static void subscription_leave(Socket *socket);
+static void leaves_flush(void);
+static void leaves_reply(void *owner, const Reply *reply);
+static void rejoin_wait(Socket *socket);
+static void rejoins_pump(void);
+static void on_second(evutil_socket_t fd, short what, void *arg);
+
+bool
+command_start(struct event_base *base)
+{
+	const struct timeval second = {.tv_sec = 1};
+
+	TAILQ_INIT(&rejoiners);
+	second_timer = event_new(base, -1, EV_PERSIST, on_second, NULL);
+	return second_timer != NULL && evtimer_add(second_timer, &second) == 0;
+}
+
+void
+command_stop(void)
+{
+	event_free(second_timer);
+}
+
+void
+command_receive(Socket *socket, const char *text, size_t len)
+{
+	if (socket->running != COMMAND_NONE || socket->waiting_count > 0)
+		command_wait(socket, text, len);
+	else
+		command_run(socket, text, len);
+}
+
+static void
+command_wait(Socket *socket, const char *text, size_t len)
+{
+	Message *message = NULL;
+
+	if (socket->waiting_count < LIMIT_SOCKET_COMMANDS)
+		message = malloc(sizeof(*message) + len);
+	if (message == NULL)
+	{
+		send_refusal(socket, NULL, REFUSAL_TOO_MANY);
+		return;
+	}
+	message->len = len;
+	memcpy(message->text, text, len);
+	STAILQ_INSERT_TAIL(&socket->waiting, message, link);
+	socket->waiting_count++;
+}
+
+static void
+command_next(Socket *socket)
+{
+	while (socket->running == COMMAND_NONE && socket->waiting_count > 0)
+	{
+		Message *message = STAILQ_FIRST(&socket->waiting);
+
+		STAILQ_REMOVE_HEAD(&socket->waiting, link);
+		socket->waiting_count--;
+		command_run(socket, message->text, message->len);
+		free(message);
+	}
+}
+
+static void
+command_run(Socket *socket, const char *text, size_t len)
+{
+	JsonFault fault;
+	json_t *message = NULL;
+
+	if (json_check(text, len, LIMIT_JSON_DEPTH, &fault))
+		message = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	if (message != NULL && json_typeof(message) == JSON_OBJECT)
+		command_dispatch(socket, message);
+	else if (socket->state == SOCKET_GREETING)
+		socket_close(socket, CLOSE_TOKEN);
+	else
+		send_refusal(socket, NULL, REFUSAL_JSON);
+	json_decref(message);
+}
+
+static void
+command_dispatch(Socket *socket, json_t *message)
+{
+	const char *type = json_string_value(json_object_get(message, "type"));
+
+	if (type != NULL && strcmp(type, "hello") == 0)
+		run_hello(socket, message);
+	else if (socket->state == SOCKET_GREETING)
+		socket_close(socket, CLOSE_TOKEN);
+	else if (type != NULL && strcmp(type, "ping") == 0)
+		run_ping(socket, message);
+	else if (type != NULL && strcmp(type, "status.update") == 0)
+		run_status(socket, message);
+	else
+		send_refusal(socket, message, REFUSAL_FRAME);
+}
+
+static void
+run_hello(Socket *socket, json_t *message)
+{
+	char room[24];
+	json_t *token = json_object_get(message, "token");
+	const char *cursor = cursor_text(json_object_get(message, "cursor"), room);
+
+	if (json_string_value(token) == NULL ||
+		token_check(json_string_value(token), json_string_length(token)) == TOKEN_BAD)
+		socket_close(socket, CLOSE_TOKEN);
+	else if (cursor == NULL)
+		socket_close(socket, CLOSE_EPOCH);
+	else
+	{
+		socket->next_is_of_url = false;
+		hello_start(socket, COMMAND_HELLO, json_string_value(token), cursor);
+	}
+}
+
+void
+command_hello(Socket *socket, const char *token, size_t len, bool is_of_url)
+{
+	if (token_check(token, len) == TOKEN_BAD)
+	{
+		socket_close(socket, CLOSE_TOKEN);
+		return;
+	}
+	socket->next_is_of_url = is_of_url;
+	hello_start(socket, COMMAND_HELLO, token, "null");
+}
+
+/* As it goes into the body of the call; NULL for what is no cursor. */
+static const char *
+cursor_text(json_t *cursor, char room[24])
+{
+	const char *digits = json_string_value(cursor);
+
+	if (cursor == NULL || json_is_null(cursor))
+		return "null";
+	if (json_is_integer(cursor) && json_integer_value(cursor) >= 0)
+		snprintf(room, 24, "%lld", (long long) json_integer_value(cursor));
+	else if (digits != NULL && *digits != '\0' && strlen(digits) < 19 &&
+			 strspn(digits, "0123456789") == strlen(digits))
+		snprintf(room, 24, "%lld", strtoll(digits, NULL, 10));
+	else
+		return NULL;
+	return room;
+}
+
+static void
+hello_start(Socket *socket, CommandKind kind, const char *token, const char *cursor)
+{
+	RequestInput input = {
+		.door = "feed_join",
+		.lane = LANE_NORMAL,
+		.token = token,
+		.token_len = strlen(token),
+	};
+
+	if (hub_gateway() == NULL)
+	{
+		hello_busy(socket);
+		return;
+	}
+	input.body = hello_body(cursor);
+	if (kind == COMMAND_HELLO)
+	{
+		free(socket->next_token);
+		socket->next_token = strdup(token);
+	}
+	if (input.body == NULL || (kind == COMMAND_HELLO && socket->next_token == NULL))
+	{
+		free(input.body);
+		socket_close(socket, CLOSE_INTERNAL);
+		return;
+	}
+	command_start_request(socket, kind, &input);
+}
+
+/* returns new (free) */
+static char *
+hello_body(const char *cursor)
+{
+	JsonText text;
+
+	json_text_init(&text, NULL, 0, 256);
+	json_open(&text, '{');
+	json_add_string_member(&text, "gateway", hub_gateway());
+	add_raw_member(&text, "cursor", cursor, strlen(cursor));
+	json_close(&text, '}');
+	return json_text_ok(&text) ? text.at : NULL;
+}
+
+static void
+run_ping(Socket *socket, json_t *message)
+{
+	char room[256];
+	JsonText text;
+
+	json_text_init(&text, room, sizeof(room), TEXT_BYTES);
+	json_open(&text, '{');
+	json_add_string_member(&text, "type", "pong");
+	add_ref(&text, message);
+	json_close(&text, '}');
+	send_text(socket, &text);
+}
+
+/* What is left of the message without its envelope is the body of the door. */
+static void
+run_status(Socket *socket, json_t *message)
+{
+	const char *incident = json_string_value(json_object_get(message, "incidentId"));
+	UrlText parameter = {incident, incident != NULL ? strlen(incident) : 0};
+	RequestInput input = {
+		.door = "incident_status",
+		.lane = LANE_NORMAL,
+		.token = socket->token,
+		.token_len = strlen(socket->token),
+		.parameter = &parameter,
+		.parameter_count = 1,
+	};
+	json_t *ref = json_object_get(message, "ref");
+
+	if (incident == NULL || parameter.len == 0 || parameter.len > LIMIT_CONTEXT_FIELD)
+	{
+		send_refusal(socket, message, REFUSAL_FRAME);
+		return;
+	}
+	free(socket->running_incident);
+	free(socket->running_ref);
+	socket->running_incident = strdup(incident);
+	socket->running_ref = ref != NULL ? json_dumps(ref, DUMP) : NULL;
+	json_object_del(message, "type");
+	json_object_del(message, "incidentId");
+	json_object_del(message, "ref");
+	input.body = json_dumps(message, DUMP);
+	if (input.body == NULL || socket->running_incident == NULL)
+	{
+		free(input.body);
+		socket_close(socket, CLOSE_INTERNAL);
+		return;
+	}
+	/* The parameter must outlive the message. */
+	parameter.at = socket->running_incident;
+	command_start_request(socket, COMMAND_STATUS, &input);
+}
+
+/* Each command has an id of its own: that of the socket and a number. */
+static void
+command_start_request(Socket *socket, CommandKind kind, RequestInput *input)
+{
+	RequestContext context = socket->context;
+
+	snprintf(context.request_id, sizeof(context.request_id), "%.48s.%d",
+			 socket->context.request_id, ++socket->command_count);
+	input->context = &context;
+	input->reply = command_reply;
+	input->owner = socket;
+	socket->running = kind;
+	socket->running_generation = hub_generation();
+	socket->request = request_start(input);
+	if (socket->request != NULL)
+		return;
+	socket->running = COMMAND_NONE;
+	socket_close(socket, CLOSE_INTERNAL);
+}
+
+static void
+command_reply(void *owner, const Reply *reply)
+{
+	Socket *socket = owner;
+	CommandKind kind = socket->running;
+
+	socket->request = NULL;
+	socket->running = COMMAND_NONE;
+	if (kind == COMMAND_STATUS)
+		status_reply(socket, reply);
+	else
+		hello_reply(socket, kind, reply);
+	command_next(socket);
+	if (kind == COMMAND_REJOIN)
+	{
+		rejoins_running--;
+		rejoins_pump();
+	}
+}
+
+static void
+hello_reply(Socket *socket, CommandKind kind, const Reply *reply)
+{
+	json_t *body;
+
+	if (reply->status != 200)
+	{
+		hello_refused(socket, kind, reply);
+		return;
+	}
+	body = reply->body != NULL ? json_loadb(reply->body, reply->body_len, 0, NULL) : NULL;
+	if (json_is_integer(json_object_get(body, "subscription")) &&
+		json_is_integer(json_object_get(body, "cursor")))
+		hello_joined(socket, kind, body);
+	else
+		socket_close(socket, CLOSE_INTERNAL);
+	json_decref(body);
+}
+
+/* Who was open stays open as long as only the service is at fault. */
+static void
+hello_busy(Socket *socket)
+{
+	if (socket->state == SOCKET_OPEN)
+		send_refusal(socket, NULL, REFUSAL_BUSY);
+	else
+		socket_close(socket, CLOSE_BUSY);
+}
+
+static void
+hello_refused(Socket *socket, CommandKind kind, const Reply *reply)
+{
+	switch (reply->status)
+	{
+		case 401:
+			socket_close(socket, CLOSE_TOKEN);
+			break;
+		case 403:
+			socket_close(socket, CLOSE_REFUSED);
+			break;
+		case 409:
+		case 410:
+		case 412:
+			socket_close(socket, CLOSE_EPOCH);
+			break;
+		case 429:
+		case 503:
+		case 504:
+			if (kind == COMMAND_REJOIN)
+				rejoin_wait(socket);
+			else
+				hello_busy(socket);
+			break;
+		default:
+			log_line(LEVEL_ERROR, "hello_failed", "id=%s status=%d", socket->context.request_id,
+					 reply->status);
+			socket_close(socket, CLOSE_INTERNAL);
+	}
+}
+
+/* First what it missed, then what comes: the order of cursors is kept. */
+static void
+hello_joined(Socket *socket, CommandKind kind, json_t *body)
+{
+	json_t *lasts = json_object_get(body, "expiresIn");
+	int64_t grace = socket->next_is_of_url ? 0 : LIMIT_SOCKET_GRACE_MS;
+	int64_t lasts_ms = json_is_integer(lasts) ? json_integer_value(lasts) * 1000 : 0;
+
+	subscription_leave(socket);
+	if (kind == COMMAND_HELLO)
+	{
+		free(socket->token);
+		socket->token = socket->next_token;
+		socket->next_token = NULL;
+		send_hello_result(socket, body);
+	}
+	send_frames(socket, json_object_get(body, "frames"));
+	if (socket->state >= SOCKET_CLOSING)
+		return;
+	socket_may_lag(socket);
+	socket_is_greeted(socket, socket_now_ms() + lasts_ms + grace);
+	socket->subscriber.id = json_integer_value(json_object_get(body, "subscription"));
+	socket->subscriber.from = json_integer_value(json_object_get(body, "cursor"));
+	if (socket->running_generation == hub_generation())
+		hub_join(&socket->subscriber);
+	else
+		rejoin_wait(socket);
+}
+
+static void
+send_hello_result(Socket *socket, json_t *body)
+{
+	char room[256];
+	JsonText text;
+	json_t *lasts = json_object_get(body, "expiresIn");
+
+	json_text_init(&text, room, sizeof(room), TEXT_BYTES);
+	json_open(&text, '{');
+	json_add_string_member(&text, "type", "hello.result");
+	json_add_string_member(&text, "role", json_string_value(json_object_get(body, "role")));
+	json_add_number_member(&text, "cursor", json_integer_value(json_object_get(body, "cursor")));
+	json_add_name(&text, "resumed");
+	if (json_is_true(json_object_get(body, "resumed")))
+		json_add_raw(&text, "true", 4);
+	else
+		json_add_raw(&text, "false", 5);
+	text.needs_comma = true;
+	if (json_is_integer(lasts))
+		json_add_number_member(&text, "expiresIn", json_integer_value(lasts));
+	json_close(&text, '}');
+	send_text(socket, &text);
+}
+
+/* Each is an object, or its text. */
+static void
+send_frames(Socket *socket, json_t *frames)
+{
+	size_t index;
+	json_t *frame;
+
+	json_array_foreach(frames, index, frame)
+	{
+		const char *ready = json_string_value(frame);
+		char *text = ready == NULL ? json_dumps(frame, DUMP) : NULL;
+
+		if (ready != NULL)
+			socket_send(socket, ready, json_string_length(frame));
+		else if (text != NULL)
+			socket_send(socket, text, strlen(text));
+		free(text);
+	}
+}
+
+static void
+status_reply(Socket *socket, const Reply *reply)
+{
+	char room[1024];
+	JsonText text;
+
+	json_text_init(&text, room, sizeof(room), TEXT_BYTES);
+	json_open(&text, '{');
+	json_add_string_member(&text, "type", reply->is_problem ? "error" : "status.result");
+	if (reply->is_problem)
+		json_add_string_member(&text, "replyTo", "status.update");
+	json_add_string_member(&text, "incidentId", socket->running_incident);
+	if (socket->running_ref != NULL)
+		add_raw_member(&text, "ref", socket->running_ref, strlen(socket->running_ref));
+	if (reply->body != NULL)
+		add_raw_member(&text, reply->is_problem ? "problem" : "incident", reply->body,
+					   reply->body_len);
+	json_close(&text, '}');
+	send_text(socket, &text);
+}
+
+/* message may be NULL: nothing is known of what it was */
+static void
+send_refusal(Socket *socket, json_t *message, Refusal refusal)
+{
+	char room[1024];
+	char problem_room[768];
+	JsonText text;
+	JsonText problem_text;
+	Problem problem;
+
+	problem_of_refusal(&problem, refusal);
+	json_text_init(&problem_text, problem_room, sizeof(problem_room), TEXT_BYTES);
+	problem_write(&problem_text, &problem, socket->context.language, socket->context.request_id);
+	json_text_init(&text, room, sizeof(room), TEXT_BYTES);
+	json_open(&text, '{');
+	json_add_string_member(&text, "type", "error");
+	json_add_string_member(&text, "replyTo",
+						   json_string_value(json_object_get(message, "type")));
+	add_ref(&text, message);
+	if (json_text_ok(&problem_text))
+		add_raw_member(&text, "problem", problem_text.at, problem_text.len);
+	json_close(&text, '}');
+	json_text_free(&problem_text);
+	send_text(socket, &text);
+}
+
+/* Frees the text. */
+static void
+send_text(Socket *socket, JsonText *text)
+{
+	if (json_text_ok(text))
+		socket_send(socket, text->at, text->len);
+	json_text_free(text);
+}
+
+static void
+add_ref(JsonText *text, json_t *message)
+{
+	json_t *ref = json_object_get(message, "ref");
+	char *json = ref != NULL ? json_dumps(ref, DUMP) : NULL;
+
+	if (json != NULL)
+		add_raw_member(text, "ref", json, strlen(json));
+	free(json);
+}
+
+static void
+add_raw_member(JsonText *text, const char *name, const char *json, size_t len)
+{
+	json_add_name(text, name);
+	json_add_raw(text, json, len);
+	text->needs_comma = true;
+}
+
+/* Ends what the socket has and wants; it will not be heard of again. */
+void
+command_forget(Socket *socket)
+{
+	if (socket->request != NULL)
+	{
+		request_abandon(socket->request);
+		rejoins_running -= socket->running == COMMAND_REJOIN;
+	}
+	socket->request = NULL;
+	socket->running = COMMAND_NONE;
+	if (socket->waits_to_rejoin)
+		TAILQ_REMOVE(&rejoiners, socket, rejoin_link);
+	socket->waits_to_rejoin = false;
+	subscription_leave(socket);
+	while (!STAILQ_EMPTY(&socket->waiting))
+	{
+		Message *message = STAILQ_FIRST(&socket->waiting);
+
+		STAILQ_REMOVE_HEAD(&socket->waiting, link);
+		free(message);
+	}
+	socket->waiting_count = 0;
+	free(socket->next_token);
+	free(socket->running_ref);
+	free(socket->running_incident);
+	socket->next_token = socket->running_ref = socket->running_incident = NULL;
+}
+
+/* The database is told later, for many at once. */
+static void
+subscription_leave(Socket *socket)
+{
+	if (socket->subscriber.standing == STANDING_OUT)
+		return;
+	hub_leave(&socket->subscriber);
+	if (leave_generation != hub_generation())
+		leave_count = 0;
+	leave_generation = hub_generation();
+	if (leave_count == LIMIT_LEAVES)
+		leaves_flush();
+	leaves[leave_count++] = socket->subscriber.id;
+}
+
+/* Should it fail, the database forgets the subscriptions with the gateway. */
+static void
+leaves_flush(void)
+{
+	RequestContext context = {.request_id = "feed-leave"};
+	JsonText text;
+	RequestInput input = {
+		.door = "feed_leave",
+		.lane = LANE_NORMAL,
+		.context = &context,
+		.reply = leaves_reply,
+		.owner = leaves,
+	};
+
+	json_text_init(&text, NULL, 0, TEXT_BYTES);
+	json_open(&text, '{');
+	json_add_string_member(&text, "gateway", hub_gateway());
+	json_add_name(&text, "subscriptions");
+	json_open(&text, '[');
+	for (int i = 0; i < leave_count; i++)
+		json_add_number(&text, leaves[i]);
+	json_close(&text, ']');
+	json_close(&text, '}');
+	leave_count = 0;
+	if (!json_text_ok(&text))
+	{
+		json_text_free(&text);
+		return;
+	}
+	input.body = text.at;
+	request_start(&input);
+}
+
+static void
+leaves_reply(void *owner, const Reply *reply)
+{
+	(void) owner;
+	if (reply->status >= 400)
+		log_line(LEVEL_WARN, "leave_failed", "status=%d", reply->status);
+}
+
+/* The cursor it has is in subscriber.from. */
+void
+command_rejoin(Socket *socket)
+{
+	rejoin_wait(socket);
+	rejoins_pump();
+}
+
+static void
+rejoin_wait(Socket *socket)
+{
+	if (socket->waits_to_rejoin || socket->state >= SOCKET_CLOSING)
+		return;
+	socket->waits_to_rejoin = true;
+	TAILQ_INSERT_TAIL(&rejoiners, socket, rejoin_link);
+}
+
+/* Few at a time: requests of others need the lane as well. */
+static void
+rejoins_pump(void)
+{
+	Socket *socket = TAILQ_FIRST(&rejoiners);
+
+	while (socket != NULL && rejoins_running < LIMIT_REJOINS && hub_gateway() != NULL)
+	{
+		Socket *next = TAILQ_NEXT(socket, rejoin_link);
+		char cursor[24];
+
+		if (socket->running == COMMAND_NONE)
+		{
+			TAILQ_REMOVE(&rejoiners, socket, rejoin_link);
+			socket->waits_to_rejoin = false;
+			snprintf(cursor, sizeof(cursor), "%lld", (long long) socket->subscriber.from);
+			rejoins_running++;
+			hello_start(socket, COMMAND_REJOIN, socket->token, cursor);
+			if (socket->running != COMMAND_REJOIN)
+				rejoins_running--;
+		}
+		socket = next;
+	}
+}
+
+static void
+on_second(evutil_socket_t fd, short what, void *arg)
+{
+	(void) fd;
+	(void) what;
+	(void) arg;
+	if (leave_count > 0 && hub_gateway() != NULL && leave_generation == hub_generation())
+		leaves_flush();
+	rejoins_pump();
+}

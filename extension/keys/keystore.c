@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include <openssl/crypto.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "access/xact.h"
@@ -211,9 +212,9 @@ kn_pseudonym(const pg_uuid_t *account)
 static bool
 inside_data_directory(const char *path)
 {
-	char directory[MAXPGPATH];
+	char directory[PATH_MAX];
 	char parent[MAXPGPATH];
-	char resolved[MAXPGPATH];
+	char resolved[PATH_MAX];
 
 	strlcpy(parent, path, sizeof(parent));
 	get_parent_directory(parent);

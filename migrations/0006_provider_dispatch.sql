@@ -47,7 +47,7 @@ CREATE TABLE kintaraa.dispatch_ack (
 COMMENT ON TABLE kintaraa.dispatch_ack IS 'Answers by provider type: what single providers are drawn towards.';
 
 CREATE TABLE kintaraa.dispatch_bookmark (
-    only      boolean PRIMARY KEY DEFAULT true CONSTRAINT dispatch_bookmark_only_check CHECK (only),
-    snapshot  pg_snapshot NOT NULL
+    is_single  boolean PRIMARY KEY DEFAULT true CONSTRAINT dispatch_bookmark_single_check CHECK (is_single),
+    snapshot   pg_snapshot NOT NULL
 );
 COMMENT ON TABLE kintaraa.dispatch_bookmark IS 'What kintaraa.dispatch_fold() has seen.';

@@ -14,6 +14,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "cases/sphere.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -88,9 +89,5 @@ extern void kn_route(const KnRouteNeed *need, int k, TimestampTz now, KnRoute *o
 extern char *kn_candidate_components(const KnCandidate *candidate);
 /* Whether the policy in force knows which types serve it. */
 extern bool kn_service_known(const char *service);
-
-/* Kilometres on the sphere between two places in degrees. */
-extern double kn_distance_km(double latitude1, double longitude1, double latitude2,
-							 double longitude2);
 
 #endif

@@ -37,9 +37,9 @@ result "rooms include only rooms written before them" "$(upward_includes)"
 allowed() {
 	cat <<-'TEXT'
 		libpq-fe.h   db.c db_*.c db.h db_link.h listen.c
-		wslay/       ws.c ws_*.c
+		wslay/       ws.c ws_*.c ws_socket.h
 		jwt.h        keys.c token.c
-		jansson      jansson_prelude.h problem.c keys.c token.c
+		jansson      jansson_prelude.h problem.c keys.c token.c listen.c ws_command.c
 		openssl/     keys.c token.c tls.c stream.c ws_handshake.c main.c
 		argon2.h
 		postgres.h

@@ -98,3 +98,11 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- Rules are read once per backend and anew when they change.
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON kintaraa.policy
+    FOR EACH STATEMENT EXECUTE FUNCTION kintaraa.policy_changed();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON kintaraa.setting
+    FOR EACH STATEMENT EXECUTE FUNCTION kintaraa.policy_changed();
+CREATE TRIGGER changed AFTER UPDATE ON kintaraa.organisation
+    FOR EACH STATEMENT EXECUTE FUNCTION kintaraa.policy_changed();

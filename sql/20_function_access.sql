@@ -40,3 +40,8 @@ CREATE FUNCTION kintaraa.change_flush() RETURNS integer
     AS 'MODULE_PATHNAME', 'kn_change_flush_sql';
 COMMENT ON FUNCTION kintaraa.change_flush IS 'Stamps what this transaction changed; the last statement of a writer in psql. Returns the number of records.';
 ALTER FUNCTION kintaraa.change_flush OWNER TO kintaraa_system;
+
+CREATE FUNCTION kintaraa.policy_changed() RETURNS trigger
+    LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_policy_changed';
+COMMENT ON FUNCTION kintaraa.policy_changed IS 'Tells every backend to read policies and settings anew.';

@@ -6,7 +6,8 @@ REVOKE ALL ON ALL PROCEDURES IN SCHEMA kintaraa FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION kintaraa.can_see(uuid), kintaraa.caller_may(text), kintaraa.me(), kintaraa.principals()
     TO kintaraa_door, kintaraa_dispatch, kintaraa_system, kintaraa_report;
 GRANT EXECUTE ON FUNCTION kintaraa.change_flush(), kintaraa.migrations() TO kintaraa_owner, kintaraa_system;
-GRANT EXECUTE ON FUNCTION kintaraa.change_remember(), kintaraa.refuse_truncate() TO kintaraa_owner;
+GRANT EXECUTE ON FUNCTION kintaraa.change_remember(), kintaraa.refuse_truncate(), kintaraa.policy_changed()
+    TO kintaraa_owner;
 
 -- The gateway's role has USAGE on kintaraa_api and EXECUTE on its functions, and nothing else.
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA kintaraa_api TO kintaraa_gateway;

@@ -1,0 +1,258 @@
+/*-------------------------------------------------------------------------
+ *
+ * assignment.c
+ *	  What a helper may do with an offer: accept, decline, release.
+ *
+ * Called from SQL (doors assignment_*).  Locks in the order need, offer,
+ * provider, incident: one winner, capacity exact, no deadlock.  A helper who
+ * lost sees its own row and an empty incident, nothing else.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/errcodes.h"
+#include "cases/assignment.h"
+#include "cases/assignment_store.h"
+#include "cases/case_policy.h"
+#include "cases/escalation.h"
+#include "cases/incident_store.h"
+#include "cases/page.h"
+#include "identity/door.h"
+
+static const char *const statuses[] = {"pending", "accepted", "declined", "expired",
+									   "withdrawn", "released", NULL};
+static const char *const decline_codes[] = {"capacity", "distance", "skills", "language",
+											"conflict", "safety", "closed", "other", NULL};
+
+static void lock_offer(KnCall *call, KnAssignment *offer, KnNeed *need);
+static void refuse_closed(KnCall *call, const KnAssignment *offer) pg_attribute_noreturn();
+static void answer(KnCall *call, const pg_uuid_t *id);
+static void engage(KnNeed *need, const KnAssignment *offer, const pg_uuid_t *by);
+static bytea *seal_note(const KnAssignment *offer, const char *note);
+
+/*
+ * GET /assignments ?status &limit &after -> {"items","next"}; of the caller's team.
+ */
+static void
+assignment_list(KnCall *call)
+{
+	char *status = kn_query_text(call->query, "status");
+	int limit = kn_page_limit(call);
+	KnPage page = kn_page_after(call);
+	KnAssignment *items;
+	int n;
+
+	if (status && !kn_choice_has(statuses, status))
+		status = "none"; /* an unknown filter finds nothing: the old app retries a refusal */
+	n = kn_assignment_list(&call->caller->provider, status, page.at, &page.id, limit + 1, &items);
+	kn_json_open(&call->json, '{');
+	kn_json_key(&call->json, "items");
+	kn_json_open(&call->json, '[');
+	for (int i = 0; i < Min(n, limit); i++)
+		kn_render_assignment_row(&call->json, &items[i]);
+	kn_json_close(&call->json, ']');
+	kn_page_next(call, n > limit, n > limit ? items[limit - 1].offered_at : 0,
+				 n > limit ? &items[limit - 1].id : NULL);
+	kn_json_close(&call->json, '}');
+}
+KN_DOOR(assignment_list, assignment_list, KN_ROLE_PROVIDER, KN_DOOR_READS);
+
+/* The need first, then the offer as it is under the lock. */
+static void
+lock_offer(KnCall *call, KnAssignment *offer, KnNeed *need)
+{
+	pg_uuid_t id;
+
+	kn_call_path_uuid(call, 0, &id);
+	kn_call_target(call, "assignment", &id);
+	if (!kn_assignment_load(call->caller, &id, offer) ||
+		!kn_need_lock(&offer->incident, &offer->need, need) || !kn_assignment_read(&id, offer))
+		kn_refuse_absent();
+}
+
+static void
+refuse_closed(KnCall *call, const KnAssignment *offer)
+{
+	KnJson current;
+
+	kn_json_init(&current);
+	kn_render_assignment_row(&current, offer);
+	kn_call_extend(call, "current", current.text.data);
+	kn_refuse(ERRCODE_KN_ASSIGNMENT_CLOSED, "this offer is no longer open",
+			  "Nothing more is to be done for it.");
+}
+
+static void
+answer(KnCall *call, const pg_uuid_t *id)
+{
+	KnAssignment now;
+
+	kn_change_flush(&call->caller->session);
+	if (!kn_assignment_read(id, &now))
+		elog(ERROR, "an assignment vanished");
+	kn_render_assignment_row(&call->json, &now);
+}
+
+/* POST /assignments/{id}/accept -> the assignment; again by the same team is the same answer. */
+static void
+assignment_accept(KnCall *call)
+{
+	KnAssignment offer;
+	KnNeed need;
+
+	lock_offer(call, &offer, &need);
+	if (strcmp(offer.status, "accepted") == 0)
+	{
+		kn_render_assignment_row(&call->json, &offer);
+		return;
+	}
+	if (strcmp(offer.status, "pending") != 0 || !kn_need_is_open(&need))
+		refuse_closed(call, &offer);
+	if (!kn_assignment_move(&offer.id, "pending", "accepted", &call->caller->account, NULL, NULL))
+		refuse_closed(call, &offer);
+	if (!kn_capacity_take(&offer.provider))
+		kn_refuse(ERRCODE_KN_CAPACITY, "the team has as many open cases as it can take",
+				  "Complete or release a case, or raise the team's capacity.");
+	engage(&need, &offer, &call->caller->account);
+	answer(call, &offer.id);
+}
+KN_DOOR(assignment_accept, assignment_accept, KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_AUDITED);
+
+static void
+engage(KnNeed *need, const KnAssignment *offer, const pg_uuid_t *by)
+{
+	const KnCasePolicy *policy = kn_case_policy();
+	TimestampTz now = GetCurrentTimestamp();
+	KnEscalation rules;
+
+	kn_escalation_read(need->escalation, &rules);
+	kn_assignment_withdraw_pending(&need->bucket, &need->id);
+	kn_helper_join(&need->bucket, &offer->provider);
+	need->state = "engaged";
+	need->engaged_at = now;
+	need->contacted_at = 0;
+	need->due_at = kn_due_at(policy, now, rules.contact_minutes, rules.contact_working);
+	need->expected_by = need->due_at;
+	kn_need_save(need);
+	kn_incident_follow_needs(&need->bucket);
+	kn_notify_owner(&need->bucket);
+}
+
+/* POST /assignments/{id}/decline {"reason", "note"?} -> the assignment without its incident. */
+static void
+assignment_decline(KnCall *call)
+{
+	static const char *const members[] = {"reason", "note", NULL};
+	JsonbContainer *body = kn_in_object(call->body);
+	char *reason = kn_in_choice(body, "reason", decline_codes, true);
+	char *note = kn_in_text(body, "note", 0, KN_NOTE_MAX, false);
+	KnAssignment offer;
+	KnNeed need;
+
+	kn_in_only(body, members);
+	lock_offer(call, &offer, &need);
+	if (strcmp(offer.status, "declined") == 0)
+	{
+		kn_render_assignment_row(&call->json, &offer);
+		return;
+	}
+	if (!kn_assignment_move(&offer.id, "pending", "declined", &call->caller->account, reason,
+							seal_note(&offer, note)))
+		refuse_closed(call, &offer);
+	if (strcmp(reason, "conflict") == 0)
+		kn_bar(&offer.incident, &offer.provider);
+	if (strcmp(need.state, "offered") == 0 &&
+		kn_assignment_count_pending(&need.bucket, &need.id) == 0)
+		kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
+	call->fields = "reason";
+	answer(call, &offer.id);
+}
+KN_DOOR(assignment_decline, assignment_decline,
+		KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+
+/* Under her own data key, so that it ends with her data. */
+static bytea *
+seal_note(const KnAssignment *offer, const char *note)
+{
+	KnSubject subject;
+	pg_uuid_t owner;
+	bytea *sealed;
+
+	if (note == NULL)
+		return NULL;
+	kn_incident_owner(&offer->incident, &owner);
+	kn_incident_subject(&owner, &subject);
+	sealed = subject.open ? kn_seal(&subject, "assignment.note", &offer->id, note) : NULL;
+	kn_subject_forget(&subject);
+	return sealed;
+}
+
+/* POST /assignments/{id}/release {"reason"} -> the assignment; the need is searched for anew. */
+static void
+assignment_release(KnCall *call)
+{
+	static const char *const members[] = {"reason", NULL};
+	JsonbContainer *body = kn_in_object(call->body);
+	char *reason = kn_in_text(body, "reason", 1, KN_NOTE_MAX, true);
+	KnAssignment offer;
+	KnNeed need;
+
+	kn_in_only(body, members);
+	lock_offer(call, &offer, &need);
+	if (strcmp(offer.status, "released") == 0)
+	{
+		kn_render_assignment_row(&call->json, &offer);
+		return;
+	}
+	if (strcmp(offer.status, "accepted") != 0 || !kn_need_is_open(&need))
+		refuse_closed(call, &offer);
+	kn_assignment_move(&offer.id, "accepted", "released", &call->caller->account, NULL,
+					   seal_note(&offer, reason));
+	kn_capacity_give_back(&offer.provider);
+	kn_helper_leave(&offer.incident, &offer.provider);
+	need.state = "searching";
+	need.level = 0;
+	need.round++;
+	need.engaged_at = 0;
+	kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
+	kn_notify_owner(&need.bucket);
+	call->fields = "reason";
+	answer(call, &offer.id);
+}
+KN_DOOR(assignment_release, assignment_release,
+		KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+
+void
+kn_need_clear(const KnNeed *need, const char *accepted_to, const pg_uuid_t *by)
+{
+	KnAssignment accepted;
+
+	kn_assignment_withdraw_pending(&need->bucket, &need->id);
+	if (!kn_assignment_accepted(&need->bucket, &need->id, &accepted))
+		return;
+	kn_assignment_move(&accepted.id, "accepted", accepted_to, by, NULL, NULL);
+	kn_capacity_give_back(&accepted.provider);
+	kn_helper_leave(&need->bucket, &accepted.provider);
+}
+
+void
+kn_need_close(KnNeed *need, const char *state, const pg_uuid_t *by)
+{
+	kn_need_clear(need, "withdrawn", by);
+	need->state = pstrdup(state);
+	need->due_at = 0;
+	kn_need_save(need);
+}
+
+void
+kn_render_assignment(KnJson *json, const pg_uuid_t *id)
+{
+	KnAssignment assignment;
+
+	if (kn_assignment_read(id, &assignment))
+		kn_render_assignment_row(json, &assignment);
+	else
+		kn_json_null(json);
+}

@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * assignment.h
+ *	  Ending what a need has, whoever ends it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_ASSIGNMENT_H
+#define KN_CASES_ASSIGNMENT_H
+
+#include "cases/need.h"
+
+/*
+ * Withdraws a need's open offers and ends its accepted assignment in the given
+ * state (released or withdrawn): capacity goes back, the team loses the case.
+ */
+extern void kn_need_clear(const KnNeed *need, const char *accepted_to, const pg_uuid_t *by);
+/* Closes a need for good: met, unmet or withdrawn.  The need is locked. */
+extern void kn_need_close(KnNeed *need, const char *state, const pg_uuid_t *by);
+
+#endif

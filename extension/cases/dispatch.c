@@ -1,0 +1,287 @@
+/*-------------------------------------------------------------------------
+ *
+ * dispatch.c
+ *	  What dispatchers do: see what waits, give work, take it back.
+ *
+ * Called from SQL (doors dispatch_queue, dispatch_dashboard, assignment_assign,
+ * assignment_reassign), owned by the dispatch role.  Lists show no free text
+ * and no person; a barred dispatcher finds nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+
+#include "base/errcodes.h"
+#include "cases/assignment.h"
+#include "cases/assignment_store.h"
+#include "cases/case_policy.h"
+#include "cases/escalation.h"
+#include "cases/incident_store.h"
+#include "cases/page.h"
+#include "cases/projection.h"
+#include "identity/door.h"
+#include "keys/blind.h"
+
+static void render_queue_row(KnJson *json, const KnRows *rows, uint64 row);
+static void render_counts(KnJson *json, const char *key, const KnRows *rows, int column);
+static int64 count_where(const KnRows *rows, int column, const char *value);
+static void give_work(KnCall *call, bool take_back);
+static bool choose_need(const pg_uuid_t *incident, const char *service, const pg_uuid_t *provider,
+						bool take_back, KnNeed *out);
+static void check_eligible(const KnEligible *eligible);
+
+/* Open needs that wait for a person first, then by urgency and by who waits longest. */
+static KnStatement select_queue = KN_READ(
+	KN_AS_DISPATCH,
+	"SELECT i.id, i.case_number, i.status, n.service, n.state, n.urgency_level, n.level::int4, "
+	"       n.due_at, n.created_at, i.cell_latitude, i.cell_longitude, n.id, "
+	"       (SELECT pg_catalog.count(*)::int4 FROM kintaraa.assignment a "
+	"         WHERE a.incident_bucket = n.bucket AND a.need_id = n.id AND a.status = 'pending') "
+	"  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket "
+	" WHERE n.due_at IS NOT NULL AND n.state <> 'engaged' AND i.deleted_at IS NULL "
+	"   AND ($2 IS NULL OR n.state = $2) AND ($3 IS NULL OR n.urgency_level = $3) "
+	"   AND NOT EXISTS (SELECT FROM kintaraa.barred b "
+	"                    WHERE b.bucket = i.id AND b.principal = ANY ($1)) "
+	" ORDER BY n.state NOT IN ('needs_dispatcher', 'stalled'), "
+	"          pg_catalog.array_position(ARRAY['immediate', 'urgent', 'routine'], n.urgency_level), "
+	"          n.created_at, n.id "
+	" LIMIT $4",
+	UUIDARRAYOID, TEXTOID, TEXTOID, INT4OID);
+
+/* The folded counters plus what is not folded yet: exact without touching a case. */
+static KnStatement select_counts = KN_READ(
+	KN_AS_DISPATCH,
+	"SELECT c.status, c.urgency, pg_catalog.sum(c.n)::bigint "
+	"  FROM (SELECT status, urgency, n FROM kintaraa.dispatch_count "
+	"        UNION ALL SELECT status, urgency, n FROM kintaraa.dispatch_delta) c "
+	" GROUP BY 1, 2");
+
+static KnStatement select_team_counts = KN_READ(
+	KN_AS_DISPATCH,
+	"SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE d.dispatchable AND d.load < d.capacity), "
+	"       pg_catalog.count(*) FILTER (WHERE d.load >= d.capacity), "
+	"       (SELECT pg_catalog.count(*) FROM kintaraa.need n WHERE n.due_at IS NOT NULL "
+	"           AND n.state IN ('needs_dispatcher', 'stalled')), "
+	"       (SELECT pg_catalog.min(n.created_at) FROM kintaraa.need n WHERE n.due_at IS NOT NULL "
+	"           AND n.state IN ('needs_dispatcher', 'stalled')) "
+	"  FROM kintaraa.provider_dispatch d");
+
+/* GET /dispatch/queue ?state &urgency &limit -> {"items"} of open needs. */
+static void
+dispatch_queue(KnCall *call)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	call->noun = "need";
+	kn_arg_uuid_array(&args, call->caller->principals, call->caller->n_principals);
+	kn_arg_text(&args, kn_query_text(call->query, "state"));
+	kn_arg_text(&args, kn_query_text(call->query, "urgency"));
+	kn_arg_int(&args, kn_page_limit(call));
+	kn_run(&select_queue, &args);
+	rows = kn_rows();
+	kn_json_open(&call->json, '{');
+	kn_json_key(&call->json, "items");
+	kn_json_open(&call->json, '[');
+	for (uint64 i = 0; i < rows.n; i++)
+		render_queue_row(&call->json, &rows, i);
+	kn_json_close(&call->json, ']');
+	kn_json_close(&call->json, '}');
+}
+KN_DOOR(dispatch_queue, dispatch_queue, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_READS | KN_DOOR_AUDITED);
+
+static void
+render_queue_row(KnJson *json, const KnRows *rows, uint64 row)
+{
+	pg_uuid_t id;
+	KnValue cell = {.present = !kn_col_is_null(rows, row, 10),
+					.number = kn_col_float(rows, row, 10, 0),
+					.second = kn_col_float(rows, row, 11, 0)};
+
+	kn_col_uuid(rows, row, 1, &id);
+	kn_json_open(json, '{');
+	kn_json_pair_uuid(json, "incidentId", &id);
+	kn_col_uuid(rows, row, 12, &id);
+	kn_json_pair_uuid(json, "needId", &id);
+	kn_json_pair_text(json, "caseNumber", kn_col_text(rows, row, 2));
+	kn_json_pair_text(json, "status", kn_col_text(rows, row, 3));
+	kn_json_pair_text(json, "service", kn_col_text(rows, row, 4));
+	kn_json_pair_text(json, "needStatus", kn_col_text(rows, row, 5));
+	kn_json_pair_text(json, "urgencyLevel", kn_col_text(rows, row, 6));
+	kn_json_pair_int(json, "level", kn_col_int(rows, row, 7, 0));
+	kn_json_pair_int(json, "pendingOffers", kn_col_int(rows, row, 13, 0));
+	kn_json_pair_time(json, "dueAt", kn_col_time(rows, row, 8));
+	kn_json_pair_time(json, "createdAt", kn_col_time(rows, row, 9));
+	kn_json_key(json, "cell");
+	kn_field_write(json, &kn_incident_fields[KN_INCIDENT_POINT], &cell);
+	kn_json_close(json, '}');
+}
+
+/* GET /dispatch/dashboard -> counters. */
+static void
+dispatch_dashboard(KnCall *call)
+{
+	KnRows counts;
+	KnRows teams;
+	int64 total = 0;
+	int64 over;
+	KnJson *json = &call->json;
+
+	kn_run0(&select_counts);
+	counts = kn_rows();
+	kn_run0(&select_team_counts);
+	teams = kn_rows();
+	for (uint64 i = 0; i < counts.n; i++)
+		total += kn_col_bigint(&counts, i, 3, 0);
+	over = count_where(&counts, 1, "completed") + count_where(&counts, 1, "closed");
+	kn_json_open(json, '{');
+	kn_json_pair_int(json, "totalCases", total);
+	kn_json_pair_int(json, "activeCases", total - over);
+	kn_json_pair_int(json, "pendingDispatcherReview",
+					 count_where(&counts, 1, "pending_dispatcher_review"));
+	kn_json_pair_int(json, "needsWaiting", kn_col_bigint(&teams, 0, 4, 0));
+	kn_json_pair_time(json, "oldestWaitingSince", kn_col_time(&teams, 0, 5));
+	render_counts(json, "casesByStatus", &counts, 1);
+	render_counts(json, "casesByUrgency", &counts, 2);
+	kn_json_pair_int(json, "totalProviders", kn_col_bigint(&teams, 0, 1, 0));
+	kn_json_pair_int(json, "availableProviders", kn_col_bigint(&teams, 0, 2, 0));
+	kn_json_pair_int(json, "providersAtCapacity", kn_col_bigint(&teams, 0, 3, 0));
+	kn_json_close(json, '}');
+}
+KN_DOOR(dispatch_dashboard, dispatch_dashboard, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_READS);
+
+static int64
+count_where(const KnRows *rows, int column, const char *value)
+{
+	int64 n = 0;
+
+	for (uint64 i = 0; i < rows->n; i++)
+		if (strcmp(kn_col_text(rows, i, column), value) == 0)
+			n += kn_col_bigint(rows, i, 3, 0);
+	return n;
+}
+
+static void
+render_counts(KnJson *json, const char *key, const KnRows *rows, int column)
+{
+	static const char *const values[2][7] = {
+		{"new", "pending_dispatcher_review", "assigned", "in_progress", "completed", "closed", NULL},
+		{"routine", "urgent", "immediate", NULL}};
+
+	kn_json_key(json, key);
+	kn_json_open(json, '{');
+	for (const char *const *value = values[column - 1]; *value != NULL; value++)
+		kn_json_pair_int(json, *value, count_where(rows, column, *value));
+	kn_json_close(json, '}');
+}
+
+/* POST /incidents/{id}/assign {"providerId","service"?,"note"?} -> the assignment. */
+static void
+assignment_assign(KnCall *call)
+{
+	give_work(call, false);
+}
+KN_DOOR(assignment_assign, assignment_assign, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+
+/* POST /incidents/{id}/reassign {"providerId","reason","service"?} -> the new assignment. */
+static void
+assignment_reassign(KnCall *call)
+{
+	give_work(call, true);
+}
+KN_DOOR(assignment_reassign, assignment_reassign, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_AUDITED);
+
+static void
+give_work(KnCall *call, bool take_back)
+{
+	static const char *const members[] = {"providerId", "service", "note", "reason", NULL};
+	JsonbContainer *body = kn_in_object(call->body);
+	char *service = kn_in_text(body, "service", 1, 64, false);
+	const KnCasePolicy *policy = kn_case_policy();
+	KnIncident incident;
+	KnRelation relation;
+	KnNeed need;
+	pg_uuid_t provider;
+	pg_uuid_t id;
+	KnEligible eligible;
+	KnEscalation rules;
+
+	kn_in_only(body, members);
+	kn_in_uuid(body, "providerId", true, &provider);
+	kn_in_text(body, "reason", 1, KN_NOTE_MAX, take_back);
+	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], &incident, &relation) ||
+		relation != KN_DISPATCHER)
+		kn_refuse_absent();
+	kn_call_target(call, "incident", &incident.id);
+	if (!choose_need(&incident.id, service, &provider, take_back, &need))
+		kn_refuse(ERRCODE_KN_NEED_CLOSED, "the case has no open need that this team could serve",
+				  "Name the service, or a team of a type that serves it.");
+	if (kn_assignment_find(&need.bucket, &need.id, &provider, &id))
+	{
+		/* has it already: the same answer again */
+		kn_render_assignment(&call->json, &id);
+		return;
+	}
+	kn_provider_eligible(&provider, &need, &eligible);
+	check_eligible(&eligible);
+	kn_escalation_read(need.escalation, &rules);
+	kn_need_clear(&need, "released", &call->caller->account);
+	kn_uuid4(id.data);
+	need.round++;
+	need.state = "offered";
+	need.engaged_at = 0;
+	need.level = Max(need.level, 1);
+	need.due_at = kn_due_at(policy, GetCurrentTimestamp(), rules.levels[0].minutes,
+							rules.levels[0].working);
+	kn_need_save(&need);
+	kn_assignment_insert_manual(&need, &provider, &id, eligible.distance_km);
+	kn_incident_follow_needs(&need.bucket);
+	kn_change_flush(&call->caller->session);
+	call->outcome = KN_CREATED;
+	kn_render_assignment(&call->json, &id);
+}
+
+/* A need that waits for a person first; a reassignment may take one that somebody has. */
+static bool
+choose_need(const pg_uuid_t *incident, const char *service, const pg_uuid_t *provider,
+			bool take_back, KnNeed *out)
+{
+	KnCaseParts parts;
+	const KnNeed *best = NULL;
+	KnEligible eligible;
+
+	kn_need_load_parts(incident, &parts);
+	for (int i = 0; i < parts.n_needs; i++)
+	{
+		const KnNeed *need = &parts.needs[i];
+		bool waits = strcmp(need->state, "engaged") != 0;
+
+		if (!kn_need_is_open(need) || (service && strcmp(need->service, service) != 0) ||
+			(!waits && !take_back && !service))
+			continue;
+		kn_provider_eligible(provider, need, &eligible);
+		if (!eligible.serves && !service)
+			continue;
+		if (best == NULL || strcmp(need->state, "needs_dispatcher") == 0)
+			best = need;
+	}
+	return best != NULL && kn_need_lock(incident, &best->id, out) && kn_need_is_open(out);
+}
+
+/* Why a team may not have it is not told where it could reveal whom she fears. */
+static void
+check_eligible(const KnEligible *eligible)
+{
+	if (!eligible->exists || !eligible->works || eligible->barred || !eligible->serves)
+		kn_refuse(ERRCODE_KN_NOT_ELIGIBLE, "this team is not eligible for this need",
+				  "Choose one of the recommendations.");
+	if (eligible->full)
+		kn_refuse(ERRCODE_KN_CAPACITY, "the team has as many open cases as it can take",
+				  "Choose another team.");
+}

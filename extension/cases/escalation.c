@@ -1,0 +1,379 @@
+/*-------------------------------------------------------------------------
+ *
+ * escalation.c
+ *	  Who is asked next for a need, and until when.
+ *
+ * Called when a need opens, when a helper declines or releases, and by the
+ * worker for what is due.  A level without anybody to ask is skipped at once;
+ * the last level repeats, so a need is never without an owner and a due time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "cases/escalation.h"
+#include "cases/incident_store.h"
+#include "cases/provider.h"
+#include "keys/blind.h"
+#include "trail/change.h"
+
+static bool ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place,
+						  const pg_uuid_t *asked, int n_asked, TimestampTz now, KnStep *step);
+static void call_people(const KnNeed *need, bool officers);
+static int asked_in_round(const KnNeed *need, pg_uuid_t **out);
+static void sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now);
+static void expire_offers(const KnNeed *need, TimestampTz now);
+
+PG_FUNCTION_INFO_V1(kn_need_sweep);
+
+static KnStatement insert_offers = KN_WRITE(
+	KN_AS_SYSTEM,
+	"INSERT INTO kintaraa.assignment (id, provider_id, incident_bucket, need_id, service, status, "
+	"  urgency_level, level, round, offered_at, due_at, distance_km, cost_minutes, components, "
+	"  policy_version, capped) "
+	"SELECT o.id, o.provider, $1, $2, $3, 'pending', $4, $5, $6, $7, $8, "
+	"       NULLIF(o.km, -1), o.cost, o.components::jsonb, $13, $14 "
+	"  FROM ROWS FROM (pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), "
+	"                  pg_catalog.unnest($12), pg_catalog.unnest($15)) AS o (id, provider, km, cost, components) "
+	" ORDER BY o.provider",
+	UUIDOID, UUIDOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	UUIDARRAYOID, UUIDARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, INT4OID, BOOLOID, TEXTARRAYOID);
+
+static KnStatement select_asked = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT provider_id FROM kintaraa.assignment "
+	" WHERE incident_bucket = $1 AND need_id = $2 AND (round = $3 OR status = 'released')",
+	UUIDOID, UUIDOID, INT4OID);
+
+static KnStatement select_place = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, "
+	"       i.point_sealed, "
+	"       ARRAY(SELECT b.principal FROM kintaraa.barred b WHERE b.bucket = i.id) "
+	"  FROM kintaraa.incident i JOIN kintaraa.account a ON a.id = i.owner_id WHERE i.id = $1",
+	UUIDOID);
+
+/* Whoever is on duty; nobody on duty is the whole centre. */
+static KnStatement notify_people = KN_WRITE(
+	KN_AS_SYSTEM,
+	"WITH called AS (SELECT d.account_id FROM kintaraa.duty d "
+	"                 WHERE d.kind = $2 AND pg_catalog.now() BETWEEN d.from_at AND d.to_at), "
+	"people AS (SELECT account_id FROM called UNION "
+	"           SELECT a.id FROM kintaraa.account a "
+	"            WHERE a.role = 'dispatcher' AND a.is_active AND NOT EXISTS (SELECT FROM called) "
+	"            LIMIT 100) "
+	"INSERT INTO kintaraa.notification (id, account_id, class, bucket) "
+	"SELECT pg_catalog.gen_random_uuid(), p.account_id, 'duty_call', $1 FROM people p "
+	" WHERE NOT EXISTS (SELECT FROM kintaraa.barred b "
+	"                    WHERE b.bucket = $1 AND b.principal = p.account_id)",
+	UUIDOID, TEXTOID);
+
+static KnStatement expire_pending = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.assignment SET status = 'expired', responded_at = $3 "
+	" WHERE incident_bucket = $1 AND need_id = $2 AND status = 'pending' AND due_at <= $3",
+	UUIDOID, UUIDOID, TIMESTAMPTZOID);
+
+static KnStatement select_due = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT bucket, id FROM kintaraa.need WHERE due_at <= $1 ORDER BY due_at LIMIT $2 "
+	"   FOR NO KEY UPDATE SKIP LOCKED",
+	TIMESTAMPTZOID, INT4OID);
+
+bool
+kn_service_is_rescue(const char *service)
+{
+	return strcmp(service, "emergency") == 0 || strcmp(service, "shelter") == 0;
+}
+
+void
+kn_escalation_next(KnNeed *need, const KnCasePlace *place, const pg_uuid_t *asked, int n_asked,
+				   const KnCasePolicy *policy, TimestampTz now, KnStep *step)
+{
+	KnEscalation rules;
+
+	memset(step, 0, sizeof(*step));
+	kn_escalation_read(need->escalation, &rules);
+	for (;;)
+	{
+		const KnLevel *level;
+		bool last = need->level >= rules.n_levels;
+
+		if (!last)
+			need->level++;
+		level = &rules.levels[need->level - 1];
+		if (level->who == KN_ASK_PROVIDERS)
+		{
+			if (policy->manual || strcmp(need->service, KN_TRIAGE) == 0 ||
+				!ask_providers(need, level, place, asked, n_asked, now, step))
+				continue;
+			need->state = "offered";
+		}
+		else
+		{
+			need->state = strcmp(need->state, "stalled") == 0 ? "stalled" : "needs_dispatcher";
+			step->calls_people = true;
+			step->officers = level->who == KN_ASK_OFFICERS;
+		}
+		need->due_at = kn_due_at(policy, now, level->minutes, level->working);
+		return;
+	}
+}
+
+static bool
+ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place, const pg_uuid_t *asked,
+			  int n_asked, TimestampTz now, KnStep *step)
+{
+	bool exact = place->has_point && kn_service_is_rescue(need->service);
+	char *language = place->language;
+	pg_uuid_t *excluded = palloc(sizeof(pg_uuid_t) * (n_asked + place->n_barred + 1));
+	KnRouteNeed wanted = {
+		.has_place = exact || place->has_cell,
+		.latitude = exact ? place->latitude : place->cell_latitude,
+		.longitude = exact ? place->longitude : place->cell_longitude,
+		.service = need->service,
+		.urgency = need->urgency,
+		.radius_factor = level->radius_factor,
+		.preferred_gender = kn_word_number(kn_genders, place->preferred_gender),
+		.preferred_langs = kn_word_mask(kn_languages, &language, language ? 1 : 0),
+		.excluded = excluded,
+		.n_excluded = n_asked + place->n_barred,
+	};
+	KnRoute route;
+
+	memcpy(excluded, asked, sizeof(pg_uuid_t) * n_asked);
+	memcpy(excluded + n_asked, place->barred, sizeof(pg_uuid_t) * place->n_barred);
+	kn_route(&wanted, level->k, now, &route);
+	step->policy_version = route.policy_version;
+	step->capped = route.capped;
+	step->n_offers = route.n;
+	for (int i = 0; i < route.n; i++)
+	{
+		kn_uuid4(step->offers[i].id.data);
+		step->offers[i].candidate = route.best[i];
+	}
+	return route.n > 0;
+}
+
+void
+kn_escalation_store(const KnNeed *need, const KnStep *step, TimestampTz now)
+{
+	int n = step->n_offers;
+
+	if (n > 0)
+	{
+		KnArgs args = {0};
+		pg_uuid_t ids[KN_OFFERS_MAX];
+		pg_uuid_t providers[KN_OFFERS_MAX];
+		Datum km[KN_OFFERS_MAX];
+		Datum cost[KN_OFFERS_MAX];
+		char *components[KN_OFFERS_MAX];
+
+		for (int i = 0; i < n; i++)
+		{
+			ids[i] = step->offers[i].id;
+			providers[i] = step->offers[i].candidate.provider;
+			km[i] = Float8GetDatum(step->offers[i].candidate.km);
+			cost[i] = Float8GetDatum(step->offers[i].candidate.cost);
+			components[i] = kn_candidate_components(&step->offers[i].candidate);
+		}
+		kn_arg_uuid(&args, &need->bucket);
+		kn_arg_uuid(&args, &need->id);
+		kn_arg_text(&args, need->service);
+		kn_arg_text(&args, kn_urgency_names[need->urgency]);
+		kn_arg_int(&args, need->level);
+		kn_arg_int(&args, need->round);
+		kn_arg_time(&args, now);
+		kn_arg_time(&args, need->due_at);
+		kn_arg_uuid_array(&args, ids, n);
+		kn_arg_uuid_array(&args, providers, n);
+		kn_arg_datum(&args, PointerGetDatum(construct_array(km, n, FLOAT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)), false);
+		kn_arg_datum(&args, PointerGetDatum(construct_array(cost, n, FLOAT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)), false);
+		kn_arg_int(&args, step->policy_version);
+		kn_arg_bool(&args, step->capped);
+		kn_arg_text_array(&args, components, n);
+		kn_run(&insert_offers, &args);
+	}
+	if (step->calls_people)
+		call_people(need, step->officers);
+}
+
+static void
+call_people(const KnNeed *need, bool officers)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, &need->bucket);
+	kn_arg_text(&args, officers ? "officer" : "dispatcher");
+	kn_run(&notify_people, &args);
+}
+
+void
+kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
+{
+	KnCasePlace place;
+	KnStep step;
+	pg_uuid_t *asked;
+	int n_asked = asked_in_round(need, &asked);
+
+	kn_case_place(&need->bucket, kn_service_is_rescue(need->service), &place);
+	kn_escalation_next(need, &place, asked, n_asked, policy, now, &step);
+	kn_need_save(need);
+	kn_escalation_store(need, &step, now);
+	kn_incident_follow_needs(&need->bucket);
+}
+
+static int
+asked_in_round(const KnNeed *need, pg_uuid_t **out)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, &need->bucket);
+	kn_arg_uuid(&args, &need->id);
+	kn_arg_int(&args, need->round);
+	kn_run(&select_asked, &args);
+	rows = kn_rows();
+	*out = palloc(sizeof(pg_uuid_t) * Max(rows.n, 1));
+	for (uint64 i = 0; i < rows.n; i++)
+		kn_col_uuid(&rows, i, 1, &(*out)[i]);
+	return rows.n;
+}
+
+TimestampTz
+kn_escalation_promise(const KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
+{
+	KnEscalation rules;
+	TimestampTz at = now;
+
+	kn_escalation_read(need->escalation, &rules);
+	for (int i = 0; i < rules.n_levels - 1; i++)
+		at = kn_due_at(policy, at, rules.levels[i].minutes, rules.levels[i].working);
+	return kn_due_at(policy, at, rules.contact_minutes, rules.contact_working);
+}
+
+void
+kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out)
+{
+	KnArgs args = {0};
+	KnRows rows;
+	Datum *items;
+	bool is_null;
+	Datum barred;
+
+	memset(out, 0, sizeof(*out));
+	kn_arg_uuid(&args, incident);
+	if (kn_run(&select_place, &args) == 0)
+		elog(ERROR, "a need has no incident");
+	rows = kn_rows();
+	out->has_cell = !kn_col_is_null(&rows, 0, 1);
+	out->cell_latitude = kn_col_float(&rows, 0, 1, 0);
+	out->cell_longitude = kn_col_float(&rows, 0, 2, 0);
+	out->preferred_gender = kn_col_text(&rows, 0, 3);
+	out->language = kn_col_text(&rows, 0, 4);
+	barred = kn_col(&rows, 0, 7, &is_null);
+	deconstruct_array(DatumGetArrayTypeP(barred), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items, NULL,
+					  &out->n_barred);
+	out->barred = palloc(sizeof(pg_uuid_t) * Max(out->n_barred, 1));
+	for (int i = 0; i < out->n_barred; i++)
+		out->barred[i] = *DatumGetUUIDP(items[i]);
+	if (exact)
+	{
+		KnSubject subject;
+		pg_uuid_t owner;
+		bytea *sealed = kn_col_bytea(&rows, 0, 6);
+		char *point;
+
+		kn_col_uuid(&rows, 0, 5, &owner);
+		kn_incident_subject(&owner, &subject);
+		point = kn_unseal(&subject, "incident.point", incident, sealed);
+		out->has_point = out->has_cell && point != NULL &&
+						 sscanf(point, "%lf %lf", &out->latitude, &out->longitude) == 2;
+		kn_subject_forget(&subject);
+	}
+}
+
+/*
+ * kintaraa.need_sweep(at_most integer) -> integer
+ *	  Moves on every need that is due; the worker calls it once a second.
+ *	  Correct after a restart, a clock step and beside another sweeper.
+ */
+PGDLLEXPORT Datum
+kn_need_sweep(PG_FUNCTION_ARGS)
+{
+	KnArgs args = {0};
+	TimestampTz now = GetCurrentTimestamp();
+	KnRows rows;
+	pg_uuid_t *buckets;
+	pg_uuid_t *ids;
+	int n;
+
+	SPI_connect();
+	kn_spi_read_only(false);
+	kn_arg_time(&args, now);
+	kn_arg_int(&args, PG_GETARG_INT32(0));
+	kn_run(&select_due, &args);
+	rows = kn_rows();
+	n = rows.n;
+	buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	ids = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		kn_col_uuid(&rows, i, 1, &buckets[i]);
+		kn_col_uuid(&rows, i, 2, &ids[i]);
+	}
+	for (int i = 0; i < n; i++)
+		sweep_need(&buckets[i], &ids[i], now);
+	kn_change_flush(NULL);
+	SPI_finish();
+	PG_RETURN_INT32(n);
+}
+
+static void
+sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now)
+{
+	KnNeed need;
+
+	if (!kn_need_lock(bucket, id, &need) || need.due_at == 0 || need.due_at > now)
+		return;
+	if (strcmp(need.state, "engaged") == 0)
+	{
+		/* accepted, but nobody was in touch with her: acceptance is not help */
+		if (need.contacted_at != 0)
+			need.due_at = 0;
+		else
+		{
+			KnEscalation rules;
+
+			kn_escalation_read(need.escalation, &rules);
+			need.state = "stalled";
+			while (need.level < rules.n_levels &&
+				   rules.levels[need.level].who == KN_ASK_PROVIDERS)
+				need.level++;
+			kn_escalation_advance(&need, kn_case_policy(), now);
+			return;
+		}
+		kn_need_save(&need);
+		return;
+	}
+	expire_offers(&need, now);
+	kn_escalation_advance(&need, kn_case_policy(), now);
+}
+
+static void
+expire_offers(const KnNeed *need, TimestampTz now)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, &need->bucket);
+	kn_arg_uuid(&args, &need->id);
+	kn_arg_time(&args, now);
+	kn_run(&expire_pending, &args);
+}

@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * escalation.h
+ *	  Who is asked next for a need, and until when.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_ESCALATION_H
+#define KN_CASES_ESCALATION_H
+
+#include "cases/case_policy.h"
+#include "cases/need.h"
+
+/* What routing knows of a case; never who she is. */
+typedef struct KnCasePlace
+{
+	bool has_cell;
+	double cell_latitude;
+	double cell_longitude;
+	bool has_point; /* filled for rescue needs only */
+	double latitude;
+	double longitude;
+	char *preferred_gender; /* NULL when none */
+	char *language;         /* of her account */
+	int n_barred;
+	pg_uuid_t *barred;
+} KnCasePlace;
+
+/* An offer that is about to be stored. */
+typedef struct KnOffer
+{
+	pg_uuid_t id;
+	KnCandidate candidate;
+} KnOffer;
+
+typedef struct KnStep
+{
+	int n_offers;
+	KnOffer offers[KN_OFFERS_MAX];
+	int policy_version; /* of routing */
+	bool capped;
+	bool calls_people; /* dispatchers or officers are to be called */
+	bool officers;
+} KnStep;
+
+/*
+ * Decides the next step of a need: sets its state, level and due time and
+ * fills the offers, without writing anything.  asked lists providers already
+ * asked in this round.
+ */
+extern void kn_escalation_next(KnNeed *need, const KnCasePlace *place, const pg_uuid_t *asked,
+							   int n_asked, const KnCasePolicy *policy, TimestampTz now,
+							   KnStep *step);
+/* Stores what kn_escalation_next() decided (the need itself is the caller's). */
+extern void kn_escalation_store(const KnNeed *need, const KnStep *step, TimestampTz now);
+/* Both, for a need that is in the table and locked. */
+extern void kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
+/* Promise to the survivor at the opening of a need: independent of how many decline. */
+extern TimestampTz kn_escalation_promise(const KnNeed *need, const KnCasePolicy *policy,
+										 TimestampTz now);
+extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out);
+extern bool kn_service_is_rescue(const char *service);
+
+#endif

@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * field.h
+ *	  What a record that a phone may write consists of, as one table.
+ *
+ * The table drives reading, hashing and showing, so that no output path can
+ * forget a rule another one keeps.  A report is read leniently: what is wrong
+ * counts as missing, is kept, and comes back as ignored.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_FIELD_H
+#define KN_CASES_FIELD_H
+
+#include "base/input.h"
+#include "base/json.h"
+
+typedef enum KnFieldKind
+{
+	KN_FIELD_TEXT,
+	KN_FIELD_CHOICE,
+	KN_FIELD_BOOL,
+	KN_FIELD_DATE,  /* YYYY-MM-DD */
+	KN_FIELD_TIME,  /* HH:MM or HH:MM:SS */
+	KN_FIELD_NUMBER,
+	KN_FIELD_POINT, /* {"latitude","longitude"} */
+	KN_FIELD_SERVICES
+} KnFieldKind;
+
+/* Who may see a field; decisions of the projection are by class, never by name. */
+typedef enum KnFieldClass
+{
+	KN_CLASS_CARD,
+	KN_CLASS_CASE,
+	KN_CLASS_PLACE,
+	KN_CLASS_IDENTITY
+} KnFieldClass;
+
+typedef struct KnField
+{
+	const char *object; /* member of the record that holds it, NULL for the record itself */
+	const char *key;
+	KnFieldKind kind;
+	KnFieldClass class;
+	const char *const *choices;
+	double max; /* characters of a text, bound of a number */
+} KnField;
+
+typedef struct KnValue
+{
+	bool present;
+	bool flag;
+	char *text;
+	double number; /* latitude of a point */
+	double second; /* longitude of a point */
+	int n_items;
+	char **items;
+} KnValue;
+
+/* What lenient reading could not use. */
+typedef struct KnLeftovers
+{
+	int n;
+	KnJson ignored;    /* [{"pointer","code"},…]; open array while reading */
+	KnJson unreadable; /* {"/pointer":value,…} */
+	int n_unreadable;
+} KnLeftovers;
+
+/*
+ * Reads a record by its table.  owned lists members that only the server
+ * writes; nested lists the member objects the table knows.
+ */
+extern void kn_fields_read(const KnField *fields, int n, JsonbContainer *record,
+						   const char *const *owned, KnValue *values, KnLeftovers *left);
+/* Canonical text of what was read, for the keyed hash. */
+extern void kn_fields_canonical(const KnField *fields, int n, const KnValue *values,
+								const KnLeftovers *left, KnJson *out);
+/* Writes one value; absent is null. */
+extern void kn_field_write(KnJson *json, const KnField *field, const KnValue *value);
+
+#endif

@@ -1,0 +1,371 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident.c
+ *	  A report comes in, and is shown, changed and taken back.
+ *
+ * Called from SQL (doors incident_*).  A report is never refused for its form.
+ * Her id for it is hers alone: the same id with the same payload is a replay,
+ * with another payload a conflict, and nobody can learn whether it exists.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+
+#include "base/errcodes.h"
+#include "cases/assignment.h"
+#include "cases/case_policy.h"
+#include "cases/escalation.h"
+#include "cases/incident_open.h"
+#include "cases/incident_store.h"
+#include "cases/page.h"
+#include "cases/projection.h"
+#include "identity/door.h"
+
+#define CASE_NUMBER_TRIES 5
+
+static char *client_id_of(JsonbContainer *body, pg_uuid_t *id);
+static bool insert_with_number(KnIncident *incident, const KnIntake *intake, const char *unreadable);
+static void answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent);
+static void show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape);
+static void show_found(KnCall *call, const char *text);
+static void conflict_of_payload(KnCall *call, const KnIncident *sent) pg_attribute_noreturn();
+static KnRelation require_incident(KnCall *call, KnIncident *incident);
+static void patch_values(KnIncident *incident, const KnValue *fresh);
+static void check_version(KnCall *call, JsonbContainer *body, const KnIncident *incident);
+static void follow_services(const KnIncident *incident, const KnCasePolicy *policy);
+
+/*
+ * POST /incidents -> created, or ok when it was sent before.
+ *	  Body: any JSON object; see docs/http-api.md for the fields it knows.
+ */
+static void
+incident_create(KnCall *call)
+{
+	JsonbContainer *body = kn_in_object(call->body);
+	const KnCasePolicy *policy = kn_case_policy();
+	TimestampTz now = GetCurrentTimestamp();
+	KnIncident incident = {.owner = call->caller->account, .created_at = now};
+	KnLeftovers left;
+	KnIntake intake;
+	KnOpening opening;
+	KnJson canonical;
+
+	incident.client_id = client_id_of(body, &incident.id);
+	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, body, kn_incident_owned,
+				   incident.values, &left);
+	incident.by_provider = call->caller->role == KN_ROLE_PROVIDER;
+	incident.ignored = left.n ? left.ignored.text.data : NULL;
+	kn_incident_derive(&incident, now);
+	kn_fields_canonical(kn_incident_fields, KN_INCIDENT_FIELDS, incident.values, &left, &canonical);
+	incident.created_hash = kn_record_hash(canonical.text.data, canonical.text.len);
+	kn_incident_intake(&incident.owner, incident.client_id, &intake);
+	if (intake.known)
+	{
+		answer_replay(call, &intake, &incident);
+		return;
+	}
+	kn_opening_plan(&incident, policy, now, &opening);
+	incident.status = opening.needs_dispatcher ? "pending_dispatcher_review" : "new";
+	if (!insert_with_number(&incident, &intake,
+							left.n_unreadable ? left.unreadable.text.data : NULL))
+	{
+		/* sent twice at once: the other one won */
+		kn_incident_intake(&incident.owner, incident.client_id, &intake);
+		if (!intake.known)
+			elog(ERROR, "no case number was free");
+		answer_replay(call, &intake, &incident);
+		return;
+	}
+	kn_opening_store(&opening, now);
+	kn_subject_forget(&intake.subject);
+	kn_change_flush(&call->caller->session);
+	kn_change_stamp(&incident.id, "incident", &incident.id, &incident.stamp);
+	kn_call_target(call, "incident", &incident.id);
+	call->outcome = KN_CREATED;
+	kn_render_incident(&call->json, &incident, KN_OWNER, KN_SHAPE_DETAIL, &opening.parts, NULL,
+					   policy->hotlines);
+}
+KN_DOOR(incident_create, incident_create, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
+		KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+
+/* Her own id for it; a lower-case UUID becomes the incident's id if nobody has it. */
+static char *
+client_id_of(JsonbContainer *body, pg_uuid_t *id)
+{
+	JsonbValue *value = kn_in_member(body, "id");
+	char *text;
+
+	kn_uuid4(id->data);
+	if (value == NULL || value->type == jbvNull)
+		return kn_uuid_text(id);
+	if (value->type != jbvString || value->val.string.len < 1 ||
+		value->val.string.len > KN_CLIENT_ID_MAX)
+		kn_input_error(ERRCODE_KN_ID_FORM, "id", "the id has the wrong form",
+					   "Send 1 to 64 characters of A-Z a-z 0-9 _ . - or leave it out.");
+	text = pnstrdup(value->val.string.val, value->val.string.len);
+	if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") !=
+		strlen(text))
+		kn_input_error(ERRCODE_KN_ID_FORM, "id", "the id has the wrong form",
+					   "Send 1 to 64 characters of A-Z a-z 0-9 _ . - or leave it out.");
+	(void) kn_uuid_parse(text, id);
+	return text;
+}
+
+/* Another try has another number and another id: whichever was taken does not matter. */
+static bool
+insert_with_number(KnIncident *incident, const KnIntake *intake, const char *unreadable)
+{
+	for (int i = 0; i < CASE_NUMBER_TRIES; i++)
+	{
+		KnIntake again;
+
+		incident->case_number = kn_case_number(incident->created_at);
+		if (kn_incident_insert(incident, &intake->subject, unreadable))
+			return true;
+		kn_incident_intake(&incident->owner, incident->client_id, &again);
+		if (again.known)
+			return false;
+		kn_opening_rename(incident);
+	}
+	return false;
+}
+
+static void
+answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent)
+{
+	kn_call_target(call, "incident", &intake->id);
+	if (VARSIZE_ANY_EXHDR(intake->created_hash) != VARSIZE_ANY_EXHDR(sent->created_hash) ||
+		memcmp(VARDATA_ANY(intake->created_hash), VARDATA_ANY(sent->created_hash),
+			   VARSIZE_ANY_EXHDR(sent->created_hash)) != 0)
+		conflict_of_payload(call, sent);
+	show_found(call, sent->client_id);
+}
+
+/* Both versions: what is stored, as she may see it now, and what was sent. */
+static void
+conflict_of_payload(KnCall *call, const KnIncident *sent)
+{
+	KnJson current = call->json;
+	KnJson yours;
+
+	show_found(call, sent->client_id);
+	if (call->json.text.len > 0)
+		kn_call_extend(call, "current", call->json.text.data);
+	call->json = current;
+	kn_json_init(&yours);
+	kn_json_open(&yours, '{');
+	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
+	{
+		kn_json_key(&yours, kn_incident_fields[i].object
+								? psprintf("%s.%s", kn_incident_fields[i].object,
+										   kn_incident_fields[i].key)
+								: kn_incident_fields[i].key);
+		kn_field_write(&yours, &kn_incident_fields[i], &sent->values[i]);
+	}
+	kn_json_close(&yours, '}');
+	kn_call_extend(call, "yours", yours.text.data);
+	kn_refuse(ERRCODE_KN_ID_REUSED, "this id was used for another report",
+			  "Send a new id for a new report, or PATCH the one you have.");
+}
+
+static void
+show_found(KnCall *call, const char *text)
+{
+	KnIncident incident;
+	KnRelation relation;
+
+	if (!kn_incident_load(call->caller, text, &incident, &relation))
+		kn_refuse_absent(); /* taken back by her since */
+	show(call, &incident, relation, KN_SHAPE_DETAIL);
+}
+
+/* Opens the sealed fields this reader may see and writes the answer. */
+static void
+show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape)
+{
+	KnCaseParts parts;
+	const pg_uuid_t *team = call->caller->has_provider ? &call->caller->provider : NULL;
+	bool in_person = false;
+
+	kn_need_load_parts(&incident->id, &parts);
+	for (int i = 0; i < parts.n_helpers && team; i++)
+		in_person = in_person || (kn_uuid_equal(&parts.helpers[i].provider, team) &&
+								  strcmp(parts.helpers[i].status, "accepted") == 0 &&
+								  kn_service_in_person(parts.helpers[i].service));
+	if (shape == KN_SHAPE_DETAIL || relation == KN_OWNER)
+		kn_incident_unseal(incident, relation, in_person);
+	kn_render_incident(&call->json, incident, relation, shape, &parts, team,
+					   kn_case_policy()->hotlines);
+}
+
+static KnRelation
+require_incident(KnCall *call, KnIncident *incident)
+{
+	KnRelation relation;
+
+	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], incident, &relation))
+		kn_refuse_absent();
+	kn_call_target(call, "incident", &incident->id);
+	return relation;
+}
+
+/* GET /incidents/{id} -> the incident as the caller may see it. */
+static void
+incident_get(KnCall *call)
+{
+	KnIncident incident;
+	KnRelation relation = require_incident(call, &incident);
+
+	call->unaudited = relation == KN_OWNER;
+	show(call, &incident, relation, KN_SHAPE_DETAIL);
+	if (relation == KN_OWNER || incident.values[KN_INCIDENT_ANONYMOUS].flag)
+		return;
+	/* reopen the object for the one member that only a detail of a named report has */
+	call->json.text.len--;
+	kn_incident_render_survivor(&call->json, &incident.owner);
+	kn_json_close(&call->json, '}');
+}
+KN_DOOR(incident_get, incident_get, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+
+/* GET /incidents ?status &type &urgency &limit &after -> {"items","next"} */
+static void
+incident_list(KnCall *call)
+{
+	int limit = kn_page_limit(call);
+	KnPage page = kn_page_after(call);
+	KnIncidentFilter filter = {
+		.status = kn_query_text(call->query, "status"),
+		.type = kn_query_text(call->query, "type"),
+		.urgency = kn_query_text(call->query, "urgency"),
+		.before_at = page.at,
+		.before_id = page.id,
+		.limit = limit + 1,
+	};
+	KnRelation relation;
+	KnIncident *items;
+	int n = kn_incident_list(call->caller, &filter, &items, &relation);
+
+	call->noun = "incident";
+	call->unaudited = relation == KN_OWNER;
+	kn_json_open(&call->json, '{');
+	kn_json_key(&call->json, "items");
+	kn_json_open(&call->json, '[');
+	for (int i = 0; i < Min(n, limit); i++)
+		show(call, &items[i], relation, KN_SHAPE_LIST);
+	kn_json_close(&call->json, ']');
+	kn_page_next(call, n > limit, n > limit ? items[limit - 1].created_at : 0,
+				 n > limit ? &items[limit - 1].id : NULL);
+	kn_json_close(&call->json, '}');
+}
+KN_DOOR(incident_list, incident_list, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+
+/*
+ * PATCH /incidents/{id} -> the incident; owner only.
+ *	  Fields given replace those stored; a service that is new opens its need.
+ *	  With serverVersion in the body or If-Match, an older base is a conflict.
+ */
+static void
+incident_update(KnCall *call)
+{
+	JsonbContainer *body = kn_in_object(call->body);
+	KnIncident incident;
+	KnIntake intake;
+	KnLeftovers left;
+	KnValue fresh[KN_INCIDENT_FIELDS];
+	KnUrgency before;
+	KnUrgency locked;
+
+	if (require_incident(call, &incident) != KN_OWNER)
+		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor changes her report", NULL);
+	if (kn_incident_status_lock(&incident.id, &locked) == NULL)
+		kn_refuse_absent();
+	require_incident(call, &incident); /* as it is under the lock */
+	check_version(call, body, &incident);
+	kn_incident_unseal(&incident, KN_OWNER, true);
+	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, body, kn_incident_owned, fresh, &left);
+	before = incident.urgency;
+	patch_values(&incident, fresh);
+	incident.n_suggested = 0;
+	kn_incident_derive(&incident, GetCurrentTimestamp());
+	/* a machine raises urgency, only a person lowers it */
+	if (!fresh[KN_INCIDENT_URGENCY].present)
+		incident.urgency = Max(incident.urgency, before);
+	kn_incident_intake(&incident.owner, incident.client_id, &intake);
+	kn_incident_update(&incident, &intake.subject);
+	kn_subject_forget(&intake.subject);
+	kn_incident_recount(incident.status, before, incident.urgency);
+	if (fresh[KN_INCIDENT_SERVICES].present)
+		follow_services(&incident, kn_case_policy());
+	kn_change_flush(&call->caller->session);
+	show_found(call, incident.client_id);
+}
+KN_DOOR(incident_update, incident_update, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
+		KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+
+static void
+check_version(KnCall *call, JsonbContainer *body, const KnIncident *incident)
+{
+	int64 base;
+	bool given = kn_in_int(body, "serverVersion", 0, PG_INT32_MAX, false, &base);
+	KnJson kept;
+
+	if (call->if_match != NULL && atoll(call->if_match + (*call->if_match == '"')) !=
+									  incident->stamp.version)
+		kn_refuse(ERRCODE_KN_VERSION_STALE, "the record has another version by now",
+				  "Read it again.");
+	if (!given || base == incident->stamp.version)
+		return;
+	kept = call->json;
+	kn_json_init(&call->json);
+	show_found(call, incident->client_id);
+	kn_call_extend(call, "current", call->json.text.data);
+	call->json = kept;
+	kn_refuse(ERRCODE_KN_VERSION_CONFLICT, "the record was changed since the version you had",
+			  "Look at current, then send your change with its serverVersion.");
+}
+
+static void
+patch_values(KnIncident *incident, const KnValue *fresh)
+{
+	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
+		if (fresh[i].present)
+			incident->values[i] = fresh[i];
+}
+
+/* What she asks for in addition is routed now; what she no longer names stays hers to withdraw. */
+static void
+follow_services(const KnIncident *incident, const KnCasePolicy *policy)
+{
+	KnOpening opening;
+	TimestampTz now = GetCurrentTimestamp();
+
+	kn_opening_plan_new(incident, policy, now, &opening);
+	kn_opening_store(&opening, now);
+	if (opening.parts.n_needs > 0)
+		kn_incident_follow_needs(&incident->id);
+}
+
+/* DELETE /incidents/{id} -> none; hidden at once, her open needs end, helpers keep what they wrote. */
+static void
+incident_delete(KnCall *call)
+{
+	KnIncident incident;
+	KnCaseParts parts;
+
+	if (require_incident(call, &incident) != KN_OWNER)
+		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor takes back her report", NULL);
+	kn_need_load_parts(&incident.id, &parts);
+	for (int i = 0; i < parts.n_needs; i++)
+	{
+		KnNeed need;
+
+		if (kn_need_lock(&incident.id, &parts.needs[i].id, &need) && kn_need_is_open(&need))
+			kn_need_close(&need, "withdrawn", &call->caller->account);
+	}
+	kn_incident_hide(&incident.id);
+	call->outcome = KN_NONE;
+}
+KN_DOOR(incident_delete, incident_delete, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);

@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident.h
+ *	  An incident: what is known of one report, and who may be shown what.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_INCIDENT_H
+#define KN_CASES_INCIDENT_H
+
+#include "base/json.h"
+#include "cases/field.h"
+#include "cases/routing.h"
+#include "identity/caller.h"
+#include "trail/change.h"
+
+/* Fields a phone writes, in the order of incident_fields. */
+typedef enum KnIncidentField
+{
+	KN_INCIDENT_TYPE,
+	KN_INCIDENT_DATE,
+	KN_INCIDENT_TIME,
+	KN_INCIDENT_DESCRIPTION,
+	KN_INCIDENT_SEVERITY,
+	KN_INCIDENT_URGENCY,
+	KN_INCIDENT_SERVICES,
+	KN_INCIDENT_ANONYMOUS,
+	KN_INCIDENT_ADDRESS,
+	KN_INCIDENT_PLACE,
+	KN_INCIDENT_POINT,
+	KN_INCIDENT_ACCURACY,
+	KN_INCIDENT_SOURCE,
+	KN_INCIDENT_COMMUNICATION,
+	KN_INCIDENT_GENDER,
+	KN_INCIDENT_PROXIMITY,
+	KN_INCIDENT_FIELDS
+} KnIncidentField;
+
+extern const KnField kn_incident_fields[KN_INCIDENT_FIELDS];
+extern const char *const kn_incident_owned[];
+
+/* What the reader of an incident is to it; decides every output. */
+typedef enum KnRelation
+{
+	KN_NO_RELATION,
+	KN_OWNER,
+	KN_HELPER,
+	KN_CANDIDATE, /* an offer that is not accepted: the card only */
+	KN_DISPATCHER
+} KnRelation;
+
+typedef struct KnIncident
+{
+	pg_uuid_t id;
+	pg_uuid_t owner;
+	char *client_id;
+	char *case_number;
+	char *status;
+	KnUrgency asked;   /* as reported, routine when not said */
+	KnUrgency urgency; /* of the case, after the clinical clock */
+	KnValue values[KN_INCIDENT_FIELDS];
+	int n_suggested;
+	char *suggested[KN_SERVICES_MAX];
+	bool has_cell;
+	double cell_latitude;
+	double cell_longitude;
+	bool by_provider; /* reported for her by a helper */
+	TimestampTz occurred_from; /* 0 when unknown */
+	TimestampTz occurred_to;
+	TimestampTz created_at;
+	TimestampTz deleted_at;
+	char *ignored; /* JSON array text */
+	/* as stored; opened for the classes a reader may see by kn_incident_unseal() */
+	bytea *description_sealed;
+	bytea *address_sealed;
+	bytea *place_sealed;
+	bytea *point_sealed;
+	bytea *created_hash;
+	KnStamp stamp;
+} KnIncident;
+
+extern const char *const kn_urgency_names[]; /* by KnUrgency, NULL-ended */
+extern KnUrgency kn_urgency_parse(const char *name);
+
+/* Place: snapped cell, clinical interval and urgency from what was reported. */
+extern void kn_incident_derive(KnIncident *incident, TimestampTz now);
+/* Status as this relation sees it. */
+extern const char *kn_incident_status_for(const char *status, KnRelation relation);
+
+#endif

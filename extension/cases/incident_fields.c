@@ -1,0 +1,162 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident_fields.c
+ *	  The fields of a report, and what follows from them.
+ *
+ * Called by incident.c, projection.c and the batch.  Unknown time counts as
+ * inside every clinical window: uncertainty makes us act sooner.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+
+#include "cases/incident.h"
+
+#define CELL_DEGREES 0.045 /* about 5 km */
+#define PEP_HOURS 72
+#define SLACK_HOURS 6
+#define HOUR_USECS ((int64) USECS_PER_HOUR)
+/* Nairobi's day: the phone's date may be the day before, in UTC */
+#define ZONE_HOURS 3
+
+static void derive_cell(KnIncident *incident);
+static void derive_interval(KnIncident *incident, TimestampTz now);
+static void apply_clinical_clock(KnIncident *incident, TimestampTz now);
+static bool asks_for(const KnIncident *incident, const char *service);
+
+static const char *const types[] = {"physical", "sexual", "emotional", "economic",
+									"online", "femicide", "medical", NULL};
+static const char *const severities[] = {"low", "medium", "high", NULL};
+static const char *const sources[] = {"gps", "pin", "area", "none", NULL};
+static const char *const methods[] = {"sms", "call", "secure_message", NULL};
+static const char *const genders[] = {"male", "female", "no_preference", NULL};
+static const char *const proximities[] = {"nearest", "specific_facility", NULL};
+const char *const kn_urgency_names[] = {"routine", "urgent", "immediate", NULL};
+
+/* clang-format off */
+const KnField kn_incident_fields[KN_INCIDENT_FIELDS] = {
+	[KN_INCIDENT_TYPE]          = {NULL, "type", KN_FIELD_CHOICE, KN_CLASS_CASE, types, 0},
+	[KN_INCIDENT_DATE]          = {NULL, "incidentDate", KN_FIELD_DATE, KN_CLASS_CASE, NULL, 0},
+	[KN_INCIDENT_TIME]          = {NULL, "incidentTime", KN_FIELD_TIME, KN_CLASS_CASE, NULL, 0},
+	[KN_INCIDENT_DESCRIPTION]   = {NULL, "description", KN_FIELD_TEXT, KN_CLASS_CASE, NULL, KN_DESCRIPTION_MAX},
+	[KN_INCIDENT_SEVERITY]      = {NULL, "severity", KN_FIELD_CHOICE, KN_CLASS_CASE, severities, 0},
+	[KN_INCIDENT_URGENCY]       = {NULL, "urgencyLevel", KN_FIELD_CHOICE, KN_CLASS_CARD, kn_urgency_names, 0},
+	[KN_INCIDENT_SERVICES]      = {NULL, "supportServices", KN_FIELD_SERVICES, KN_CLASS_CARD, NULL, KN_SERVICES_MAX},
+	[KN_INCIDENT_ANONYMOUS]     = {NULL, "isAnonymous", KN_FIELD_BOOL, KN_CLASS_CARD, NULL, 0},
+	[KN_INCIDENT_ADDRESS]       = {"location", "address", KN_FIELD_TEXT, KN_CLASS_PLACE, NULL, KN_ADDRESS_MAX},
+	[KN_INCIDENT_PLACE]         = {"location", "description", KN_FIELD_TEXT, KN_CLASS_PLACE, NULL, KN_ADDRESS_MAX},
+	[KN_INCIDENT_POINT]         = {"location", "coordinates", KN_FIELD_POINT, KN_CLASS_PLACE, NULL, 0},
+	[KN_INCIDENT_ACCURACY]      = {"location", "accuracyM", KN_FIELD_NUMBER, KN_CLASS_PLACE, NULL, 1e7},
+	[KN_INCIDENT_SOURCE]        = {"location", "source", KN_FIELD_CHOICE, KN_CLASS_PLACE, sources, 0},
+	[KN_INCIDENT_COMMUNICATION] = {"providerPreferences", "communicationMethod", KN_FIELD_CHOICE, KN_CLASS_CARD, methods, 0},
+	[KN_INCIDENT_GENDER]        = {"providerPreferences", "preferredGender", KN_FIELD_CHOICE, KN_CLASS_CASE, genders, 0},
+	[KN_INCIDENT_PROXIMITY]     = {"providerPreferences", "proximityPreference", KN_FIELD_CHOICE, KN_CLASS_CASE, proximities, 0},
+};
+
+const char *const kn_incident_owned[] = {
+	"id", "caseNumber", "status", "anonymity", "needs", "assignments", "missing", "ignored",
+	"hotlines", "suggestedServices", "createdAt", "updatedAt", "serverVersion", "serverTime",
+	"expectedBy", "reporter", "replayed", "access", NULL};
+/* clang-format on */
+
+KnUrgency
+kn_urgency_parse(const char *name)
+{
+	for (int i = KN_ROUTINE; name != NULL && i <= KN_IMMEDIATE; i++)
+		if (strcmp(kn_urgency_names[i], name) == 0)
+			return (KnUrgency) i;
+	return KN_ROUTINE;
+}
+
+const char *
+kn_incident_status_for(const char *status, KnRelation relation)
+{
+	bool internal = strcmp(status, "pending_dispatcher_review") == 0;
+
+	return internal && relation != KN_DISPATCHER ? "new" : status;
+}
+
+void
+kn_incident_derive(KnIncident *incident, TimestampTz now)
+{
+	const KnValue *asked = &incident->values[KN_INCIDENT_URGENCY];
+
+	incident->asked = asked->present ? kn_urgency_parse(asked->text) : KN_ROUTINE;
+	incident->urgency = incident->asked;
+	derive_cell(incident);
+	derive_interval(incident, now);
+	apply_clinical_clock(incident, now);
+}
+
+/* The old app sends the middle of Nairobi when it knows no place; that is no place. */
+static void
+derive_cell(KnIncident *incident)
+{
+	const KnValue *point = &incident->values[KN_INCIDENT_POINT];
+	const KnValue *source = &incident->values[KN_INCIDENT_SOURCE];
+	bool nowhere = point->present && fabs(point->number - -1.2921) < 1e-9 &&
+				   fabs(point->second - 36.8219) < 1e-9 &&
+				   (!source->present || strcmp(source->text, "none") == 0);
+
+	incident->has_cell = point->present && !nowhere;
+	if (!incident->has_cell)
+		return;
+	incident->cell_latitude = (floor(point->number / CELL_DEGREES) + 0.5) * CELL_DEGREES;
+	incident->cell_longitude = (floor(point->second / CELL_DEGREES) + 0.5) * CELL_DEGREES;
+	incident->cell_latitude = Min(Max(incident->cell_latitude, -90), 90);
+	incident->cell_longitude = Min(Max(incident->cell_longitude, -180), 180);
+}
+
+/* From the start of the local day given to the end of the next one: the phone's date is UTC's. */
+static void
+derive_interval(KnIncident *incident, TimestampTz now)
+{
+	const KnValue *date = &incident->values[KN_INCIDENT_DATE];
+	int year, month, day;
+	TimestampTz start;
+
+	if (!date->present || sscanf(date->text, "%d-%d-%d", &year, &month, &day) != 3)
+		return;
+	start = (TimestampTz) (date2j(year, month, day) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY -
+			ZONE_HOURS * HOUR_USECS;
+	incident->occurred_from = start;
+	incident->occurred_to = Min(now, start + 2 * (int64) USECS_PER_DAY);
+	if (incident->occurred_to < incident->occurred_from)
+		incident->occurred_from = incident->occurred_to = 0;
+}
+
+/* Post-exposure prophylaxis works within 72 hours, the sooner the better. */
+static void
+apply_clinical_clock(KnIncident *incident, TimestampTz now)
+{
+	const KnValue *type = &incident->values[KN_INCIDENT_TYPE];
+	bool unknown = incident->occurred_to == 0;
+	TimestampTz end;
+
+	if (!type->present || strcmp(type->text, "sexual") != 0)
+		return;
+	end = incident->occurred_from + PEP_HOURS * HOUR_USECS;
+	if (!unknown && now - incident->occurred_to >= PEP_HOURS * HOUR_USECS)
+		return;
+	incident->urgency = Max(incident->urgency,
+							unknown || end - now < SLACK_HOURS * HOUR_USECS ? KN_IMMEDIATE : KN_URGENT);
+	if (!asks_for(incident, "medical"))
+		incident->suggested[incident->n_suggested++] = pstrdup("medical");
+}
+
+static bool
+asks_for(const KnIncident *incident, const char *service)
+{
+	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
+
+	for (int i = 0; i < services->n_items; i++)
+		if (strcmp(services->items[i], service) == 0)
+			return true;
+	return false;
+}

@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident_open.c
+ *	  What a new report sets in motion: its needs and their first offers.
+ *
+ * Called by incident.c.  Routing reads before anything is written, so that the
+ * rows of a report go in with few statements and no row of a provider is held.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/datetime.h"
+
+#include "cases/incident_open.h"
+#include "cases/incident_store.h"
+#include "keys/blind.h"
+
+#define NAIROBI_HOURS 3
+
+static void plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
+					  const KnCasePolicy *policy, TimestampTz now, KnNeed *need, KnStep *step);
+static void place_of(const KnIncident *incident, KnCasePlace *out);
+
+static KnStatement select_language = KN_READ(
+	KN_AS_SYSTEM, "SELECT language FROM kintaraa.account WHERE id = $1", UUIDOID);
+
+static KnStatement reopen_need = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.need SET state = 'searching', level = 0, round = round + 1, due_at = $3 "
+	" WHERE bucket = $1 AND service = $2 AND state IN ('withdrawn', 'unmet')",
+	UUIDOID, TEXTOID, TIMESTAMPTZOID);
+
+void
+kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now, KnOpening *out)
+{
+	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
+	int n = Max(services->n_items, 1);
+	KnCasePlace place;
+
+	place_of(incident, &place);
+	memset(out, 0, sizeof(*out));
+	out->incident = incident;
+	out->parts.n_needs = n;
+	out->parts.needs = palloc0(sizeof(KnNeed) * n);
+	out->steps = palloc0(sizeof(KnStep) * n);
+	for (int i = 0; i < n; i++)
+	{
+		const char *service = services->n_items ? services->items[i] : KN_TRIAGE;
+
+		plan_need(incident, service, &place, policy, now, &out->parts.needs[i], &out->steps[i]);
+		out->needs_dispatcher = out->needs_dispatcher || out->steps[i].calls_people;
+	}
+}
+
+void
+kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
+					KnOpening *out)
+{
+	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
+	KnCaseParts known;
+	KnCasePlace place;
+
+	place_of(incident, &place);
+	kn_need_load_parts(&incident->id, &known);
+	memset(out, 0, sizeof(*out));
+	out->incident = incident;
+	out->parts.needs = palloc0(sizeof(KnNeed) * Max(services->n_items, 1));
+	out->steps = palloc0(sizeof(KnStep) * Max(services->n_items, 1));
+	for (int i = 0; i < services->n_items; i++)
+	{
+		const KnNeed *old = NULL;
+		int at = out->parts.n_needs;
+
+		for (int j = 0; j < known.n_needs; j++)
+			if (strcmp(known.needs[j].service, services->items[i]) == 0)
+				old = &known.needs[j];
+		if (old == NULL)
+		{
+			plan_need(incident, services->items[i], &place, policy, now, &out->parts.needs[at],
+					  &out->steps[at]);
+			out->parts.n_needs++;
+		}
+		else if (!kn_need_is_open(old) && strcmp(old->state, "met") != 0)
+		{
+			KnArgs args = {0};
+			KnNeed need;
+
+			kn_arg_uuid(&args, &incident->id);
+			kn_arg_text(&args, old->service);
+			kn_arg_time(&args, now);
+			kn_run(&reopen_need, &args);
+			if (kn_need_lock(&incident->id, &old->id, &need))
+				kn_escalation_advance(&need, policy, now);
+		}
+	}
+}
+
+static void
+plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
+		  const KnCasePolicy *policy, TimestampTz now, KnNeed *need, KnStep *step)
+{
+	bool clinical = strcmp(service, "medical") == 0 || kn_service_is_rescue(service) ||
+					strcmp(service, KN_TRIAGE) == 0;
+
+	need->bucket = incident->id;
+	kn_uuid4(need->id.data);
+	need->service = pstrdup(service);
+	need->state = "searching";
+	/* the clinical clock hurries care; other services keep the urgency she asked for */
+	need->urgency = clinical ? incident->urgency : incident->asked;
+	need->round = 1;
+	need->created_at = now;
+	need->escalation = policy->parts[need->urgency];
+	need->expected_by = kn_escalation_promise(need, policy, now);
+	kn_escalation_next(need, place, NULL, 0, policy, now, step);
+}
+
+static void
+place_of(const KnIncident *incident, KnCasePlace *out)
+{
+	const KnValue *point = &incident->values[KN_INCIDENT_POINT];
+	const KnValue *gender = &incident->values[KN_INCIDENT_GENDER];
+	KnArgs args = {0};
+	KnRows rows;
+
+	memset(out, 0, sizeof(*out));
+	out->has_cell = incident->has_cell;
+	out->cell_latitude = incident->cell_latitude;
+	out->cell_longitude = incident->cell_longitude;
+	out->has_point = incident->has_cell && point->present;
+	out->latitude = point->number;
+	out->longitude = point->second;
+	out->preferred_gender = gender->present ? gender->text : NULL;
+	kn_arg_uuid(&args, &incident->owner);
+	kn_run(&select_language, &args);
+	rows = kn_rows();
+	out->language = kn_col_text(&rows, 0, 1);
+}
+
+void
+kn_opening_store(KnOpening *opening, TimestampTz now)
+{
+	KnCaseParts *parts = &opening->parts;
+
+	for (int i = 0; i < parts->n_needs; i++)
+		parts->needs[i].bucket = opening->incident->id;
+	kn_need_insert(parts->needs, parts->n_needs);
+	for (int i = 0; i < parts->n_needs; i++)
+		kn_escalation_store(&parts->needs[i], &opening->steps[i], now);
+}
+
+void
+kn_opening_rename(KnIncident *incident)
+{
+	kn_uuid4(incident->id.data);
+}
+
+char *
+kn_case_number(TimestampTz at)
+{
+	struct pg_tm tm;
+	fsec_t fsec;
+	uint32 random;
+	int digits[6];
+	int sum = 0;
+
+	if (timestamp2tm(at + NAIROBI_HOURS * (int64) USECS_PER_HOUR, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "timestamp out of range");
+	kn_random(&random, sizeof(random));
+	for (int i = 0; i < 6; i++, random /= 10)
+	{
+		digits[i] = random % 10;
+		/* Luhn: every other digit doubled, digits of a product added */
+		sum += i % 2 == 0 ? digits[i] * 2 / 10 + digits[i] * 2 % 10 : digits[i];
+	}
+	return psprintf("KIN-%04d%02d%02d-%d%d%d%d%d%d%d", tm.tm_year, tm.tm_mon, tm.tm_mday, digits[0],
+					digits[1], digits[2], digits[3], digits[4], digits[5], (10 - sum % 10) % 10);
+}

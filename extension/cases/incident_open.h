@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident_open.h
+ *	  What a new report sets in motion: its needs and their first offers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_INCIDENT_OPEN_H
+#define KN_CASES_INCIDENT_OPEN_H
+
+#include "cases/escalation.h"
+
+typedef struct KnOpening
+{
+	KnCaseParts parts; /* the needs; no helper yet */
+	KnStep *steps;     /* one per need */
+	bool needs_dispatcher;
+	const KnIncident *incident; /* borrows until stored */
+} KnOpening;
+
+/* Decides without writing: one need per service, a triage need when none is asked for. */
+extern void kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
+							KnOpening *out);
+/* Same for services that have no need yet, or whose need was withdrawn. */
+extern void kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy,
+								TimestampTz now, KnOpening *out);
+extern void kn_opening_store(KnOpening *opening, TimestampTz now);
+/* Another random id for a report whose id is taken. */
+extern void kn_opening_rename(KnIncident *incident);
+
+/* KIN-YYYYMMDD-ddddddc: the day in Nairobi, six random digits, a check digit.  Returns new. */
+extern char *kn_case_number(TimestampTz at);
+
+#endif

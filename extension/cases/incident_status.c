@@ -1,0 +1,303 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident_status.c
+ *	  People move a case; the table status_rule says who may move it where.
+ *
+ * Called from SQL (doors incident_status, incident_timeline).  The same state
+ * again is a success, a move the table does not name a conflict with what is
+ * allowed.  Needs are locked before the incident, as everywhere.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/errcodes.h"
+#include "cases/assignment.h"
+#include "cases/assignment_store.h"
+#include "cases/incident_store.h"
+#include "cases/projection.h"
+#include "identity/door.h"
+
+static const char *const statuses[] = {"new", "pending_dispatcher_review", "assigned",
+									   "in_progress", "completed", "closed", NULL};
+
+static const char *actor_of(KnRelation relation);
+static KnNeed *lock_needs(const pg_uuid_t *incident, int *n);
+static void follow_status(const char *to, KnNeed *needs, int n, KnCall *call, KnRelation relation);
+static void mark_contact(KnNeed *needs, int n, const pg_uuid_t *team);
+static void finish_work(KnNeed *needs, int n, KnCall *call);
+static void reopen(KnNeed *needs, int n);
+static void require_move(KnCall *call, const char *from, const char *to, KnRelation relation);
+
+static KnStatement mark_need_contact = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.need n SET contacted_at = pg_catalog.now(), state = 'engaged', due_at = NULL "
+	" WHERE n.bucket = $1 AND n.id = $2 AND n.contacted_at IS NULL AND EXISTS ("
+	"   SELECT FROM kintaraa.assignment a WHERE a.need_id = n.id AND a.incident_bucket = $1 "
+	"      AND a.provider_id = $3 AND a.status = 'accepted')",
+	UUIDOID, UUIDOID, UUIDOID);
+
+/* POST /incidents/{id}/status {"status","note"?} -> {"id","status",...} */
+static void
+incident_status(KnCall *call)
+{
+	static const char *const members[] = {"status", "note", NULL};
+	JsonbContainer *body = kn_in_object(call->body);
+	char *to = kn_in_choice(body, "status", statuses, true);
+	char *note = kn_in_text(body, "note", 0, KN_NOTE_MAX, false);
+	KnIncident incident;
+	KnRelation relation;
+	KnNeed *needs;
+	KnSubject subject = {0};
+	KnUrgency urgency;
+	char *from;
+	int n;
+
+	kn_in_only(body, members);
+	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
+		kn_refuse_absent();
+	kn_call_target(call, "incident", &incident.id);
+	needs = lock_needs(&incident.id, &n);
+	from = kn_incident_status_lock(&incident.id, &urgency);
+	if (from == NULL)
+		kn_refuse_absent();
+	if (strcmp(from, to) != 0)
+	{
+		require_move(call, from, to, relation);
+		if (note)
+			kn_incident_subject(&incident.owner, &subject);
+		kn_incident_set_status(&incident.id, from, to, actor_of(relation), &subject, note);
+		kn_subject_forget(&subject);
+		if (relation != KN_OWNER)
+			kn_notify_owner(&incident.id);
+	}
+	follow_status(to, needs, n, call, relation);
+	kn_change_flush(&call->caller->session);
+	call->fields = "status";
+	kn_json_open(&call->json, '{');
+	if (relation == KN_OWNER)
+		kn_json_pair_text(&call->json, "id", incident.client_id);
+	else
+		kn_json_pair_uuid(&call->json, "id", &incident.id);
+	kn_json_pair_text(&call->json, "status", kn_incident_status_for(to, relation));
+	if (kn_change_stamp(&incident.id, "incident", &incident.id, &incident.stamp) ||
+		incident.stamp.version)
+	{
+		kn_json_pair_time(&call->json, "updatedAt", incident.stamp.updated_at);
+		kn_json_pair_int(&call->json, "serverVersion", incident.stamp.version);
+	}
+	kn_json_close(&call->json, '}');
+}
+KN_DOOR(incident_status, incident_status,
+		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+
+static const char *
+actor_of(KnRelation relation)
+{
+	switch (relation)
+	{
+		case KN_OWNER:
+			return "owner";
+		case KN_HELPER:
+			return "helper";
+		default:
+			return "dispatcher";
+	}
+}
+
+static void
+require_move(KnCall *call, const char *from, const char *to, KnRelation relation)
+{
+	bool allowed;
+	char *next = kn_incident_allowed(from, actor_of(relation), to, &allowed);
+
+	if (allowed)
+		return;
+	kn_call_extend(call, "allowed", next);
+	kn_call_extend(call, "current",
+				   psprintf("{\"status\":\"%s\"}", kn_incident_status_for(from, relation)));
+	kn_refuse(ERRCODE_KN_TRANSITION, "the case cannot go from its state to that one",
+			  "Send one of the states in allowed.");
+}
+
+static KnNeed *
+lock_needs(const pg_uuid_t *incident, int *n)
+{
+	KnCaseParts parts;
+
+	kn_need_load_parts(incident, &parts);
+	for (int i = 0; i < parts.n_needs; i++)
+	{
+		pg_uuid_t id = parts.needs[i].id;
+
+		kn_need_lock(incident, &id, &parts.needs[i]);
+	}
+	*n = parts.n_needs;
+	return parts.needs;
+}
+
+/* What a person's move of the case means for its needs. */
+static void
+follow_status(const char *to, KnNeed *needs, int n, KnCall *call, KnRelation relation)
+{
+	if (strcmp(to, "closed") == 0)
+	{
+		for (int i = 0; i < n; i++)
+			if (kn_need_is_open(&needs[i]))
+				kn_need_close(&needs[i], relation == KN_OWNER ? "withdrawn" : "unmet",
+							  &call->caller->account);
+	}
+	else if (strcmp(to, "completed") == 0)
+		finish_work(needs, n, call);
+	else if (strcmp(to, "in_progress") == 0)
+	{
+		reopen(needs, n);
+		if (relation == KN_HELPER && call->caller->has_provider)
+			mark_contact(needs, n, &call->caller->provider);
+	}
+}
+
+/* A helper who works on the case was in touch with her: the stalled-timer ends. */
+static void
+mark_contact(KnNeed *needs, int n, const pg_uuid_t *team)
+{
+	for (int i = 0; i < n; i++)
+	{
+		KnArgs args = {0};
+
+		kn_arg_uuid(&args, &needs[i].bucket);
+		kn_arg_uuid(&args, &needs[i].id);
+		kn_arg_uuid(&args, team);
+		kn_run(&mark_need_contact, &args);
+	}
+}
+
+/* Engaged needs are met and free their team's capacity; the team keeps the case. */
+static void
+finish_work(KnNeed *needs, int n, KnCall *call)
+{
+	for (int i = 0; i < n; i++)
+	{
+		KnAssignment accepted;
+
+		if (!kn_need_is_open(&needs[i]))
+			continue;
+		if (!kn_assignment_accepted(&needs[i].bucket, &needs[i].id, &accepted))
+		{
+			kn_need_close(&needs[i], "unmet", &call->caller->account);
+			continue;
+		}
+		kn_capacity_give_back(&accepted.provider);
+		needs[i].state = "met";
+		needs[i].due_at = 0;
+		kn_need_save(&needs[i]);
+	}
+}
+
+/* A case that is taken up again takes its teams' capacity again, full or not: the work is there. */
+static void
+reopen(KnNeed *needs, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		KnAssignment accepted;
+
+		if (strcmp(needs[i].state, "met") != 0 ||
+			!kn_assignment_accepted(&needs[i].bucket, &needs[i].id, &accepted))
+			continue;
+		(void) kn_capacity_take(&accepted.provider);
+		needs[i].state = "engaged";
+		kn_need_save(&needs[i]);
+	}
+}
+
+/* GET /incidents/{id}/timeline -> {"items":[{"at","kind","status"|"service",...}]} */
+static void
+incident_timeline(KnCall *call)
+{
+	KnIncident incident;
+	KnRelation relation;
+	KnCaseParts parts;
+	KnRows rows;
+	const char *shown = "new";
+
+	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
+		kn_refuse_absent();
+	kn_call_target(call, "incident", &incident.id);
+	call->unaudited = relation == KN_OWNER;
+	kn_need_load_parts(&incident.id, &parts);
+	kn_json_open(&call->json, '{');
+	kn_json_key(&call->json, "items");
+	kn_json_open(&call->json, '[');
+	kn_json_open(&call->json, '{');
+	kn_json_pair_time(&call->json, "at", incident.created_at);
+	kn_json_pair_text(&call->json, "kind", "reported");
+	kn_json_close(&call->json, '}');
+	rows = kn_incident_history(&incident.id);
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		const char *to = kn_incident_status_for(kn_col_text(&rows, i, 3), relation);
+
+		if (strcmp(to, shown) == 0)
+			continue; /* a step that this reader does not see */
+		shown = to;
+		kn_json_open(&call->json, '{');
+		kn_json_pair_time(&call->json, "at", kn_col_time(&rows, i, 1));
+		kn_json_pair_text(&call->json, "kind", "status");
+		kn_json_pair_text(&call->json, "status", to);
+		kn_json_pair_text(&call->json, "by", kn_col_text(&rows, i, 4));
+		kn_json_close(&call->json, '}');
+	}
+	for (int i = 0; i < parts.n_needs; i++)
+	{
+		if (parts.needs[i].engaged_at == 0)
+			continue;
+		kn_json_open(&call->json, '{');
+		kn_json_pair_time(&call->json, "at", parts.needs[i].engaged_at);
+		kn_json_pair_text(&call->json, "kind", "engaged");
+		kn_json_pair_text(&call->json, "service", parts.needs[i].service);
+		kn_json_close(&call->json, '}');
+	}
+	kn_json_close(&call->json, ']');
+	kn_json_close(&call->json, '}');
+}
+KN_DOOR(incident_timeline, incident_timeline, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+
+/* POST /incidents/{id}/needs/{service}/withdraw -> the need; again is the same answer. */
+static void
+need_withdraw(KnCall *call)
+{
+	KnIncident incident;
+	KnRelation relation;
+	KnNeed *needs;
+	KnNeed *need = NULL;
+	int n;
+
+	if (call->n_path < 2 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
+		kn_refuse_absent();
+	kn_call_target(call, "incident", &incident.id);
+	if (relation == KN_HELPER)
+		kn_refuse(ERRCODE_KN_ROLE, "a helper releases, only she withdraws", NULL);
+	needs = lock_needs(&incident.id, &n);
+	for (int i = 0; i < n; i++)
+		if (strcmp(needs[i].service, call->path[1]) == 0)
+			need = &needs[i];
+	if (need == NULL)
+		kn_refuse_absent();
+	if (strcmp(need->state, "met") == 0 || strcmp(need->state, "unmet") == 0)
+		kn_refuse(ERRCODE_KN_NEED_CLOSED, "this need has ended already", NULL);
+	if (kn_need_is_open(need))
+	{
+		kn_need_close(need, "withdrawn", &call->caller->account);
+		kn_incident_follow_needs(&incident.id);
+	}
+	call->fields = "supportServices";
+	kn_json_open(&call->json, '{');
+	kn_json_pair_text(&call->json, "service", need->service);
+	kn_json_pair_text(&call->json, "status", need->state);
+	kn_json_close(&call->json, '}');
+}
+KN_DOOR(need_withdraw, need_withdraw,
+		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);

@@ -1,0 +1,618 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident_store.c
+ *	  Every statement on incidents.
+ *
+ * Reads of the owner and of helpers run as the door, under row security;
+ * those of dispatchers as the dispatch role, never for a barred one.  A new
+ * report and its memberships are one statement of the system: a door cannot
+ * grant access, not even by mistake.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "base/errcodes.h"
+#include "cases/incident_store.h"
+
+#define INCIDENT_COLUMNS \
+	"i.id, i.owner_id, i.client_id, i.case_number, i.status, i.type, i.severity, " \
+	"i.urgency_level, i.urgency_asked, i.support_services, i.suggested_services, i.is_anonymous, " \
+	"i.reporter, i.incident_date::text, i.incident_time::text, i.communication_method, " \
+	"i.preferred_gender, i.proximity_preference, i.place_source, i.accuracy_m, " \
+	"i.cell_latitude, i.cell_longitude, i.point_sealed, i.address_sealed, i.place_sealed, " \
+	"i.description_sealed, i.ignored::text, i.created_hash, i.created_at, i.deleted_at, " \
+	"i.occurred_from, i.occurred_to, c.version, c.updated_at "
+#define INCIDENT_FROM \
+	"FROM kintaraa.incident i LEFT JOIN kintaraa.change c " \
+	"  ON c.bucket = i.id AND c.noun = 'incident' AND c.id = i.id "
+/* A dispatcher whom the survivor barred, in person or through the centre, sees nothing of it. */
+#define NOT_BARRED \
+	"NOT EXISTS (SELECT FROM kintaraa.barred b WHERE b.bucket = i.id " \
+	"            AND b.principal = ANY ($1)) "
+#define FILTER \
+	"  AND ($2 IS NULL OR i.status = $2) AND ($3 IS NULL OR i.type = $3) " \
+	"  AND ($4 IS NULL OR i.urgency_level = $4) " \
+	"  AND ($5 IS NULL OR (i.created_at, i.id) < ($5, $6)) "
+#define PAGE " ORDER BY i.created_at DESC, i.id DESC LIMIT $7"
+
+static void read_incident(const KnRows *rows, uint64 row, KnIncident *out);
+static void set_text(KnIncident *out, KnIncidentField field, char *text);
+static bytea *seal_point(const KnIncident *incident, const KnSubject *subject);
+static void add_clear_columns(KnArgs *args, const KnIncident *incident);
+
+static KnStatement select_intake = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT k.wrapped, i.id, i.created_hash FROM kintaraa.subject_key k "
+	"  LEFT JOIN kintaraa.incident i ON i.owner_id = k.subject AND i.client_id = $2 "
+	" WHERE k.subject = $1",
+	UUIDOID, TEXTOID);
+
+static KnStatement insert_incident = KN_WRITE(
+	KN_AS_SYSTEM,
+	"WITH i AS (INSERT INTO kintaraa.incident "
+	"  (id, owner_id, client_id, case_number, status, reporter, created_hash, ignored, "
+	"   unreadable_sealed, description_sealed, address_sealed, place_sealed, point_sealed, "
+	"   type, severity, urgency_level, urgency_asked, support_services, suggested_services, "
+	"   is_anonymous, incident_date, incident_time, occurred_from, occurred_to, "
+	"   communication_method, preferred_gender, proximity_preference, place_source, accuracy_m, "
+	"   cell_latitude, cell_longitude, created_at) "
+	"VALUES (($1::uuid[])[1], ($1::uuid[])[2], ($2::text[])[1], ($2::text[])[2], ($2::text[])[3], "
+	"   ($2::text[])[4], $3, $4::jsonb, $5, $6, $7, $8, $9, ($10::text[])[1], ($10::text[])[2], "
+	"   ($10::text[])[3], ($10::text[])[4], $11, $12, $13, ($10::text[])[5]::date, "
+	"   ($10::text[])[6]::time, $14, $15, ($10::text[])[7], ($10::text[])[8], ($10::text[])[9], "
+	"   ($10::text[])[10], $16, $17, $18, $19) "
+	"ON CONFLICT DO NOTHING RETURNING id, owner_id, status, urgency_level), "
+	"owner AS (INSERT INTO kintaraa.member (principal, bucket, relation) "
+	"  SELECT owner_id, id, 'owner' FROM i), "
+	"pool AS (INSERT INTO kintaraa.member (principal, bucket, relation) "
+	"  SELECT o.id, i.id, 'dispatcher' FROM i, kintaraa.organisation o "
+	"   WHERE o.kind = 'dispatch_centre'), "
+	"counted AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
+	"  SELECT status, urgency_level, 1 FROM i) "
+	"SELECT id FROM i",
+	UUIDARRAYOID, TEXTARRAYOID, BYTEAOID, TEXTOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID,
+	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, FLOAT8OID,
+	FLOAT8OID, FLOAT8OID, TIMESTAMPTZOID);
+
+static KnStatement select_own = KN_READ(
+	KN_AS_DOOR,
+	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	" WHERE i.owner_id = $1 AND i.client_id = $2 AND i.deleted_at IS NULL",
+	UUIDOID, TEXTOID);
+
+static KnStatement select_shared = KN_READ(
+	KN_AS_DOOR,
+	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM " WHERE i.id = $1 AND i.deleted_at IS NULL",
+	UUIDOID);
+
+static KnStatement select_dispatch = KN_READ(
+	KN_AS_DISPATCH,
+	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	" WHERE i.id = $2 AND i.deleted_at IS NULL AND " NOT_BARRED,
+	UUIDARRAYOID, UUIDOID);
+
+static KnStatement list_own = KN_READ(
+	KN_AS_DOOR,
+	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	" WHERE i.owner_id = ANY ($1) AND i.deleted_at IS NULL " FILTER PAGE,
+	UUIDARRAYOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
+
+static KnStatement list_shared = KN_READ(
+	KN_AS_DOOR,
+	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	" WHERE i.id = ANY (ARRAY(SELECT m.bucket FROM kintaraa.member m "
+	"                          WHERE m.principal = ANY ($1) AND NOT m.revoked)) "
+	"   AND i.deleted_at IS NULL " FILTER PAGE,
+	UUIDARRAYOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
+
+static KnStatement list_dispatch = KN_READ(
+	KN_AS_DISPATCH,
+	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	" WHERE i.deleted_at IS NULL AND " NOT_BARRED FILTER PAGE,
+	UUIDARRAYOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
+
+static KnStatement update_incident = KN_WRITE(
+	KN_AS_DOOR,
+	"UPDATE kintaraa.incident SET "
+	"  description_sealed = $2, address_sealed = $3, place_sealed = $4, point_sealed = $5, "
+	"  type = ($6::text[])[1], severity = ($6::text[])[2], urgency_level = ($6::text[])[3], "
+	"  urgency_asked = ($6::text[])[4], support_services = $7, suggested_services = $8, "
+	"  is_anonymous = $9, incident_date = ($6::text[])[5]::date, "
+	"  incident_time = ($6::text[])[6]::time, occurred_from = $10, occurred_to = $11, "
+	"  communication_method = ($6::text[])[7], preferred_gender = ($6::text[])[8], "
+	"  proximity_preference = ($6::text[])[9], place_source = ($6::text[])[10], accuracy_m = $12, "
+	"  cell_latitude = $13, cell_longitude = $14 "
+	" WHERE id = $1",
+	UUIDOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+	BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, FLOAT8OID, FLOAT8OID, FLOAT8OID);
+
+static KnStatement select_status = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT status, urgency_level FROM kintaraa.incident "
+	" WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE",
+	UUIDOID);
+
+/* Dispatchers follow open cases only: sync enumerates what their pool is a member of. */
+static KnStatement move_status = KN_WRITE(
+	KN_AS_SYSTEM,
+	"WITH i AS (UPDATE kintaraa.incident SET status = $3, "
+	"             closed_at = CASE WHEN $3 IN ('completed', 'closed') THEN pg_catalog.now() END "
+	"            WHERE id = $1 RETURNING id, urgency_level), "
+	"h AS (INSERT INTO kintaraa.status_history (bucket, id, from_status, to_status, actor, note_sealed) "
+	"      SELECT id, pg_catalog.gen_random_uuid(), $2, $3, $4, $5 FROM i), "
+	"d AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
+	"      SELECT s.status, i.urgency_level, s.n FROM i, (VALUES ($2, -1), ($3, 1)) AS s (status, n)) "
+	"UPDATE kintaraa.member m SET revoked = ($3 IN ('completed', 'closed')), "
+	"       gx = pg_catalog.pg_current_xact_id(), changed_at = pg_catalog.now() "
+	"  FROM i WHERE m.bucket = i.id AND m.relation = 'dispatcher' "
+	"   AND m.revoked <> ($3 IN ('completed', 'closed'))",
+	UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID);
+
+static KnStatement hide_incident = KN_WRITE(
+	KN_AS_SYSTEM,
+	"WITH i AS (UPDATE kintaraa.incident SET deleted_at = pg_catalog.now() "
+	"            WHERE id = $1 AND deleted_at IS NULL RETURNING id, status, urgency_level), "
+	"d AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
+	"      SELECT status, urgency_level, -1 FROM i) "
+	"UPDATE kintaraa.member m SET revoked = true, gx = pg_catalog.pg_current_xact_id(), "
+	"       changed_at = pg_catalog.now() FROM i WHERE m.bucket = i.id AND m.relation <> 'owner'",
+	UUIDOID);
+
+static KnStatement select_subject = KN_READ(
+	KN_AS_SYSTEM, "SELECT wrapped FROM kintaraa.subject_key WHERE subject = $1", UUIDOID);
+
+static KnStatement select_owner = KN_READ(
+	KN_AS_SYSTEM, "SELECT owner_id FROM kintaraa.incident WHERE id = $1", UUIDOID);
+
+static KnStatement count_urgency = KN_WRITE(
+	KN_AS_SYSTEM,
+	"INSERT INTO kintaraa.dispatch_delta (status, urgency, n) VALUES ($1, $2, -1), ($1, $3, 1)",
+	TEXTOID, TEXTOID, TEXTOID);
+
+static KnStatement select_history = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT at, from_status, to_status, actor FROM kintaraa.status_history "
+	" WHERE bucket = $1 ORDER BY at, id",
+	UUIDOID);
+
+static KnStatement select_allowed = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT to_status FROM kintaraa.status_rule WHERE from_status = $1 AND actor = $2 ORDER BY 1",
+	TEXTOID, TEXTOID);
+
+static KnStatement select_survivor = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT is_anonymous, first_name_sealed, last_name_sealed, phone_sealed, email_sealed "
+	"  FROM kintaraa.account WHERE id = $1",
+	UUIDOID);
+
+void
+kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out)
+{
+	KnArgs args = {0};
+	KnRows rows;
+	bytea *hash;
+
+	kn_arg_uuid(&args, owner);
+	kn_arg_text(&args, client_id);
+	if (kn_run(&select_intake, &args) == 0)
+		elog(ERROR, "an account has no data key");
+	rows = kn_rows();
+	kn_subject_open(&out->subject, owner, kn_col_bytea(&rows, 0, 1));
+	out->known = kn_col_uuid(&rows, 0, 2, &out->id);
+	hash = kn_col_bytea(&rows, 0, 3);
+	out->created_hash = hash;
+}
+
+bool
+kn_incident_insert(const KnIncident *incident, const KnSubject *subject, const char *unreadable)
+{
+	const KnValue *v = incident->values;
+	const pg_uuid_t *id = &incident->id;
+	pg_uuid_t ids[2] = {incident->id, incident->owner};
+	char *names[4] = {incident->client_id, incident->case_number, incident->status,
+					  incident->by_provider ? "provider" : "survivor"};
+	KnArgs args = {0};
+
+	kn_arg_uuid_array(&args, ids, 2);
+	kn_arg_text_array(&args, names, 4);
+	kn_arg_bytea(&args, incident->created_hash);
+	kn_arg_text(&args, incident->ignored);
+	kn_arg_bytea(&args, kn_seal(subject, "incident.unreadable", id, unreadable));
+	kn_arg_bytea(&args, kn_seal(subject, "incident.description", id, v[KN_INCIDENT_DESCRIPTION].text));
+	kn_arg_bytea(&args, kn_seal(subject, "incident.address", id, v[KN_INCIDENT_ADDRESS].text));
+	kn_arg_bytea(&args, kn_seal(subject, "incident.place", id, v[KN_INCIDENT_PLACE].text));
+	kn_arg_bytea(&args, seal_point(incident, subject));
+	add_clear_columns(&args, incident);
+	kn_arg_time(&args, incident->created_at);
+	return kn_run(&insert_incident, &args) == 1;
+}
+
+static bytea *
+seal_point(const KnIncident *incident, const KnSubject *subject)
+{
+	const KnValue *point = &incident->values[KN_INCIDENT_POINT];
+
+	if (!point->present)
+		return NULL;
+	return kn_seal(subject, "incident.point", &incident->id,
+				   psprintf("%.7f %.7f", point->number, point->second));
+}
+
+/* Ten text values as one array, in the order the statements read them; then the others. */
+static void
+add_clear_columns(KnArgs *args, const KnIncident *incident)
+{
+	static const KnIncidentField order[] = {KN_INCIDENT_TYPE, KN_INCIDENT_SEVERITY,
+											KN_INCIDENT_URGENCY, KN_INCIDENT_URGENCY,
+											KN_INCIDENT_DATE, KN_INCIDENT_TIME,
+											KN_INCIDENT_COMMUNICATION, KN_INCIDENT_GENDER,
+											KN_INCIDENT_PROXIMITY, KN_INCIDENT_SOURCE};
+	const KnValue *v = incident->values;
+	Datum items[lengthof(order)];
+	bool nulls[lengthof(order)];
+	int dims[1] = {lengthof(order)};
+	int lower[1] = {1};
+
+	for (int i = 0; i < lengthof(order); i++)
+	{
+		const KnValue *value = &v[order[i]];
+		const char *text = value->present ? value->text : NULL;
+
+		if (i == 2)
+			text = kn_urgency_names[incident->urgency];
+		nulls[i] = text == NULL;
+		items[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
+	}
+	kn_arg_datum(args,
+				 PointerGetDatum(construct_md_array(items, nulls, 1, dims, lower, TEXTOID, -1,
+													false, TYPALIGN_INT)),
+				 false);
+	kn_arg_text_array(args, v[KN_INCIDENT_SERVICES].items, v[KN_INCIDENT_SERVICES].n_items);
+	kn_arg_text_array(args, (char **) incident->suggested, incident->n_suggested);
+	kn_arg_bool(args, v[KN_INCIDENT_ANONYMOUS].flag);
+	kn_arg_time_or_null(args, incident->occurred_from);
+	kn_arg_time_or_null(args, incident->occurred_to);
+	kn_arg_float(args, v[KN_INCIDENT_ACCURACY].number, !v[KN_INCIDENT_ACCURACY].present);
+	kn_arg_float(args, incident->cell_latitude, !incident->has_cell);
+	kn_arg_float(args, incident->cell_longitude, !incident->has_cell);
+}
+
+bool
+kn_incident_load(const KnCaller *caller, const char *text, KnIncident *out, KnRelation *relation)
+{
+	KnArgs args = {0};
+	pg_uuid_t id;
+	KnRows rows;
+
+	kn_arg_uuid(&args, &caller->account);
+	kn_arg_text(&args, text);
+	*relation = KN_OWNER;
+	if (kn_run(&select_own, &args) == 0)
+	{
+		if (!kn_uuid_parse(text, &id) ||
+			!(caller->role & (KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN)))
+			return false;
+		args.n = 0;
+		if (caller->role == KN_ROLE_PROVIDER)
+		{
+			*relation = KN_HELPER;
+			kn_arg_uuid(&args, &id);
+			if (kn_run(&select_shared, &args) == 0)
+				return false;
+		}
+		else
+		{
+			*relation = KN_DISPATCHER;
+			kn_arg_uuid_array(&args, caller->principals, caller->n_principals);
+			kn_arg_uuid(&args, &id);
+			if (kn_run(&select_dispatch, &args) == 0)
+				return false;
+		}
+	}
+	rows = kn_rows();
+	read_incident(&rows, 0, out);
+	return true;
+}
+
+int
+kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filter, KnIncident **out,
+				 KnRelation *relation)
+{
+	KnStatement *statement = &list_own;
+	KnArgs args = {0};
+	KnRows rows;
+
+	*relation = KN_OWNER;
+	if (caller->role & (KN_ROLE_DISPATCHER | KN_ROLE_ADMIN))
+	{
+		*relation = KN_DISPATCHER;
+		statement = &list_dispatch;
+	}
+	else if (caller->role == KN_ROLE_PROVIDER)
+	{
+		*relation = KN_HELPER;
+		statement = &list_shared;
+	}
+	if (*relation == KN_OWNER)
+		kn_arg_uuid_array(&args, &caller->account, 1);
+	else
+		kn_arg_uuid_array(&args, caller->principals, caller->n_principals);
+	kn_arg_text(&args, filter->status);
+	kn_arg_text(&args, filter->type);
+	kn_arg_text(&args, filter->urgency);
+	kn_arg_time_or_null(&args, filter->before_at);
+	kn_arg_uuid(&args, &filter->before_id);
+	kn_arg_int(&args, filter->limit);
+	kn_run(statement, &args);
+	rows = kn_rows();
+	*out = palloc0(sizeof(KnIncident) * Max(rows.n, 1));
+	for (uint64 i = 0; i < rows.n; i++)
+		read_incident(&rows, i, &(*out)[i]);
+	return rows.n;
+}
+
+static void
+set_text(KnIncident *out, KnIncidentField field, char *text)
+{
+	out->values[field].present = text != NULL;
+	out->values[field].text = text;
+}
+
+static void
+read_incident(const KnRows *rows, uint64 row, KnIncident *out)
+{
+	KnValue *v = out->values;
+	int n;
+	char **items;
+
+	memset(out, 0, sizeof(*out));
+	kn_col_uuid(rows, row, 1, &out->id);
+	kn_col_uuid(rows, row, 2, &out->owner);
+	out->client_id = kn_col_text(rows, row, 3);
+	out->case_number = kn_col_text(rows, row, 4);
+	out->status = kn_col_text(rows, row, 5);
+	set_text(out, KN_INCIDENT_TYPE, kn_col_text(rows, row, 6));
+	set_text(out, KN_INCIDENT_SEVERITY, kn_col_text(rows, row, 7));
+	out->urgency = kn_urgency_parse(kn_col_text(rows, row, 8));
+	set_text(out, KN_INCIDENT_URGENCY, kn_col_text(rows, row, 9));
+	out->asked = kn_urgency_parse(v[KN_INCIDENT_URGENCY].text);
+	v[KN_INCIDENT_SERVICES].present = true;
+	v[KN_INCIDENT_SERVICES].items = kn_col_text_array(rows, row, 10, &v[KN_INCIDENT_SERVICES].n_items);
+	items = kn_col_text_array(rows, row, 11, &n);
+	for (int i = 0; i < Min(n, KN_SERVICES_MAX); i++)
+		out->suggested[out->n_suggested++] = items[i];
+	v[KN_INCIDENT_ANONYMOUS].present = true;
+	v[KN_INCIDENT_ANONYMOUS].flag = kn_col_bool(rows, row, 12);
+	out->by_provider = strcmp(kn_col_text(rows, row, 13), "provider") == 0;
+	set_text(out, KN_INCIDENT_DATE, kn_col_text(rows, row, 14));
+	set_text(out, KN_INCIDENT_TIME, kn_col_text(rows, row, 15));
+	set_text(out, KN_INCIDENT_COMMUNICATION, kn_col_text(rows, row, 16));
+	set_text(out, KN_INCIDENT_GENDER, kn_col_text(rows, row, 17));
+	set_text(out, KN_INCIDENT_PROXIMITY, kn_col_text(rows, row, 18));
+	set_text(out, KN_INCIDENT_SOURCE, kn_col_text(rows, row, 19));
+	v[KN_INCIDENT_ACCURACY].present = !kn_col_is_null(rows, row, 20);
+	v[KN_INCIDENT_ACCURACY].number = kn_col_float(rows, row, 20, 0);
+	out->has_cell = !kn_col_is_null(rows, row, 21);
+	out->cell_latitude = kn_col_float(rows, row, 21, 0);
+	out->cell_longitude = kn_col_float(rows, row, 22, 0);
+	out->point_sealed = kn_col_bytea(rows, row, 23);
+	out->address_sealed = kn_col_bytea(rows, row, 24);
+	out->place_sealed = kn_col_bytea(rows, row, 25);
+	out->description_sealed = kn_col_bytea(rows, row, 26);
+	out->ignored = kn_col_text(rows, row, 27);
+	out->created_hash = kn_col_bytea(rows, row, 28);
+	out->created_at = kn_col_time(rows, row, 29);
+	out->deleted_at = kn_col_time(rows, row, 30);
+	out->occurred_from = kn_col_time(rows, row, 31);
+	out->occurred_to = kn_col_time(rows, row, 32);
+	out->stamp.version = kn_col_bigint(rows, row, 33, 0);
+	out->stamp.updated_at = kn_col_time(rows, row, 34);
+}
+
+bool
+kn_class_visible(KnFieldClass class, KnRelation relation, bool in_person)
+{
+	switch (class)
+	{
+		case KN_CLASS_CARD:
+			return relation != KN_NO_RELATION;
+		case KN_CLASS_CASE:
+		case KN_CLASS_IDENTITY:
+			return relation == KN_OWNER || relation == KN_HELPER || relation == KN_DISPATCHER;
+		case KN_CLASS_PLACE:
+			return relation == KN_OWNER || relation == KN_DISPATCHER ||
+				   (relation == KN_HELPER && in_person);
+	}
+	return false;
+}
+
+void
+kn_incident_subject(const pg_uuid_t *owner, KnSubject *out)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, owner);
+	kn_run(&select_subject, &args);
+	rows = kn_rows();
+	kn_subject_open(out, owner, rows.n ? kn_col_bytea(&rows, 0, 1) : NULL);
+}
+
+void
+kn_incident_unseal(KnIncident *incident, KnRelation relation, bool in_person)
+{
+	KnSubject subject;
+	char *point;
+	KnValue *v = incident->values;
+
+	if (!kn_class_visible(KN_CLASS_CASE, relation, in_person))
+		return;
+	kn_incident_subject(&incident->owner, &subject);
+	set_text(incident, KN_INCIDENT_DESCRIPTION,
+			 kn_unseal(&subject, "incident.description", &incident->id, incident->description_sealed));
+	if (kn_class_visible(KN_CLASS_PLACE, relation, in_person))
+	{
+		set_text(incident, KN_INCIDENT_ADDRESS,
+				 kn_unseal(&subject, "incident.address", &incident->id, incident->address_sealed));
+		set_text(incident, KN_INCIDENT_PLACE,
+				 kn_unseal(&subject, "incident.place", &incident->id, incident->place_sealed));
+		point = kn_unseal(&subject, "incident.point", &incident->id, incident->point_sealed);
+		v[KN_INCIDENT_POINT].present =
+			point != NULL &&
+			sscanf(point, "%lf %lf", &v[KN_INCIDENT_POINT].number, &v[KN_INCIDENT_POINT].second) == 2;
+	}
+	kn_subject_forget(&subject);
+}
+
+void
+kn_incident_update(const KnIncident *incident, const KnSubject *subject)
+{
+	const KnValue *v = incident->values;
+	const pg_uuid_t *id = &incident->id;
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, id);
+	kn_arg_bytea(&args, kn_seal(subject, "incident.description", id, v[KN_INCIDENT_DESCRIPTION].text));
+	kn_arg_bytea(&args, kn_seal(subject, "incident.address", id, v[KN_INCIDENT_ADDRESS].text));
+	kn_arg_bytea(&args, kn_seal(subject, "incident.place", id, v[KN_INCIDENT_PLACE].text));
+	kn_arg_bytea(&args, seal_point(incident, subject));
+	add_clear_columns(&args, incident);
+	if (kn_run(&update_incident, &args) != 1)
+		elog(ERROR, "an incident vanished while it was changed");
+}
+
+char *
+kn_incident_status_lock(const pg_uuid_t *id, KnUrgency *urgency)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, id);
+	if (kn_run(&select_status, &args) == 0)
+		return NULL;
+	rows = kn_rows();
+	*urgency = kn_urgency_parse(kn_col_text(&rows, 0, 2));
+	return kn_col_text(&rows, 0, 1);
+}
+
+void
+kn_incident_set_status(const pg_uuid_t *id, const char *from, const char *to, const char *actor,
+					   const KnSubject *subject, const char *note)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, id);
+	kn_arg_text(&args, from);
+	kn_arg_text(&args, to);
+	kn_arg_text(&args, actor);
+	kn_arg_bytea(&args, note ? kn_seal(subject, "status_history.note", id, note) : NULL);
+	kn_run(&move_status, &args);
+}
+
+void
+kn_incident_hide(const pg_uuid_t *id)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, id);
+	kn_run(&hide_incident, &args);
+}
+
+void
+kn_incident_owner(const pg_uuid_t *id, pg_uuid_t *owner)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, id);
+	if (kn_run(&select_owner, &args) == 0)
+		elog(ERROR, "an incident vanished");
+	rows = kn_rows();
+	kn_col_uuid(&rows, 0, 1, owner);
+}
+
+void
+kn_incident_recount(const char *status, KnUrgency from, KnUrgency to)
+{
+	KnArgs args = {0};
+
+	if (from == to)
+		return;
+	kn_arg_text(&args, status);
+	kn_arg_text(&args, kn_urgency_names[from]);
+	kn_arg_text(&args, kn_urgency_names[to]);
+	kn_run(&count_urgency, &args);
+}
+
+KnRows
+kn_incident_history(const pg_uuid_t *id)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, id);
+	kn_run(&select_history, &args);
+	return kn_rows();
+}
+
+char *
+kn_incident_allowed(const char *from, const char *actor, const char *to, bool *allowed)
+{
+	KnArgs args = {0};
+	KnRows rows;
+	KnJson json;
+
+	kn_arg_text(&args, from);
+	kn_arg_text(&args, actor);
+	kn_run(&select_allowed, &args);
+	rows = kn_rows();
+	*allowed = false;
+	kn_json_init(&json);
+	kn_json_open(&json, '[');
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		char *status = kn_col_text(&rows, i, 1);
+
+		kn_json_text(&json, status);
+		*allowed = *allowed || strcmp(status, to) == 0;
+	}
+	kn_json_close(&json, ']');
+	return json.text.data;
+}
+
+void
+kn_incident_render_survivor(KnJson *json, const pg_uuid_t *owner)
+{
+	static const char *const keys[] = {"firstName", "lastName", "phone", "email"};
+	static const char *const places[] = {"account.first_name", "account.last_name",
+										 "account.phone", "account.email"};
+	bytea *sealed[4];
+	KnSubject subject;
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, owner);
+	kn_run(&select_survivor, &args);
+	rows = kn_rows();
+	kn_json_key(json, "survivor");
+	if (rows.n == 0 || kn_col_bool(&rows, 0, 1))
+	{
+		kn_json_null(json);
+		return;
+	}
+	for (int i = 0; i < 4; i++)
+		sealed[i] = kn_col_bytea(&rows, 0, 2 + i);
+	kn_incident_subject(owner, &subject);
+	kn_json_open(json, '{');
+	for (int i = 0; i < 4; i++)
+		kn_json_pair_text(json, keys[i], kn_unseal(&subject, places[i], owner, sealed[i]));
+	kn_json_close(json, '}');
+	kn_subject_forget(&subject);
+}

@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident_store.h
+ *	  Rows of incidents.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_INCIDENT_STORE_H
+#define KN_CASES_INCIDENT_STORE_H
+
+#include "base/spi.h"
+#include "cases/incident.h"
+#include "keys/keystore.h"
+
+/* What a new report meets: the survivor's data key, and an earlier report of the same id. */
+typedef struct KnIntake
+{
+	KnSubject subject;
+	bool known;
+	pg_uuid_t id;
+	bytea *created_hash;
+} KnIntake;
+
+extern void kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out);
+/* False when the id, the case number or (owner, client id) is taken. */
+extern bool kn_incident_insert(const KnIncident *incident, const KnSubject *subject,
+							   const char *unreadable);
+/*
+ * Reads an incident as this caller may; fills relation.  text is the id in the
+ * path: her own client id for the owner, the incident's id for all others.
+ * False when it is not there or not for the caller.
+ */
+extern bool kn_incident_load(const KnCaller *caller, const char *text, KnIncident *out,
+							 KnRelation *relation);
+/* One page of a list; rows after (before_at, before_id) in falling order. */
+typedef struct KnIncidentFilter
+{
+	const char *status; /* NULL is any */
+	const char *type;
+	const char *urgency;
+	TimestampTz before_at; /* 0 from the start */
+	pg_uuid_t before_id;
+	int limit;
+} KnIncidentFilter;
+extern int kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filter,
+							KnIncident **out, KnRelation *relation);
+
+/* Writes the fields given (present in values) and what was derived from them. */
+extern void kn_incident_update(const KnIncident *incident, const KnSubject *subject);
+extern void kn_incident_set_status(const pg_uuid_t *id, const char *from, const char *to,
+								   const char *actor, const KnSubject *subject, const char *note);
+extern void kn_incident_hide(const pg_uuid_t *id);
+/* Status moves of a case, oldest first, as rows (at, from, to, actor). */
+extern KnRows kn_incident_history(const pg_uuid_t *id);
+/* Statuses that may follow for an actor, as JSON array text. */
+extern char *kn_incident_allowed(const char *from, const char *actor, const char *to, bool *allowed);
+/* Her name and how to reach her, for helpers and dispatchers of a named report. */
+extern void kn_incident_render_survivor(KnJson *json, const pg_uuid_t *owner);
+extern void kn_incident_owner(const pg_uuid_t *id, pg_uuid_t *owner);
+/* A case's urgency changed: counters follow. */
+extern void kn_incident_recount(const char *status, KnUrgency from, KnUrgency to);
+/* The data key of an incident's owner. */
+extern void kn_incident_subject(const pg_uuid_t *owner, KnSubject *out);
+extern char *kn_incident_status_lock(const pg_uuid_t *id, KnUrgency *urgency); /* NULL when gone */
+
+/* Opens the sealed fields that this reader may see; the others stay absent. */
+extern void kn_incident_unseal(KnIncident *incident, KnRelation relation, bool in_person);
+extern bool kn_class_visible(KnFieldClass class, KnRelation relation, bool in_person);
+
+#endif

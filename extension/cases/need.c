@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * need.c
+ *	  The states of a need, and what they make of the incident.
+ *
+ * Called by escalation.c, assignment.c and incident.c.  Locks are always taken
+ * in the order need, offer, provider, incident.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/input.h"
+#include "cases/incident_store.h"
+#include "cases/need.h"
+
+static KnStatement sum_up = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT COALESCE(pg_catalog.bool_or(n.state IN ('engaged', 'stalled', 'met')), false), "
+	"       COALESCE(pg_catalog.bool_or(n.state = 'needs_dispatcher'), false), "
+	"       EXISTS (SELECT FROM kintaraa.assignment a WHERE a.incident_bucket = $1 "
+	"                AND a.status = 'pending' AND a.is_manual) "
+	"  FROM kintaraa.need n WHERE n.bucket = $1",
+	UUIDOID);
+
+bool
+kn_need_is_open(const KnNeed *need)
+{
+	static const char *const over[] = {"met", "unmet", "withdrawn", NULL};
+
+	return !kn_choice_has(over, need->state);
+}
+
+bool
+kn_service_in_person(const char *service)
+{
+	static const char *const remote[] = {"counseling", "legal", "financial", NULL};
+
+	return !kn_choice_has(remote, service);
+}
+
+void
+kn_incident_follow_needs(const pg_uuid_t *incident)
+{
+	KnUrgency urgency;
+	char *status = kn_incident_status_lock(incident, &urgency);
+	const char *wanted;
+	KnArgs args = {0};
+	KnRows rows;
+
+	if (status == NULL || strcmp(status, "completed") == 0 || strcmp(status, "closed") == 0)
+		return;
+	kn_arg_uuid(&args, incident);
+	kn_run(&sum_up, &args);
+	rows = kn_rows();
+	if (kn_col_bool(&rows, 0, 1))
+		wanted = "in_progress";
+	else if (kn_col_bool(&rows, 0, 2))
+		wanted = "pending_dispatcher_review";
+	else if (kn_col_bool(&rows, 0, 3))
+		wanted = "assigned";
+	else
+		wanted = "new";
+	if (strcmp(status, wanted) != 0)
+		kn_incident_set_status(incident, status, wanted, "machine", NULL, NULL);
+}

@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * need.h
+ *	  A need: one requested service of an incident, and who is asked for it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_NEED_H
+#define KN_CASES_NEED_H
+
+#include "base/spi.h"
+#include "cases/incident.h"
+
+#define KN_TRIAGE "triage" /* the need of a report that asks for no service: a dispatcher looks */
+
+typedef struct KnNeed
+{
+	pg_uuid_t bucket;
+	pg_uuid_t id;
+	char *service;
+	char *state;
+	KnUrgency urgency;
+	int level; /* 1 and up; 0 before the first */
+	int round;
+	TimestampTz due_at;
+	TimestampTz expected_by;
+	TimestampTz engaged_at;
+	TimestampTz contacted_at;
+	TimestampTz created_at;
+	Jsonb *escalation; /* the policy's part for its urgency */
+} KnNeed;
+
+/* An offer or acceptance as the incident shows it. */
+typedef struct KnHelper
+{
+	pg_uuid_t assignment;
+	pg_uuid_t provider;
+	pg_uuid_t need;
+	char *service;
+	char *status;
+	char *provider_type;
+	char *provider_name;
+	TimestampTz offered_at;
+	double distance_km; /* NaN when unknown */
+} KnHelper;
+
+typedef struct KnCaseParts
+{
+	int n_needs;
+	KnNeed *needs;
+	int n_helpers;
+	KnHelper *helpers;
+} KnCaseParts;
+
+extern void kn_need_load_parts(const pg_uuid_t *bucket, KnCaseParts *out);
+/* Locks and reads one need as the system; false when there is none. */
+extern bool kn_need_lock(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *out);
+/* State, level, round and times back to the row. */
+extern void kn_need_save(const KnNeed *need);
+extern void kn_need_insert(KnNeed *needs, int n);
+extern bool kn_need_is_open(const KnNeed *need);
+/* Whether the helper has to come to her, so that the exact place is needed. */
+extern bool kn_service_in_person(const char *service);
+
+/* Moves the incident's status to what its needs say; stamps and counts. */
+extern void kn_incident_follow_needs(const pg_uuid_t *incident);
+
+#endif

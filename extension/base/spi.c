@@ -171,7 +171,8 @@ kn_run0(KnStatement *statement)
 static void
 prepare(KnStatement *statement)
 {
-	SPIPlanPtr plan = SPI_prepare(statement->sql, statement->nargs, (Oid *) statement->types);
+	SPIPlanPtr plan = SPI_prepare_cursor(statement->sql, statement->nargs, (Oid *) statement->types,
+										 statement->generic ? CURSOR_OPT_GENERIC_PLAN : 0);
 
 	if (plan == NULL)
 		elog(ERROR, "statement does not prepare: %s", SPI_result_code_string(SPI_result));

@@ -31,6 +31,7 @@ typedef struct KnStatement
 	const char *sql;
 	KnActor actor;
 	bool writes;
+	bool generic; /* one plan for all parameters, for those that say nothing of the cost */
 	int nargs;
 	const Oid *types;
 	SPIPlanPtr plan; /* saved at first use, lives as long as the backend */
@@ -45,6 +46,11 @@ typedef struct KnStatement
 #define KN_WRITE(actor_, sql_, ...) \
 	{ \
 		.sql = sql_, .actor = actor_, .writes = true, KN_TYPES(__VA_ARGS__) \
+	}
+/* Reads news: one plan, and the newest snapshot whatever the door's flags say. */
+#define KN_FRESH(actor_, sql_, ...) \
+	{ \
+		.sql = sql_, .actor = actor_, .writes = true, .generic = true, KN_TYPES(__VA_ARGS__) \
 	}
 
 /* Parameters of one execution; a null text, bytea or uuid pointer is SQL NULL. */

@@ -29,6 +29,7 @@
 #define ERRCODE_KN_UPGRADE_REQUIRED      MAKE_SQLSTATE('K', 'N', '2', '0', '3')
 #define ERRCODE_KN_INVITATION_NEEDED     MAKE_SQLSTATE('K', 'N', '2', '0', '4')
 #define ERRCODE_KN_FIELD_OWNED           MAKE_SQLSTATE('K', 'N', '2', '0', '5')
+#define ERRCODE_KN_OWN_ACCOUNT           MAKE_SQLSTATE('K', 'N', '2', '0', '6')
 
 #define ERRCODE_KN_ABSENT                MAKE_SQLSTATE('K', 'N', '3', '0', '1')
 
@@ -39,6 +40,7 @@
 #define ERRCODE_KN_NEED_CLOSED           MAKE_SQLSTATE('K', 'N', '4', '0', '5')
 #define ERRCODE_KN_NOT_ELIGIBLE          MAKE_SQLSTATE('K', 'N', '4', '0', '6')
 #define ERRCODE_KN_VERSION_CONFLICT      MAKE_SQLSTATE('K', 'N', '4', '0', '7')
+#define ERRCODE_KN_LAST_ADMIN            MAKE_SQLSTATE('K', 'N', '4', '0', '8')
 #define ERRCODE_KN_VERSION_STALE         MAKE_SQLSTATE('K', 'N', '4', '1', '2')
 
 #define ERRCODE_KN_BODY_SHAPE            MAKE_SQLSTATE('K', 'N', '5', '0', '1')

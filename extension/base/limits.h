@@ -25,7 +25,16 @@
 #define KN_IGNORED_MAX           64         /* entries of "ignored" in an answer */
 #define KN_LIST_DEFAULT          50         /* rows of a list page */
 #define KN_LIST_MAX              100        /* rows of a list page at most */
-#define KN_ACCOUNTS_PER_EMAIL    8          /* accounts one e-mail may have, tested with one hash */
+#define KN_ACCOUNTS_PER_EMAIL    8          /* accounts one network may make for one e-mail in KN_THROTTLE_HOURS */
+#define KN_REPLAY_SECONDS        600        /* a registration sent again within this is the same one */
+#define KN_THROTTLE_FREE         5          /* distinct wrong secrets that cost no wait */
+#define KN_THROTTLE_WAIT_MAX     900        /* seconds of the longest wait between two guesses */
+#define KN_THROTTLE_SECRETS      32         /* wrong secrets remembered, to count each once */
+#define KN_THROTTLE_HOURS        24         /* without a new wrong secret, all is forgotten */
+#define KN_HASH_WAIT_MS          2000       /* wait for a hashing slot before the answer is: busy */
+#define KN_SESSIONS_MAX          32         /* live sessions of an account; the oldest ends for a new one */
+#define KN_INVITATION_DAYS       7          /* life of an invitation when none is said */
+#define KN_INVITATION_DAYS_MAX   30         /* longest life of an invitation */
 #define KN_ACCESS_SECONDS        900        /* life of an access token */
 #define KN_SKEW_SECONDS          30         /* clock skew allowed in a token */
 #define KN_REUSE_SECONDS         60         /* a rotated refresh token still answers with the current pair */

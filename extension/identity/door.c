@@ -37,10 +37,10 @@
 
 static const char *const outcome_names[] = {"ok", "created", "accepted", "none"};
 
-static void read_arguments(FunctionCallInfo fcinfo, KnCall *call, char **token);
+static void read_arguments(FunctionCallInfo fcinfo, KnCall *call);
 static char *context_text(Jsonb *context, const char *key);
 static void pin_settings(const KnDoor *door);
-static void run_body(KnCall *call, const char *token);
+static void run_body(KnCall *call);
 static void check_role(const KnCall *call);
 static void check_maintenance(const KnDoor *door);
 static const char *refusal(KnCall *call, ErrorData *error);
@@ -56,10 +56,9 @@ kn_door_run(FunctionCallInfo fcinfo, const KnDoor *door)
 	ResourceOwner owner = CurrentResourceOwner;
 	KnCall call = {.door = door, .memory = memory};
 	const char *outcome;
-	char *token;
 	ErrorData *error = NULL;
 
-	read_arguments(fcinfo, &call, &token);
+	read_arguments(fcinfo, &call);
 	pin_settings(door);
 	kn_caller_clear();
 	kn_spi_read_only((door->flags & KN_DOOR_READS) != 0);
@@ -68,7 +67,7 @@ kn_door_run(FunctionCallInfo fcinfo, const KnDoor *door)
 	BeginInternalSubTransaction(NULL);
 	PG_TRY();
 	{
-		run_body(&call, token);
+		run_body(&call);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -97,14 +96,14 @@ kn_door_run(FunctionCallInfo fcinfo, const KnDoor *door)
 }
 
 static void
-run_body(KnCall *call, const char *token)
+run_body(KnCall *call)
 {
 	const KnDoor *door = call->door;
 
 	check_maintenance(door);
 	if (door->roles != KN_ROLE_NONE)
 	{
-		call->caller = kn_caller_prove(token);
+		call->caller = kn_caller_prove(call->token);
 		check_role(call);
 	}
 	/* the answer outlives the SPI connection's memory */
@@ -138,11 +137,11 @@ check_maintenance(const KnDoor *door)
 
 /* Parameters are in the order of the door's signature: token, path, query, body, context. */
 static void
-read_arguments(FunctionCallInfo fcinfo, KnCall *call, char **token)
+read_arguments(FunctionCallInfo fcinfo, KnCall *call)
 {
 	Jsonb *context = PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4);
 
-	*token = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	call->token = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	call->query = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
 	call->body = PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3);
 	call->request_id = context_text(context, "requestId");
@@ -226,6 +225,11 @@ refusal(KnCall *call, ErrorData *error)
 	const char *outcome = refusal_outcome(error->sqlerrcode);
 	char *code = pstrdup(unpack_sql_state(error->sqlerrcode));
 
+	if (call->after_refusal != NULL)
+	{
+		call->after_refusal(call);
+		kn_change_flush(NULL);
+	}
 	if (code[2] == '1')
 		pg_atomic_fetch_add_u64(&kn_shared()->refused_tokens, 1);
 	else if (code[2] != '6')
@@ -327,6 +331,20 @@ kn_call_extend(KnCall *call, const char *key, const char *json)
 	escape_json(&call->extension, key);
 	appendStringInfo(&call->extension, ":%s", json);
 	MemoryContextSwitchTo(old);
+}
+
+void
+kn_call_require_version(KnCall *call, int64 version)
+{
+	char *current = psprintf(INT64_FORMAT, version);
+	const char *wanted = call->if_match;
+
+	if (wanted == NULL || strcmp(wanted, "*") == 0 || strcmp(wanted, current) == 0 ||
+		strcmp(wanted, psprintf("\"%s\"", current)) == 0)
+		return;
+	kn_call_extend(call, "serverVersion", current);
+	kn_refuse(ERRCODE_KN_VERSION_STALE, "the record has changed meanwhile",
+			  "Read it again and repeat the change.");
 }
 
 void

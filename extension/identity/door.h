@@ -32,6 +32,7 @@ typedef struct KnCall
 {
 	const struct KnDoor *door;
 	const KnCaller *caller; /* NULL in an open door */
+	const char *token;      /* as it came, unproven in an open door; may be NULL */
 	int n_path;
 	char *path[KN_PATH_MAX];
 	Jsonb *query;
@@ -53,6 +54,9 @@ typedef struct KnCall
 	bool unaudited; /* set by a body whose read needs no entry */
 	/* members added to the body of a refusal: "key":value[,...] */
 	StringInfoData extension;
+	/* run after a refusal undid the body: what it writes commits with the refusal */
+	void (*after_refusal)(struct KnCall *call);
+	void *refusal_state;  /* for after_refusal, in memory */
 	MemoryContext memory; /* lives until the answer is made */
 } KnCall;
 
@@ -85,6 +89,8 @@ extern void kn_call_path_uuid(KnCall *call, int i, pg_uuid_t *out);
 extern void kn_call_target(KnCall *call, const char *noun, const pg_uuid_t *id);
 /* Adds a ready JSON value under key to a refusal that is about to be raised. */
 extern void kn_call_extend(KnCall *call, const char *key, const char *json);
+/* Raises KN412 when the request's If-Match names another version than this one. */
+extern void kn_call_require_version(KnCall *call, int64 version);
 
 extern void kn_refuse(int code, const char *message, const char *hint) pg_attribute_noreturn();
 extern void kn_refuse_absent(void) pg_attribute_noreturn();

@@ -45,6 +45,12 @@
 #define KN_STAMPS_MAX            20000      /* changed records one transaction may remember */
 #define KN_BARRED_MAX            256        /* principals a survivor may bar from one case */
 #define KN_OFFERS_MAX            8          /* parallel offers of one escalation level */
+#define KN_SHIFTS_MAX            8          /* shifts that begin on one day */
+#define KN_CLOSED_DAYS_MAX       366        /* closed days a provider may name */
+#define KN_FACILITY_NAME_MAX     200        /* characters of a name of a provider or its area */
+#define KN_FACILITY_CODE_MAX     64         /* characters of the code of a facility */
+#define KN_WORDS_MAX             32         /* languages or skills one profile may name */
+#define KN_COVERAGE_POINTS_MAX   400        /* points one coverage question may ask for */
 /* clang-format on */
 
 #endif

@@ -381,7 +381,12 @@ test_life_of_a_connection(void)
 		   http_text_is(http_path(&parser), "/2"),
 	   "after it the second request is read");
 	http_parser_reset(&parser);
+	http_parser_feed(&parser, "GET\n", 4, &used, &body.at, &body.len);
+	ok(strcmp(parser.reason, "bare-line-feed") == 0, "a bare line feed is called by its name");
+	http_parser_reset(&parser);
 	http_parser_feed(&parser, "\0", 1, &used, &body.at, &body.len);
+	ok(strcmp(parser.reason, "control-byte") == 0 && !http_parser_is_idle(&parser),
+	   "a refusal says why, and is not idle");
 	ok(http_parser_feed(&parser, text, strlen(text), &used, &body.at, &body.len) == HTTP_REFUSED &&
 		   used == 0 && parser.status == 400,
 	   "after a refusal nothing more is read");

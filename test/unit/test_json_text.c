@@ -147,6 +147,8 @@ static const BadText bad[] = {
 	BAD("\"\\ud83d\\ud83d\"", 1, "a string has half of a surrogate pair"),
 	BAD("\"\\ud83d\\ue000\"", 1, "a string has half of a surrogate pair"),
 	BAD("\"\\ud83d\\ude0\"", 1, "a string has half of a surrogate pair"),
+	BAD("\"\\udc00\"", 1, "a string has half of a surrogate pair"),
+	BAD("\"\\udfff\"", 1, "a string has half of a surrogate pair"),
 	BAD("\"\\ude00\"", 1, "a string has half of a surrogate pair"),
 	BAD("\"\xff\"", 1, "a string is not UTF-8"),
 	BAD("\"\x80\"", 1, "a string is not UTF-8"),
@@ -298,8 +300,8 @@ test_writer(void)
 	   "commas come by themselves");
 	ok(text.at == room && text.len == strlen(text.at), "a small text stays in the caller's room");
 	json_text_clear(&text);
-	json_add_string(&text, "\"\\/\b\f\n\r\t\x01\x1f\x7f", 11);
-	ok(strcmp(text.at, "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\"") == 0,
+	json_add_string(&text, "\"\\/\b\f\n\r\t\x01\x1f \x7f", 12);
+	ok(strcmp(text.at, "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f \x7f\"") == 0,
 	   "what must be escaped is, in its shortest form");
 	json_text_clear(&text);
 	json_add_string(&text, "\xff\xc3(\xed\xa0\x80", 6);

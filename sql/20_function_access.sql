@@ -21,12 +21,12 @@ COMMENT ON FUNCTION kintaraa.principals IS 'The caller''s principals; empty when
 
 -- API: private. Triggers.
 CREATE FUNCTION kintaraa.change_remember() RETURNS trigger
-    LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+    LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_change_remember_trigger';
 COMMENT ON FUNCTION kintaraa.change_remember IS 'Remembers a changed record until the stamp is written. Arguments: noun, bucket column, id column.';
 
 CREATE FUNCTION kintaraa.refuse_truncate() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RAISE EXCEPTION 'TRUNCATE of kintaraa.% is refused', TG_TABLE_NAME
@@ -36,12 +36,12 @@ $$;
 
 -- API: public, for a DBA who writes rows in psql.
 CREATE FUNCTION kintaraa.change_flush() RETURNS integer
-    LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_change_flush_sql';
 COMMENT ON FUNCTION kintaraa.change_flush IS 'Stamps what this transaction changed; the last statement of a writer in psql. Returns the number of records.';
 ALTER FUNCTION kintaraa.change_flush OWNER TO kintaraa_system;
 
 CREATE FUNCTION kintaraa.policy_changed() RETURNS trigger
-    LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+    LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_policy_changed';
 COMMENT ON FUNCTION kintaraa.policy_changed IS 'Tells every backend to read policies and settings anew.';

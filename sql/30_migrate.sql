@@ -1,7 +1,7 @@
 -- API: private. The migrations this library was built with.
 CREATE FUNCTION kintaraa.migrations(OUT number integer, OUT name text, OUT hash text, OUT script text)
     RETURNS SETOF record
-    LANGUAGE C STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE C STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_migrations_sql';
 COMMENT ON FUNCTION kintaraa.migrations IS 'Number, name, SHA-256 and text of every migration built into the library.';
 

@@ -1,13 +1,13 @@
 -- API: public
 CREATE FUNCTION kintaraa_api.dispatch_queue(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
-    RETURNS record LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_dispatch_queue';
 COMMENT ON FUNCTION kintaraa_api.dispatch_queue IS 'GET /dispatch/queue: open needs, those that wait for a person first. Query: state, urgency, limit.';
 ALTER FUNCTION kintaraa_api.dispatch_queue OWNER TO kintaraa_dispatch;
 
 -- API: public
 CREATE FUNCTION kintaraa_api.dispatch_dashboard(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
-    RETURNS record LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_dispatch_dashboard';
 COMMENT ON FUNCTION kintaraa_api.dispatch_dashboard IS 'GET /dispatch/dashboard: maintained counters.';
 ALTER FUNCTION kintaraa_api.dispatch_dashboard OWNER TO kintaraa_dispatch;
@@ -15,7 +15,7 @@ ALTER FUNCTION kintaraa_api.dispatch_dashboard OWNER TO kintaraa_dispatch;
 -- API: private. Moves on what is due; the worker calls it once a second.
 -- at_most: needs moved in one call. Returns how many were moved.
 CREATE FUNCTION kintaraa.need_sweep(at_most integer) RETURNS integer
-    LANGUAGE C VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_need_sweep';
 COMMENT ON FUNCTION kintaraa.need_sweep IS 'Expires offers and escalates needs that are due.';
 ALTER FUNCTION kintaraa.need_sweep OWNER TO kintaraa_system;

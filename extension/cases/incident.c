@@ -29,7 +29,9 @@
 static char *client_id_of(JsonbContainer *body, pg_uuid_t *id);
 static bool insert_with_number(KnIncident *incident, const KnIntake *intake, const char *unreadable);
 static void answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent);
-static void show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape);
+static void show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape,
+				 const KnCaseParts *parts);
+static void show_one(KnCall *call, KnIncident *incident, KnRelation relation);
 static void show_found(KnCall *call, const char *text);
 static void conflict_of_payload(KnCall *call, const KnIncident *sent) pg_attribute_noreturn();
 static KnRelation require_incident(KnCall *call, KnIncident *incident);
@@ -67,6 +69,7 @@ incident_create(KnCall *call)
 		answer_replay(call, &intake, &incident);
 		return;
 	}
+	incident.language = intake.language;
 	kn_opening_plan(&incident, policy, now, &opening);
 	incident.status = opening.needs_dispatcher ? "pending_dispatcher_review" : "new";
 	if (!insert_with_number(&incident, &intake,
@@ -179,25 +182,33 @@ show_found(KnCall *call, const char *text)
 
 	if (!kn_incident_load(call->caller, text, &incident, &relation))
 		kn_refuse_absent(); /* taken back by her since */
-	show(call, &incident, relation, KN_SHAPE_DETAIL);
+	show_one(call, &incident, relation);
+}
+
+static void
+show_one(KnCall *call, KnIncident *incident, KnRelation relation)
+{
+	KnCaseParts parts;
+
+	kn_need_load_parts(&incident->id, &parts);
+	show(call, incident, relation, KN_SHAPE_DETAIL, &parts);
 }
 
 /* Opens the sealed fields this reader may see and writes the answer. */
 static void
-show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape)
+show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape,
+	 const KnCaseParts *parts)
 {
-	KnCaseParts parts;
 	const pg_uuid_t *team = call->caller->has_provider ? &call->caller->provider : NULL;
 	bool in_person = false;
 
-	kn_need_load_parts(&incident->id, &parts);
-	for (int i = 0; i < parts.n_helpers && team; i++)
-		in_person = in_person || (kn_uuid_equal(&parts.helpers[i].provider, team) &&
-								  strcmp(parts.helpers[i].status, "accepted") == 0 &&
-								  kn_service_in_person(parts.helpers[i].service));
+	for (int i = 0; i < parts->n_helpers && team; i++)
+		in_person = in_person || (kn_uuid_equal(&parts->helpers[i].provider, team) &&
+								  strcmp(parts->helpers[i].status, "accepted") == 0 &&
+								  kn_service_in_person(parts->helpers[i].service));
 	if (shape == KN_SHAPE_DETAIL || relation == KN_OWNER)
 		kn_incident_unseal(incident, relation, in_person);
-	kn_render_incident(&call->json, incident, relation, shape, &parts, team,
+	kn_render_incident(&call->json, incident, relation, shape, parts, team,
 					   kn_case_policy()->hotlines);
 }
 
@@ -220,7 +231,7 @@ incident_get(KnCall *call)
 	KnRelation relation = require_incident(call, &incident);
 
 	call->unaudited = relation == KN_OWNER;
-	show(call, &incident, relation, KN_SHAPE_DETAIL);
+	show_one(call, &incident, relation);
 	if (relation == KN_OWNER || incident.values[KN_INCIDENT_ANONYMOUS].flag)
 		return;
 	/* reopen the object for the one member that only a detail of a named report has */
@@ -247,14 +258,19 @@ incident_list(KnCall *call)
 	KnRelation relation;
 	KnIncident *items;
 	int n = kn_incident_list(call->caller, &filter, &items, &relation);
+	pg_uuid_t *buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	KnCaseParts *parts = palloc(sizeof(KnCaseParts) * Max(n, 1));
 
+	for (int i = 0; i < n; i++)
+		buckets[i] = items[i].id;
+	kn_need_load_many(buckets, n, parts);
 	call->noun = "incident";
 	call->unaudited = relation == KN_OWNER;
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');
 	for (int i = 0; i < Min(n, limit); i++)
-		show(call, &items[i], relation, KN_SHAPE_LIST);
+		show(call, &items[i], relation, KN_SHAPE_LIST, &parts[i]);
 	kn_json_close(&call->json, ']');
 	kn_page_next(call, n > limit, n > limit ? items[limit - 1].created_at : 0,
 				 n > limit ? &items[limit - 1].id : NULL);
@@ -294,6 +310,7 @@ incident_update(KnCall *call)
 	if (!fresh[KN_INCIDENT_URGENCY].present)
 		incident.urgency = Max(incident.urgency, before);
 	kn_incident_intake(&incident.owner, incident.client_id, &intake);
+	incident.language = intake.language;
 	kn_incident_update(&incident, &intake.subject);
 	kn_subject_forget(&intake.subject);
 	kn_incident_recount(incident.status, before, incident.urgency);

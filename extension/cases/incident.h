@@ -54,6 +54,7 @@ typedef struct KnIncident
 	pg_uuid_t id;
 	pg_uuid_t owner;
 	char *client_id;
+	char *language; /* of her account; filled for routing */
 	char *case_number;
 	char *status;
 	KnUrgency asked;   /* as reported, routine when not said */

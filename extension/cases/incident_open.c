@@ -23,9 +23,6 @@ static void plan_need(const KnIncident *incident, const char *service, const KnC
 					  const KnCasePolicy *policy, TimestampTz now, KnNeed *need, KnStep *step);
 static void place_of(const KnIncident *incident, KnCasePlace *out);
 
-static KnStatement select_language = KN_READ(
-	KN_AS_SYSTEM, "SELECT language FROM kintaraa.account WHERE id = $1", UUIDOID);
-
 static KnStatement reopen_need = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.need SET state = 'searching', level = 0, round = round + 1, due_at = $3 "
@@ -122,8 +119,6 @@ place_of(const KnIncident *incident, KnCasePlace *out)
 {
 	const KnValue *point = &incident->values[KN_INCIDENT_POINT];
 	const KnValue *gender = &incident->values[KN_INCIDENT_GENDER];
-	KnArgs args = {0};
-	KnRows rows;
 
 	memset(out, 0, sizeof(*out));
 	out->has_cell = incident->has_cell;
@@ -133,10 +128,7 @@ place_of(const KnIncident *incident, KnCasePlace *out)
 	out->latitude = point->number;
 	out->longitude = point->second;
 	out->preferred_gender = gender->present ? gender->text : NULL;
-	kn_arg_uuid(&args, &incident->owner);
-	kn_run(&select_language, &args);
-	rows = kn_rows();
-	out->language = kn_col_text(&rows, 0, 1);
+	out->language = incident->language;
 }
 
 void

@@ -49,7 +49,8 @@ static void add_clear_columns(KnArgs *args, const KnIncident *incident);
 
 static KnStatement select_intake = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT k.wrapped, i.id, i.created_hash FROM kintaraa.subject_key k "
+	"SELECT k.wrapped, i.id, i.created_hash, a.language FROM kintaraa.subject_key k "
+	"  JOIN kintaraa.account a ON a.id = k.subject "
 	"  LEFT JOIN kintaraa.incident i ON i.owner_id = k.subject AND i.client_id = $2 "
 	" WHERE k.subject = $1",
 	UUIDOID, TEXTOID);
@@ -198,7 +199,6 @@ kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out)
 {
 	KnArgs args = {0};
 	KnRows rows;
-	bytea *hash;
 
 	kn_arg_uuid(&args, owner);
 	kn_arg_text(&args, client_id);
@@ -207,8 +207,8 @@ kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out)
 	rows = kn_rows();
 	kn_subject_open(&out->subject, owner, kn_col_bytea(&rows, 0, 1));
 	out->known = kn_col_uuid(&rows, 0, 2, &out->id);
-	hash = kn_col_bytea(&rows, 0, 3);
-	out->created_hash = hash;
+	out->created_hash = kn_col_bytea(&rows, 0, 3);
+	out->language = kn_col_text(&rows, 0, 4);
 }
 
 bool

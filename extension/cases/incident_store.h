@@ -19,6 +19,7 @@ typedef struct KnIntake
 	bool known;
 	pg_uuid_t id;
 	bytea *created_hash;
+	char *language; /* of her account */
 } KnIntake;
 
 extern void kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out);

@@ -34,6 +34,7 @@ typedef struct KnNeed
 typedef struct KnHelper
 {
 	pg_uuid_t assignment;
+	pg_uuid_t bucket;
 	pg_uuid_t provider;
 	pg_uuid_t need;
 	char *service;
@@ -53,6 +54,8 @@ typedef struct KnCaseParts
 } KnCaseParts;
 
 extern void kn_need_load_parts(const pg_uuid_t *bucket, KnCaseParts *out);
+/* Of many incidents with two statements; out has n entries, in the order of buckets. */
+extern void kn_need_load_many(const pg_uuid_t *buckets, int n, KnCaseParts *out);
 /* Locks and reads one need as the system; false when there is none. */
 extern bool kn_need_lock(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *out);
 /* State, level, round and times back to the row. */

@@ -22,20 +22,23 @@
 	"n.bucket, n.id, n.service, n.state, n.urgency_level, n.level::int4, n.round::int4, n.due_at, " \
 	"n.expected_by, n.engaged_at, n.contacted_at, n.created_at, n.escalation "
 
+static int count_of(const KnRows *rows, int column, const pg_uuid_t *bucket);
+static int place_of_bucket(const pg_uuid_t *buckets, int n, const pg_uuid_t *bucket);
 static void read_need(const KnRows *rows, uint64 row, KnNeed *out);
+static void read_helper(const KnRows *rows, uint64 row, KnHelper *out);
 
 static KnStatement select_needs = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT " NEED_COLUMNS "FROM kintaraa.need n WHERE n.bucket = $1 ORDER BY n.created_at, n.service",
-	UUIDOID);
+	"SELECT " NEED_COLUMNS "FROM kintaraa.need n WHERE n.bucket = ANY ($1) ORDER BY n.created_at, n.service",
+	UUIDARRAYOID);
 
 static KnStatement select_helpers = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT a.id, a.provider_id, a.need_id, a.service, a.status, p.provider_type, p.name, "
-	"       a.offered_at, a.distance_km::float8 "
+	"       a.offered_at, a.distance_km::float8, a.incident_bucket "
 	"  FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id "
-	" WHERE a.incident_bucket = $1 ORDER BY a.offered_at, a.id",
-	UUIDOID);
+	" WHERE a.incident_bucket = ANY ($1) ORDER BY a.offered_at, a.id",
+	UUIDARRAYOID);
 
 static KnStatement lock_need = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -61,34 +64,84 @@ static KnStatement insert_need = KN_WRITE(
 void
 kn_need_load_parts(const pg_uuid_t *bucket, KnCaseParts *out)
 {
+	kn_need_load_many(bucket, 1, out);
+}
+
+void
+kn_need_load_many(const pg_uuid_t *buckets, int n, KnCaseParts *out)
+{
 	KnArgs args = {0};
-	KnRows rows;
+	KnRows needs;
+	KnRows helpers;
 
-	kn_arg_uuid(&args, bucket);
+	memset(out, 0, sizeof(KnCaseParts) * n);
+	kn_arg_uuid_array(&args, buckets, n);
 	kn_run(&select_needs, &args);
-	rows = kn_rows();
-	out->n_needs = rows.n;
-	out->needs = palloc0(sizeof(KnNeed) * Max(rows.n, 1));
-	for (uint64 i = 0; i < rows.n; i++)
-		read_need(&rows, i, &out->needs[i]);
+	needs = kn_rows();
 	kn_run(&select_helpers, &args);
-	rows = kn_rows();
-	out->n_helpers = rows.n;
-	out->helpers = palloc0(sizeof(KnHelper) * Max(rows.n, 1));
-	for (uint64 i = 0; i < rows.n; i++)
+	helpers = kn_rows();
+	for (int i = 0; i < n; i++)
 	{
-		KnHelper *helper = &out->helpers[i];
-
-		kn_col_uuid(&rows, i, 1, &helper->assignment);
-		kn_col_uuid(&rows, i, 2, &helper->provider);
-		kn_col_uuid(&rows, i, 3, &helper->need);
-		helper->service = kn_col_text(&rows, i, 4);
-		helper->status = kn_col_text(&rows, i, 5);
-		helper->provider_type = kn_col_text(&rows, i, 6);
-		helper->provider_name = kn_col_text(&rows, i, 7);
-		helper->offered_at = kn_col_time(&rows, i, 8);
-		helper->distance_km = kn_col_float(&rows, i, 9, NAN);
+		out[i].needs = palloc(sizeof(KnNeed) * Max(count_of(&needs, 1, &buckets[i]), 1));
+		out[i].helpers = palloc(sizeof(KnHelper) * Max(count_of(&helpers, 10, &buckets[i]), 1));
 	}
+	for (uint64 row = 0; row < needs.n; row++)
+	{
+		KnNeed need;
+		KnCaseParts *parts;
+
+		read_need(&needs, row, &need);
+		parts = &out[place_of_bucket(buckets, n, &need.bucket)];
+		parts->needs[parts->n_needs++] = need;
+	}
+	for (uint64 row = 0; row < helpers.n; row++)
+	{
+		KnHelper helper;
+		KnCaseParts *parts;
+
+		read_helper(&helpers, row, &helper);
+		parts = &out[place_of_bucket(buckets, n, &helper.bucket)];
+		parts->helpers[parts->n_helpers++] = helper;
+	}
+}
+
+static int
+count_of(const KnRows *rows, int column, const pg_uuid_t *bucket)
+{
+	int n = 0;
+
+	for (uint64 i = 0; i < rows->n; i++)
+	{
+		pg_uuid_t id;
+
+		kn_col_uuid(rows, i, column, &id);
+		n += kn_uuid_equal(&id, bucket);
+	}
+	return n;
+}
+
+static int
+place_of_bucket(const pg_uuid_t *buckets, int n, const pg_uuid_t *bucket)
+{
+	for (int i = 0; i < n; i++)
+		if (kn_uuid_equal(&buckets[i], bucket))
+			return i;
+	elog(ERROR, "a row of another incident");
+}
+
+static void
+read_helper(const KnRows *rows, uint64 row, KnHelper *out)
+{
+	kn_col_uuid(rows, row, 1, &out->assignment);
+	kn_col_uuid(rows, row, 2, &out->provider);
+	kn_col_uuid(rows, row, 3, &out->need);
+	out->service = kn_col_text(rows, row, 4);
+	out->status = kn_col_text(rows, row, 5);
+	out->provider_type = kn_col_text(rows, row, 6);
+	out->provider_name = kn_col_text(rows, row, 7);
+	out->offered_at = kn_col_time(rows, row, 8);
+	out->distance_km = kn_col_float(rows, row, 9, NAN);
+	kn_col_uuid(rows, row, 10, &out->bucket);
 }
 
 bool

@@ -27,7 +27,8 @@
 #include "cases/case_policy.h"
 
 #define MINUTE_USECS ((int64) USECS_PER_MINUTE)
-#define DAY_MINUTES (24 * 60)
+#define MINUTES_MIN 0.02
+#define MINUTES_MAX 100000
 
 static KnCasePolicy policy;
 static MemoryContext policy_memory = NULL;
@@ -37,7 +38,7 @@ static void forget(Datum arg, Oid relid);
 static void read_policy(void);
 static int minutes_of_day(const KnRows *rows, int column);
 static void read_level(JsonbContainer *level, KnLevel *out);
-static TimestampTz add_working_minutes(const KnCasePolicy *rules, TimestampTz from, int minutes);
+static TimestampTz add_working_time(const KnCasePolicy *rules, TimestampTz from, int64 wanted);
 
 PG_FUNCTION_INFO_V1(kn_policy_changed);
 
@@ -118,7 +119,6 @@ kn_escalation_read(Jsonb *part, KnEscalation *out)
 {
 	JsonbContainer *root;
 	JsonbValue *levels;
-	int64 minutes;
 	int n;
 
 	memset(out, 0, sizeof(*out));
@@ -143,8 +143,7 @@ kn_escalation_read(Jsonb *part, KnEscalation *out)
 	if (out->levels[n - 1].who == KN_ASK_PROVIDERS)
 		kn_input_error(ERRCODE_KN_FIELD_VALUE, "levels", "the last level asks providers",
 					   "End with dispatchers or officers: a need must always have an owner.");
-	kn_in_int(root, "contact_minutes", 1, 100000, true, &minutes);
-	out->contact_minutes = (int) minutes;
+	kn_in_float(root, "contact_minutes", MINUTES_MIN, MINUTES_MAX, true, &out->contact_minutes);
 	out->contact_working = kn_in_bool(root, "contact_working", false);
 }
 
@@ -162,50 +161,50 @@ read_level(JsonbContainer *level, KnLevel *out)
 	out->k = (int) number;
 	out->radius_factor = 1;
 	kn_in_float(level, "radius_factor", 0.1, 100, false, &out->radius_factor);
-	kn_in_int(level, "minutes", 1, 100000, true, &number);
-	out->minutes = (int) number;
+	kn_in_float(level, "minutes", MINUTES_MIN, MINUTES_MAX, true, &out->minutes);
 	out->working = kn_in_bool(level, "working", false);
 }
 
 TimestampTz
-kn_due_at(const KnCasePolicy *rules, TimestampTz from, int minutes, bool working)
+kn_due_at(const KnCasePolicy *rules, TimestampTz from, double minutes, bool working)
 {
+	int64 wanted = (int64) (minutes * MINUTE_USECS);
+
 	if (!working || rules->closes <= rules->opens)
-		return from + minutes * MINUTE_USECS;
-	return add_working_minutes(rules, from, minutes);
+		return from + wanted;
+	return add_working_time(rules, from, wanted);
 }
 
 /* Monday to Friday between opening and closing, in the centre's own time zone. */
 static TimestampTz
-add_working_minutes(const KnCasePolicy *rules, TimestampTz from, int minutes)
+add_working_time(const KnCasePolicy *rules, TimestampTz from, int64 wanted)
 {
 	pg_tz *zone = pg_tzset(rules->zone);
+	int64 opens = rules->opens * MINUTE_USECS;
+	int64 closes = rules->closes * MINUTE_USECS;
 	TimestampTz at = from;
 
-	for (int days = 0; days < 3660 && minutes > 0; days++)
+	for (int days = 0; days < 3660; days++)
 	{
 		struct pg_tm tm;
 		fsec_t fsec;
 		int offset;
-		int now;
+		int64 now;
+		int64 start;
 		int weekday;
-		int start;
 
 		if (timestamp2tm(at, &offset, &tm, &fsec, NULL, zone) != 0)
 			break;
-		now = tm.tm_hour * 60 + tm.tm_min;
+		now = (tm.tm_hour * 60 + tm.tm_min) * MINUTE_USECS + tm.tm_sec * USECS_PER_SEC + fsec;
 		weekday = j2day(date2j(tm.tm_year, tm.tm_mon, tm.tm_mday));
-		start = Max(now, rules->opens);
-		if (weekday >= 1 && weekday <= 5 && start < rules->closes)
+		start = Max(now, opens);
+		if (weekday >= 1 && weekday <= 5 && start < closes)
 		{
-			int today = Min(minutes, rules->closes - start);
-
-			minutes -= today;
-			if (minutes == 0)
-				return at + (start - now + today) * MINUTE_USECS;
+			if (wanted <= closes - start)
+				return at + (start - now) + wanted;
+			wanted -= closes - start;
 		}
-		/* the next local midnight, to the second */
-		at += (DAY_MINUTES - now) * MINUTE_USECS - tm.tm_sec * (int64) USECS_PER_SEC - fsec;
+		at += USECS_PER_DAY - now; /* the next local midnight */
 	}
 	return at;
 }

@@ -29,7 +29,7 @@ typedef struct KnLevel
 	KnAsked who;
 	int k;
 	double radius_factor;
-	int minutes;
+	double minutes;
 	bool working; /* minutes of the centre's working hours */
 } KnLevel;
 
@@ -39,7 +39,7 @@ typedef struct KnEscalation
 {
 	int n_levels;
 	KnLevel levels[KN_LEVELS_MAX];
-	int contact_minutes;
+	double contact_minutes;
 	bool contact_working;
 } KnEscalation;
 
@@ -62,6 +62,7 @@ extern void kn_case_policy_init(void);
 extern void kn_escalation_read(Jsonb *part, KnEscalation *out);
 
 /* from plus minutes, of the centre's working time when working. */
-extern TimestampTz kn_due_at(const KnCasePolicy *policy, TimestampTz from, int minutes, bool working);
+extern TimestampTz kn_due_at(const KnCasePolicy *policy, TimestampTz from, double minutes,
+							 bool working);
 
 #endif

@@ -73,13 +73,13 @@ typedef struct KnDoor
 #define KN_DOOR_UPLOAD (1 << 2)  /* still open in maintenance mode upload_only */
 
 /* Defines the SQL-callable function kn_door_<name> for a body of that name. */
-#define KN_DOOR(name_, body_, roles_, flags_) \
+#define KN_DOOR(name_, body_, roles_, flags_)                           \
 	static const KnDoor name_##_door = {#name_, body_, roles_, flags_}; \
-	PG_FUNCTION_INFO_V1(kn_door_##name_); \
-	PGDLLEXPORT Datum kn_door_##name_(PG_FUNCTION_ARGS) \
-	{ \
-		return kn_door_run(fcinfo, &name_##_door); \
-	} \
+	PG_FUNCTION_INFO_V1(kn_door_##name_);                               \
+	PGDLLEXPORT Datum kn_door_##name_(PG_FUNCTION_ARGS)                 \
+	{                                                                   \
+		return kn_door_run(fcinfo, &name_##_door);                      \
+	}                                                                   \
 	extern Datum kn_door_##name_(PG_FUNCTION_ARGS)
 
 extern Datum kn_door_run(FunctionCallInfo fcinfo, const KnDoor *door);

@@ -1,0 +1,292 @@
+/*-------------------------------------------------------------------------
+ *
+ * account.c
+ *	  An account: registration, one's own profile, one's own password.
+ *
+ * Called from SQL (schema kintaraa_api).  Rows are in account_store.c.  An
+ * e-mail is not unique: registering with a taken one makes another account and
+ * tells nothing.  Nobody changes an own role.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/crypto.h>
+
+#include "base/errcodes.h"
+#include "identity/account_store.h"
+#include "identity/invitation.h"
+#include "identity/session.h"
+#include "identity/session_store.h"
+#include "keys/keystore.h"
+
+/* A registration as it was asked for. */
+typedef struct Wish
+{
+	KnAccount account;
+	KnEmail email;
+	char *password;
+	char *device;
+	bool has_role;
+	bool has_code;
+	unsigned char code[KN_BLIND_SIZE];
+} Wish;
+
+static void make(KnCall *call);
+static void read_wish(KnCall *call, Wish *wish);
+static void require_survivor(const Wish *wish, const char *provider_type);
+static void read_profile(JsonbContainer *body, KnAccount *account, const char *language);
+static char *read_name(JsonbContainer *body, const char *key);
+static char *read_phone(JsonbContainer *body);
+static bool insert(KnCall *call, Wish *wish, const unsigned char *hash);
+static void show(KnCall *call);
+static void change(KnCall *call);
+static void refuse_owned(JsonbContainer *body);
+static void answer_user(KnCall *call, const KnAccount *account);
+static void change_password(KnCall *call);
+
+KN_DOOR(auth_register, make, KN_ROLE_NONE, KN_DOOR_AUDITED);
+KN_DOOR(me_get, show, KN_ROLE_ANY, KN_DOOR_READS);
+KN_DOOR(me_update, change, KN_ROLE_ANY, KN_DOOR_AUDITED);
+KN_DOOR(me_password, change_password, KN_ROLE_ANY, KN_DOOR_AUDITED);
+
+static const char *const roles[] = {"survivor", "provider", "dispatcher", "admin", "analyst", NULL};
+static const char *const provider_types[] = {"healthcare", "legal", "police", "counseling",
+											 "social", "gbv_rescue", "chw", NULL};
+static const char *const languages[] = {"en", "sw", NULL};
+
+/* Hashed before anything is locked; the lock makes of six equal requests one account. */
+static void
+make(KnCall *call)
+{
+	unsigned char hash[KN_PASSWORD_HASH_SIZE];
+	pg_uuid_t session;
+	Wish wish = {0};
+
+	read_wish(call, &wish);
+	kn_secret_hash(call, NULL, wish.password, &wish.email, hash);
+	kn_account_lock_email(&wish.email);
+	call->outcome = insert(call, &wish, hash) ? KN_CREATED : KN_OK;
+	session = kn_session_start(&wish.account, wish.device);
+	kn_session_answer(call, &wish.account, &session);
+}
+
+static void
+read_wish(KnCall *call, Wish *wish)
+{
+	static const char *const fields[] = {
+		"email", "password", "firstName", "lastName", "phone", "role", "providerType",
+		"isAnonymous", "language", "invitation", "device", NULL};
+	JsonbContainer *body = kn_in_object(call->body);
+	bool swahili = call->language != NULL && strncmp(call->language, "sw", 2) == 0;
+	char *provider_type;
+	char *role;
+	char *code;
+
+	kn_in_only(body, fields);
+	kn_secret_email(kn_in_text(body, "email", 0, KN_EMAIL_MAX, true), &wish->email);
+	role = kn_in_choice(body, "role", roles, false);
+	provider_type = kn_in_choice(body, "providerType", provider_types, false);
+	code = kn_in_text(body, "invitation", 0, KN_INVITATION_TEXT_MAX, false);
+	wish->has_role = role != NULL;
+	wish->has_code = code != NULL;
+	wish->account.role = role ? kn_role_parse(role) : KN_ROLE_SURVIVOR;
+	if (!wish->has_code)
+		require_survivor(wish, provider_type);
+	else if (!kn_invitation_index(code, wish->code))
+		kn_invitation_refuse();
+	read_profile(body, &wish->account, swahili ? "sw" : "en");
+	wish->device = kn_session_device(call, body);
+	wish->password = kn_in_text(body, "password", KN_PASSWORD_MIN, KN_PASSWORD_MAX, true);
+	kn_secret_require_strong(wish->password, "password");
+}
+
+static void
+require_survivor(const Wish *wish, const char *provider_type)
+{
+	if (wish->account.role != KN_ROLE_SURVIVOR || provider_type != NULL)
+		kn_refuse(ERRCODE_KN_INVITATION_NEEDED, "this role needs an invitation",
+				  "Ask an administrator for an invitation and send its code.");
+}
+
+/* Members that are absent leave what is there; null empties a name or a number. */
+static void
+read_profile(JsonbContainer *body, KnAccount *account, const char *language)
+{
+	char *chosen = kn_in_choice(body, "language", languages, false);
+
+	if (kn_in_member(body, "firstName") != NULL)
+		account->first_name = read_name(body, "firstName");
+	if (kn_in_member(body, "lastName") != NULL)
+		account->last_name = read_name(body, "lastName");
+	if (kn_in_member(body, "phone") != NULL)
+		account->phone = read_phone(body);
+	account->is_anonymous = kn_in_bool(body, "isAnonymous", account->is_anonymous);
+	account->language = chosen ? chosen : pstrdup(language);
+}
+
+static char *
+read_name(JsonbContainer *body, const char *key)
+{
+	char *name = kn_in_text(body, key, 0, KN_NAME_MAX, false);
+
+	return name != NULL && *name != '\0' ? name : NULL;
+}
+
+static char *
+read_phone(JsonbContainer *body)
+{
+	char *text = kn_in_text(body, "phone", 0, KN_PHONE_MAX, false);
+	char *number = palloc(KN_PHONE_MAX + 1);
+
+	if (text == NULL || *text == '\0')
+		return NULL;
+	if (!kn_normalise_phone(text, "254", number, KN_PHONE_MAX + 1))
+		kn_input_error(ERRCODE_KN_FIELD_VALUE, "phone", "the field is not a telephone number",
+					   "Send digits, with + and the country in front unless it is Kenyan.");
+	return number;
+}
+
+/* False when this very registration was made a moment ago: the answer to it got lost. */
+static bool
+insert(KnCall *call, Wish *wish, const unsigned char *hash)
+{
+	KnAccount *account = &wish->account;
+	const unsigned char *code = wish->has_code ? wish->code : NULL;
+	KnThrottle throttle;
+
+	if (kn_account_replayed(&wish->email, hash, code, &account->id) &&
+		kn_account_find(&account->id, true, account))
+		return false;
+	kn_throttle_init(&throttle, "throttle.register", wish->email.index, call->network);
+	kn_throttle_spend(call, &throttle, KN_ACCOUNTS_PER_EMAIL);
+	if (code != NULL)
+	{
+		KnInvitation invitation;
+
+		if (!kn_invitation_take(code, &invitation) ||
+			(wish->has_role && account->role != invitation.role))
+			kn_invitation_refuse();
+		account->role = invitation.role;
+		account->has_provider = invitation.has_provider;
+		account->provider = invitation.provider;
+		account->has_centre = invitation.has_centre;
+		account->centre = invitation.centre;
+	}
+	kn_account_insert(account, &wish->email, hash);
+	if (code != NULL)
+		kn_invitation_taken_by(code, &account->id);
+	kn_change_flush(NULL);
+	if (account->has_provider)
+		kn_account_staff_changed();
+	return kn_account_find(&account->id, false, account);
+}
+
+void
+kn_account_json(KnJson *json, const KnAccount *account)
+{
+	kn_json_open(json, '{');
+	kn_json_pair_uuid(json, "id", &account->id);
+	kn_json_pair_text(json, "email", account->email);
+	kn_json_pair_text(json, "firstName", account->first_name);
+	kn_json_pair_text(json, "lastName", account->last_name);
+	kn_json_pair_text(json, "phone", account->phone);
+	kn_json_pair_text(json, "role", kn_role_name(account->role));
+	kn_json_pair_text(json, "providerType", account->provider_type);
+	kn_json_pair_uuid(json, "providerId", account->has_provider ? &account->provider : NULL);
+	kn_json_pair_bool(json, "isAnonymous", account->is_anonymous);
+	kn_json_pair_text(json, "language", account->language);
+	kn_json_pair_time(json, "createdAt", account->created_at);
+	kn_json_pair_time(json, "updatedAt", account->stamp.updated_at);
+	kn_json_pair_int(json, "serverVersion", account->stamp.version);
+	kn_json_close(json, '}');
+}
+
+static void
+answer_user(KnCall *call, const KnAccount *account)
+{
+	kn_json_open(&call->json, '{');
+	kn_json_key(&call->json, "user");
+	kn_account_json(&call->json, account);
+	kn_json_close(&call->json, '}');
+}
+
+static void
+show(KnCall *call)
+{
+	KnAccount account = {0};
+
+	if (!kn_account_find(&call->caller->account, false, &account))
+		kn_refuse_absent();
+	answer_user(call, &account);
+}
+
+static void
+change(KnCall *call)
+{
+	static const char *const fields[] = {"firstName", "lastName", "phone", "language",
+										 "isAnonymous", NULL};
+	JsonbContainer *body = kn_in_object(call->body);
+	const pg_uuid_t *id = &call->caller->account;
+	KnAccount account = {0};
+
+	kn_call_target(call, "account", id);
+	refuse_owned(body);
+	kn_in_only(body, fields);
+	if (!kn_account_find(id, true, &account))
+		kn_refuse_absent();
+	kn_call_require_version(call, account.stamp.version);
+	read_profile(body, &account, account.language);
+	kn_account_write_profile(&account);
+	kn_change_flush(&call->caller->session);
+	(void) kn_change_stamp(id, "account", id, &account.stamp);
+	answer_user(call, &account);
+}
+
+static void
+refuse_owned(JsonbContainer *body)
+{
+	static const char *const owned[] = {
+		"id", "email", "password", "role", "providerType", "providerId", "centreId", "isActive",
+		"createdAt", "updatedAt", "serverVersion", NULL};
+
+	for (int i = 0; owned[i] != NULL; i++)
+		if (kn_in_member(body, owned[i]) != NULL)
+			ereport(ERROR,
+					errcode(ERRCODE_KN_FIELD_OWNED),
+					errmsg("the field is not yours to change"),
+					errhint("Leave it out."),
+					err_generic_string(PG_DIAG_COLUMN_NAME, owned[i]));
+}
+
+/* The old password is asked for although the caller is proven: a phone left lying is not she. */
+static void
+change_password(KnCall *call)
+{
+	static const char *const fields[] = {"currentPassword", "newPassword", NULL};
+	JsonbContainer *body = kn_in_object(call->body);
+	const pg_uuid_t *id = &call->caller->account;
+	unsigned char old[KN_PASSWORD_HASH_SIZE];
+	unsigned char new[KN_PASSWORD_HASH_SIZE];
+	KnAccount account = {0};
+	KnThrottle throttle;
+	KnEmail email;
+	char *chosen;
+
+	kn_call_target(call, "account", id);
+	kn_in_only(body, fields);
+	chosen = kn_in_text(body, "newPassword", KN_PASSWORD_MIN, KN_PASSWORD_MAX, true);
+	kn_secret_require_strong(chosen, "newPassword");
+	if (!kn_account_find(id, false, &account) || account.email == NULL)
+		kn_refuse_absent();
+	kn_secret_email(account.email, &email);
+	kn_throttle_init(&throttle, "throttle.password", id->data, call->network);
+	kn_secret_hash(call, &throttle, kn_in_text(body, "currentPassword", 0, KN_PASSWORD_MAX, true),
+				   &email, old);
+	kn_secret_hash(call, NULL, chosen, &email, new);
+	if (!kn_account_change_password(id, old, new))
+		kn_throttle_refuse(call, &throttle, old, ERRCODE_KN_CURRENT_PASSWORD,
+						   "the current password is wrong");
+	kn_session_end_others(id, &call->caller->session);
+	call->outcome = KN_NONE;
+}

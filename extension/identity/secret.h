@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * secret.h
+ *	  From an e-mail and a password to what rows are found by.
+ *
+ * The salt is a keyed hash of the e-mail: one hash tests a password against
+ * every account of that e-mail, and costs the same when there is none.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_IDENTITY_SECRET_H
+#define KN_IDENTITY_SECRET_H
+
+#include "base/limits.h"
+#include "identity/password.h"
+#include "identity/throttle.h"
+#include "keys/blind.h"
+
+typedef struct KnEmail
+{
+	char text[KN_EMAIL_MAX + 1]; /* normalised */
+	unsigned char index[KN_BLIND_SIZE];
+	unsigned char salt[KN_PASSWORD_SALT_SIZE];
+} KnEmail;
+
+/* Raises KN5xx with pointer email unless it is an address. */
+extern void kn_secret_email(const char *text, KnEmail *out);
+/* Raises KN505 or KN507 unless somebody may choose that password. */
+extern void kn_secret_require_strong(char *password, const char *pointer);
+/*
+ * Hashes in one of the slots and cleanses password, whatever happens.  With a
+ * throttle it raises KN601 while a wait is on.  Takes no lock and wants none held.
+ */
+extern void kn_secret_hash(KnCall *call, const KnThrottle *throttle, char *password,
+						   const KnEmail *email, unsigned char hash[KN_PASSWORD_HASH_SIZE]);
+
+#endif

@@ -1,0 +1,250 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.c
+ *	  A session: one sign-in on one device, kept alive by refresh tokens.
+ *
+ * Called from SQL (schema kintaraa_api) and by account.c.  A refresh token is
+ * session, generation and MAC, so nothing of it is stored, and phones that send
+ * the same one four times at once get the same next one four times.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "base/errcodes.h"
+#include "identity/account_store.h"
+#include "identity/secret.h"
+#include "identity/session.h"
+#include "identity/session_store.h"
+#include "identity/token.h"
+#include "keys/keystore.h"
+
+#define REFRESH_TEXT_MAX 256
+
+static void login(KnCall *call);
+static void refresh(KnCall *call);
+static void renew(KnCall *call, KnSession *session, uint64 generation);
+static void refuse_refresh(void) pg_attribute_noreturn();
+static void end_reused(KnCall *call);
+static void logout(KnCall *call);
+static bool session_of_refresh(const char *text, pg_uuid_t *session, uint64 *generation);
+static bool session_of_token(const char *token, pg_uuid_t *session);
+static void list(KnCall *call);
+static void end_own(KnCall *call);
+static void write_tokens(KnJson *json, const pg_uuid_t *account, KnRole role,
+						 const pg_uuid_t *session, uint64 generation);
+
+KN_DOOR(auth_login, login, KN_ROLE_NONE, KN_DOOR_AUDITED);
+KN_DOOR(auth_refresh, refresh, KN_ROLE_NONE, 0);
+KN_DOOR(auth_logout, logout, KN_ROLE_NONE, KN_DOOR_AUDITED);
+KN_DOOR(session_list, list, KN_ROLE_ANY, KN_DOOR_READS);
+KN_DOOR(session_revoke, end_own, KN_ROLE_ANY, KN_DOOR_AUDITED);
+
+static void
+login(KnCall *call)
+{
+	JsonbContainer *body = kn_in_object(call->body);
+	char *device = kn_session_device(call, body);
+	unsigned char hash[KN_PASSWORD_HASH_SIZE];
+	KnAccount account = {0};
+	KnThrottle throttle;
+	KnEmail email;
+	pg_uuid_t session;
+
+	kn_secret_email(kn_in_text(body, "email", 0, KN_EMAIL_MAX, true), &email);
+	kn_throttle_init(&throttle, "throttle.login", email.index, call->network);
+	kn_secret_hash(call, &throttle, kn_in_text(body, "password", 0, KN_PASSWORD_MAX, true), &email,
+				   hash);
+	if (!kn_account_match(&email, hash, &account.id))
+		kn_throttle_refuse(call, &throttle, hash, ERRCODE_KN_CREDENTIALS,
+						   "e-mail or password is wrong");
+	/* locked, so that a deactivation meanwhile ends this session as well */
+	if (!kn_account_find(&account.id, true, &account) || !account.is_active)
+		kn_refuse(ERRCODE_KN_CREDENTIALS, "e-mail or password is wrong", NULL);
+	session = kn_session_start(&account, device);
+	kn_session_answer(call, &account, &session);
+}
+
+char *
+kn_session_device(KnCall *call, JsonbContainer *body)
+{
+	char *device = kn_in_text(body, "device", 1, KN_CLIENT_ID_MAX, false);
+
+	if (device == NULL && call->device != NULL && kn_chars(call->device) <= KN_CLIENT_ID_MAX)
+		device = call->device;
+	return device;
+}
+
+pg_uuid_t
+kn_session_start(const KnAccount *account, const char *device)
+{
+	pg_uuid_t session;
+
+	kn_uuid4(session.data);
+	kn_session_make_room(&account->id);
+	kn_session_insert(&session, &account->id, account->role, device);
+	if (device != NULL)
+		kn_device_seen(&account->id, device);
+	return session;
+}
+
+void
+kn_session_answer(KnCall *call, const KnAccount *account, const pg_uuid_t *session)
+{
+	kn_call_target(call, "session", session);
+	kn_json_open(&call->json, '{');
+	kn_json_key(&call->json, "user");
+	kn_account_json(&call->json, account);
+	write_tokens(&call->json, &account->id, account->role, session, 0);
+	kn_json_close(&call->json, '}');
+}
+
+static void
+write_tokens(KnJson *json, const pg_uuid_t *account, KnRole role, const pg_uuid_t *session,
+			 uint64 generation)
+{
+	char text[KN_REFRESH_SIZE];
+
+	if (!kn_refresh_make(kn_keystore(), session->data, generation, text, sizeof(text)))
+		elog(ERROR, "could not make a refresh token");
+	kn_json_key(json, "tokens");
+	kn_json_open(json, '{');
+	kn_json_pair_text(json, "access", kn_token_make(account, session, kn_role_name(role)));
+	kn_json_pair_text(json, "refresh", text);
+	kn_json_pair_int(json, "expiresIn", KN_ACCESS_SECONDS);
+	kn_json_close(json, '}');
+}
+
+static void
+refresh(KnCall *call)
+{
+	JsonbContainer *body = kn_in_object(call->body);
+	char *text = kn_in_text(body, "refresh", 0, REFRESH_TEXT_MAX, true);
+	KnSession session;
+	pg_uuid_t id;
+	uint64 generation;
+
+	if (!session_of_refresh(text, &id, &generation))
+		refuse_refresh();
+	kn_call_target(call, "session", &id);
+	if (!kn_session_lock(&id, &session) || !session.is_alive)
+		refuse_refresh();
+	renew(call, &session, generation);
+	kn_json_open(&call->json, '{');
+	write_tokens(&call->json, &session.account, session.role, &id, session.generation);
+	kn_json_close(&call->json, '}');
+}
+
+/*
+ * A generation above ours is genuine all the same: the database was restored
+ * from a backup that is older than the phone's token.
+ */
+static void
+renew(KnCall *call, KnSession *session, uint64 generation)
+{
+	if (generation + 1 == (uint64) session->generation && session->is_recent)
+		return;
+	if (generation < (uint64) session->generation)
+	{
+		call->refusal_state = MemoryContextAlloc(call->memory, sizeof(pg_uuid_t));
+		memcpy(call->refusal_state, &session->id, sizeof(pg_uuid_t));
+		call->after_refusal = end_reused;
+		refuse_refresh();
+	}
+	session->generation = generation + 1;
+	kn_session_rotate(&session->id, session->role, session->generation);
+	if (session->device != NULL)
+		kn_device_seen(&session->account, session->device);
+}
+
+static void
+refuse_refresh(void)
+{
+	kn_refuse(ERRCODE_KN_REFRESH_TOKEN, "the refresh token is not good any more", "Sign in again.");
+}
+
+/* An old token in somebody's hands: the thief and she cannot be told apart, so both sign in anew. */
+static void
+end_reused(KnCall *call)
+{
+	(void) kn_session_end(call->refusal_state);
+}
+
+static bool
+session_of_refresh(const char *text, pg_uuid_t *session, uint64 *generation)
+{
+	return kn_refresh_check(kn_keystore(), text, strlen(text), session->data, generation);
+}
+
+/* What is not a token of ours has nothing to end: signing out always succeeds. */
+static void
+logout(KnCall *call)
+{
+	JsonbContainer *body = kn_in_is_object(call->body) ? &call->body->root : NULL;
+	char *text = kn_in_text(body, "refresh", 0, REFRESH_TEXT_MAX, false);
+	pg_uuid_t id;
+	uint64 generation;
+
+	call->outcome = KN_NONE;
+	call->unaudited = true;
+	if (!(text != NULL && session_of_refresh(text, &id, &generation)) &&
+		!session_of_token(call->token, &id))
+		return;
+	kn_call_target(call, "session", &id);
+	call->unaudited = !kn_session_end(&id);
+}
+
+static bool
+session_of_token(const char *token, pg_uuid_t *session)
+{
+	KnClaims claims;
+
+	if (token == NULL || kn_jws_verify(kn_keystore(), token, strlen(token), (int64) time(NULL),
+									   KN_SKEW_SECONDS, &claims) != KN_JWS_OK)
+		return false;
+	memcpy(session->data, claims.sid, UUID_LEN);
+	return true;
+}
+
+static void
+list(KnCall *call)
+{
+	KnJson *json = &call->json;
+	KnRows rows = kn_session_list(&call->caller->account);
+
+	kn_json_open(json, '{');
+	kn_json_key(json, "items");
+	kn_json_open(json, '[');
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		pg_uuid_t id;
+
+		kn_col_uuid(&rows, i, 1, &id);
+		kn_json_open(json, '{');
+		kn_json_pair_uuid(json, "id", &id);
+		kn_json_pair_text(json, "device", kn_col_text(&rows, i, 2));
+		kn_json_pair_bool(json, "isCurrent", kn_uuid_equal(&id, &call->caller->session));
+		kn_json_pair_time(json, "createdAt", kn_col_time(&rows, i, 3));
+		kn_json_pair_time(json, "refreshedAt", kn_col_time(&rows, i, 4));
+		kn_json_pair_time(json, "expiresAt", kn_col_time(&rows, i, 5));
+		kn_json_close(json, '}');
+	}
+	kn_json_close(json, ']');
+	kn_json_pair_text(json, "next", NULL);
+	kn_json_close(json, '}');
+}
+
+static void
+end_own(KnCall *call)
+{
+	pg_uuid_t id;
+
+	kn_call_path_uuid(call, 0, &id);
+	kn_call_target(call, "session", &id);
+	if (!kn_session_is_of(&id, &call->caller->account))
+		kn_refuse_absent();
+	(void) kn_session_end(&id);
+	call->outcome = KN_NONE;
+}

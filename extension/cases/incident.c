@@ -58,6 +58,7 @@ incident_create(KnCall *call)
 	incident.client_id = client_id_of(body, &incident.id);
 	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, body, kn_incident_owned,
 				   incident.values, &left);
+	incident.values[KN_INCIDENT_ANONYMOUS].present = true;
 	incident.by_provider = call->caller->role == KN_ROLE_PROVIDER;
 	incident.ignored = left.n ? left.ignored.text.data : NULL;
 	kn_incident_derive(&incident, now);

@@ -3,6 +3,7 @@
 ALTER TABLE kintaraa.provider ADD COLUMN available_until timestamptz;
 COMMENT ON COLUMN kintaraa.provider.available_until IS
     'When is_available turns over by itself; NULL leaves it as it is.';
+CREATE INDEX provider_created_at_idx ON kintaraa.provider (created_at, id);
 CREATE INDEX provider_available_until_idx ON kintaraa.provider (available_until) WHERE available_until IS NOT NULL;
 
 CREATE TABLE kintaraa.provider_dispatch (

@@ -48,7 +48,8 @@ def send_all(address, cases, count):
         case = cases[number % len(cases)]
         with Wire(address) as wire:
             wire.send(case.data)
-            refused += wire.response().status >= 400 and wire.is_closed()
+            answer = wire.response(is_head=case.data.startswith(b"HEAD "))
+            refused += answer.status >= 400 and wire.is_closed()
     return refused
 
 

@@ -75,10 +75,13 @@ kn_door_run(FunctionCallInfo fcinfo, const KnDoor *door)
 		MemoryContextSwitchTo(memory);
 		error = CopyErrorData();
 		kn_spi_read_only(false);
-		if (refusal_outcome(error->sqlerrcode) == NULL)
-			PG_RE_THROW();
 		FlushErrorState();
+		/* also for an error: the session would stay in a failed transaction without */
 		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(memory);
+		CurrentResourceOwner = owner;
+		if (refusal_outcome(error->sqlerrcode) == NULL)
+			ReThrowError(error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(memory);

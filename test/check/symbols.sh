@@ -13,13 +13,14 @@ result "every global symbol of an object begins with kn_" "$(
 		grep -vE '^(kn_|pg_finfo_kn_|_PG_init |_PG_fini |Pg_magic_func )' || true
 )"
 
+exported=$(nm -D --defined-only "$build/kintaraa.so" | awk '{ print $NF }')
 result "the library exports entry points only" "$(
-	nm -D --defined-only "$build/kintaraa.so" | awk '{ print $NF }' | while read -r symbol; do
+	while read -r symbol; do
 		case $symbol in
 			_PG_init | _PG_fini | Pg_magic_func | pg_finfo_kn_* | kn_*_main) ;;
-			*) nm -D --defined-only "$build/kintaraa.so" | grep -q " pg_finfo_$symbol\$" || echo "$symbol" ;;
+			*) grep -qx "pg_finfo_$symbol" <<<"$exported" || echo "$symbol" ;;
 		esac
-	done
+	done <<<"$exported"
 )"
 
 finish

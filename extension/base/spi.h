@@ -6,7 +6,8 @@
  * The only room that calls SPI and the only one that switches user.  A
  * statement says as whom it runs: DOOR sees what row security lets the proven
  * caller see, DISPATCH what dispatchers see, SYSTEM everything its grants
- * allow.  One saved plan per statement, so one plan per owner.
+ * allow.  One saved plan per statement, so one plan per owner, made once for
+ * all parameters: planning anew each time costs more than any of them runs.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,7 +32,6 @@ typedef struct KnStatement
 	const char *sql;
 	KnActor actor;
 	bool writes;
-	bool generic; /* one plan for all parameters, for those that say nothing of the cost */
 	int nargs;
 	const Oid *types;
 	SPIPlanPtr plan; /* saved at first use, lives as long as the backend */
@@ -47,10 +47,10 @@ typedef struct KnStatement
 	{ \
 		.sql = sql_, .actor = actor_, .writes = true, KN_TYPES(__VA_ARGS__) \
 	}
-/* Reads news: one plan, and the newest snapshot whatever the door's flags say. */
+/* Reads news: the newest snapshot whatever the door's flags say. */
 #define KN_FRESH(actor_, sql_, ...) \
 	{ \
-		.sql = sql_, .actor = actor_, .writes = true, .generic = true, KN_TYPES(__VA_ARGS__) \
+		.sql = sql_, .actor = actor_, .writes = true, KN_TYPES(__VA_ARGS__) \
 	}
 
 /* Parameters of one execution; a null text, bytea or uuid pointer is SQL NULL. */

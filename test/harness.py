@@ -303,6 +303,14 @@ class Gateway(_Started):
             except OSError:
                 return False
         wait_until(ready, deadline, "the gateway answers /healthz")
+        if self.cluster is not None:
+            self._wait_connected()
+
+    def _wait_connected(self):
+        """Its connections come up within moments; where they cannot, the test wants to see that."""
+        end = time.monotonic() + 3
+        while time.monotonic() < end and self.api(timeout=5).get("/readyz").status != 200:
+            time.sleep(0.02)
 
     def api(self, **options):
         return Api(self.host, self.port, **options)

@@ -6,7 +6,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import Cluster
 
 FUNCTIONS = """
-    SELECT p.oid::regprocedure::text, l.lanname, p.proconfig, p.prosecdef,
+    SELECT p.oid::regprocedure::text, p.prokind, l.lanname, p.proconfig, p.prosecdef,
            EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
                    WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE')
     FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
@@ -14,10 +14,11 @@ FUNCTIONS = """
 """
 
 with Cluster("catalogue") as cluster:
-    for name, language, config, definer, public in cluster.psql(FUNCTIONS):
-        # A C function resolves nothing by name itself, hence only its rights' change needs the pin.
+    for name, kind, language, config, definer, public in cluster.psql(FUNCTIONS):
+        # A C function resolves nothing by name itself, hence only its rights' change needs the pin; a
+        # procedure that commits cannot have one and pins the path in its first statement.
         pinned = any(item.startswith("search_path=") for item in config or [])
-        if not pinned and (definer or language != "c"):
+        if not pinned and (definer or (language != "c" and kind != "p")):
             print("search_path", name)
         if public:
             print("public", name)

@@ -31,7 +31,7 @@ test: build
 	@test/run $(SUITES)
 
 check: packages
-	@test/run check
+	@test/run checks
 
 bench: build
 	@$(PYTHON) test/bench/bench.py

@@ -246,7 +246,7 @@ class Gateway(_Started):
         self.host = "127.0.0.1"
         self.program = program or os.environ.get("KN_GATEWAY_PROGRAM") or PROGRAM
         self.wrapper = list(wrapper)
-        self.folder = os.path.join(home(), "gateway", "%d-%s" % (os.getpid(), uuid.uuid4().hex[:6]))
+        self.folder = os.path.join(home(), "gateways", "%d-%s" % (os.getpid(), uuid.uuid4().hex[:6]))
         os.makedirs(self.folder)
         os.chmod(self.folder, 0o755)
         self.given = dict(settings or {})

@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * epoch.c
+ *	  Epochs: on which server, and on which of its histories, a cursor was made.
+ *
+ * Called by the worker before anything else.  A promoted standby lost the
+ * newest ticks; a restored dump carries transaction ids of another counter.
+ * Both begin a new epoch, so that no cursor of the old one hides new rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "base/errcodes.h"
+#include "sync/tick.h"
+
+#define EPOCH_TAG_MAX 999
+#define PROMOTION_GAP_MS 10000 /* ticks the old primary may have written meanwhile lie before it */
+
+static void forget_transactions(void);
+static void begin(const char *reason, bool keep_ticks, int64 gap_ms);
+static void identity(KnArgs *args);
+
+PG_FUNCTION_INFO_V1(kn_epoch_check_sql);
+PG_FUNCTION_INFO_V1(kn_epoch_adopt_sql);
+
+static KnStatement current_epoch = {
+	.sql = "SELECT e.system, e.timeline, e.database FROM kintaraa.epoch e WHERE e.last_tick IS NULL",
+	.actor = KN_AS_SYSTEM,
+	.writes = true,
+};
+
+static KnStatement close_epoch = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.epoch SET last_tick = CASE WHEN $1 THEN "
+	"  COALESCE((SELECT pg_catalog.max(t) FROM kintaraa.tick), 0) ELSE 0 END "
+	" WHERE last_tick IS NULL",
+	BOOLOID);
+
+static KnStatement open_epoch = KN_WRITE(
+	KN_AS_SYSTEM,
+	"INSERT INTO kintaraa.epoch (system, timeline, database, tag, first_tick, reason) "
+	"SELECT $1, $2, $3, n.tag, "
+	"  (pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.clock_timestamp()) * 1000)::bigint + $4) "
+	"   * 1000 + n.tag, $5 "
+	"  FROM (SELECT COALESCE(pg_catalog.max(e.tag), 0) + 1 AS tag FROM kintaraa.epoch e) n "
+	" WHERE n.tag <= $6",
+	INT8OID, INT4OID, OIDOID, INT8OID, TEXTOID, INT4OID);
+
+static KnStatement reset_changes = {
+	.sql = "UPDATE kintaraa.change SET x = '1'",
+	.actor = KN_AS_SYSTEM,
+	.writes = true,
+};
+static KnStatement reset_members = {
+	.sql = "UPDATE kintaraa.member SET gx = '1'",
+	.actor = KN_AS_SYSTEM,
+	.writes = true,
+};
+static KnStatement delete_ticks = {
+	.sql = "DELETE FROM kintaraa.tick",
+	.actor = KN_AS_SYSTEM,
+	.writes = true,
+};
+
+static KnStatement adopt = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.epoch SET system = $1, timeline = $2, database = $3 "
+	" WHERE last_tick IS NULL AND NOT EXISTS (SELECT FROM (SELECT x FROM kintaraa.change "
+	"         UNION ALL SELECT gx FROM kintaraa.member "
+	"         UNION ALL SELECT pg_catalog.pg_snapshot_xmax(snapshot) FROM kintaraa.tick) s "
+	"        WHERE s.x > pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()))",
+	INT8OID, INT4OID, OIDOID);
+
+bool
+kn_epoch_check(void)
+{
+	KnRows rows;
+
+	if (kn_run0(&current_epoch) == 0)
+	{
+		begin("first", false, 0);
+		return true;
+	}
+	rows = kn_rows();
+	if (kn_col_bigint(&rows, 0, 1, 0) != (int64) GetSystemIdentifier() ||
+		(Oid) kn_col_int(&rows, 0, 3, 0) != MyDatabaseId)
+	{
+		forget_transactions();
+		begin("restored", false, 0);
+		return true;
+	}
+	if (kn_col_int(&rows, 0, 2, 0) != (int) GetWALInsertionTimeLine())
+	{
+		begin("promoted", true, PROMOTION_GAP_MS);
+		return true;
+	}
+	return false;
+}
+
+/* Every row counts as changed long ago; every phone fetches all of its scope again. */
+static void
+forget_transactions(void)
+{
+	kn_run0(&reset_changes);
+	kn_run0(&reset_members);
+	kn_run0(&delete_ticks);
+}
+
+static void
+begin(const char *reason, bool keep_ticks, int64 gap_ms)
+{
+	KnArgs args = {0};
+
+	kn_arg_bool(&args, keep_ticks);
+	kn_run(&close_epoch, &args);
+	args.n = 0;
+	identity(&args);
+	kn_arg_bigint(&args, gap_ms);
+	kn_arg_text(&args, reason);
+	kn_arg_int(&args, EPOCH_TAG_MAX);
+	if (kn_run(&open_epoch, &args) != 1)
+		ereport(ERROR,
+				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("all %d epochs are used", EPOCH_TAG_MAX),
+				errhint("Delete closed epochs whose cursors are older than the retention of ticks, "
+						"and renumber the open one."));
+	ereport(LOG, errmsg("kintaraa: a new sync epoch begins (%s)", reason));
+}
+
+static void
+identity(KnArgs *args)
+{
+	kn_arg_bigint(args, (int64) GetSystemIdentifier());
+	kn_arg_int(args, (int) GetWALInsertionTimeLine());
+	kn_arg_datum(args, ObjectIdGetDatum(MyDatabaseId), false);
+}
+
+/* kintaraa.epoch_check() -> boolean: whether a new epoch began. */
+PGDLLEXPORT Datum
+kn_epoch_check_sql(PG_FUNCTION_ARGS)
+{
+	bool began;
+
+	SPI_connect();
+	began = kn_epoch_check();
+	SPI_finish();
+	PG_RETURN_BOOL(began);
+}
+
+/* kintaraa.adopt_epoch(): after pg_upgrade, which keeps the counter of transactions. */
+PGDLLEXPORT Datum
+kn_epoch_adopt_sql(PG_FUNCTION_ARGS)
+{
+	KnArgs args = {0};
+	uint64 n;
+
+	SPI_connect();
+	identity(&args);
+	n = kn_run(&adopt, &args);
+	SPI_finish();
+	if (n != 1)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("the transactions of this database are not those of this server"),
+				errhint("Only pg_upgrade keeps them. After a restore the worker begins a new epoch "
+						"by itself."));
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * news_store.h
+ *	  Rows that changed, and the subscriptions that hear of them.
+ *
+ * Rows returned stay readable until SPI_finish.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_SYNC_NEWS_STORE_H
+#define KN_SYNC_NEWS_STORE_H
+
+#include "utils/array.h"
+
+#include "sync/news.h"
+
+typedef struct KnChangedList
+{
+	int n;
+	int max;
+	char **nouns;       /* NULL when all are of one */
+	pg_uuid_t *buckets; /* NULL likewise */
+	pg_uuid_t *ids;
+	int64 *ticks;
+} KnChangedList;
+
+typedef struct KnChangedMembers
+{
+	int n;
+	pg_uuid_t *principals;
+	pg_uuid_t *buckets;
+	int64 *ticks;
+} KnChangedMembers;
+
+/* False when more than limit rows changed. */
+extern bool kn_news_changes(const KnCursor *since, int64 after, int limit, KnChangedList *out);
+extern bool kn_news_members(const KnCursor *since, int64 after, int limit, KnChangedMembers *out);
+
+/* Deletes subscriptions whose session ended, whose account is closed or whose time is over. */
+extern void kn_news_end(KnNews *news, const KnChangedList *sessions, const KnChangedList *accounts);
+
+/* bucket, revoked, tick, ids */
+extern KnRows kn_news_scope_readers(const KnNews *news, const KnChangedMembers *members);
+/* id, status, urgency_level, tick, ids */
+extern KnRows kn_news_assignment_readers(const KnNews *news, const KnChangedList *list);
+/* id, client_id, status, updated_at, assigned provider, tick, rank, ids */
+extern KnRows kn_news_incident_readers(const KnNews *news, const KnChangedList *list);
+/* id, class, created_at, tick, ids */
+extern KnRows kn_news_notification_readers(const KnNews *news, const KnChangedList *list);
+
+/* The subscriptions of a row, NULL when there are none. */
+extern ArrayType *kn_news_ids(const KnRows *rows, uint64 row, int column);
+
+#endif

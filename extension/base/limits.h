@@ -51,6 +51,13 @@
 #define KN_FACILITY_CODE_MAX     64         /* characters of the code of a facility */
 #define KN_WORDS_MAX             32         /* languages or skills one profile may name */
 #define KN_COVERAGE_POINTS_MAX   400        /* points one coverage question may ask for */
+#define KN_FEED_GRACE_SECONDS    60         /* a socket outlives its access token by this */
+#define KN_FEED_CHANGES_MAX      20000      /* changed records one read of the feed takes */
+#define KN_RESUME_CHANGES_MAX    5000       /* changed records a returning socket's catch-up looks at */
+#define KN_RESUME_FRAMES_MAX     1000       /* frames a returning socket is sent */
+#define KN_LEAVE_MAX             10000      /* subscriptions ended by one call */
+#define KN_CURSOR_MAX            9007199254740991 /* integers a client's JSON keeps exact */
+#define KN_SEAL_ENTRIES          5000       /* audit entries of one seal, give or take a transaction's */
 /* clang-format on */
 
 #endif

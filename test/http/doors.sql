@@ -105,8 +105,9 @@ CREATE TABLE kintaraa_api.news (
 	frame text NOT NULL
 );
 
+-- STABLE: it must see what its caller sees, no newer tick.
 CREATE FUNCTION kintaraa_api.feed_position() RETURNS bigint
-LANGUAGE sql AS $$ SELECT coalesce(max(tick), 0) FROM kintaraa_api.news $$;
+LANGUAGE sql STABLE AS $$ SELECT coalesce(max(tick), 0) FROM kintaraa_api.news $$;
 
 CREATE FUNCTION kintaraa_api.feed_start(text, text[], jsonb, jsonb, jsonb,
 	OUT outcome text, OUT body json)
@@ -158,7 +159,7 @@ END $$;
 
 CREATE FUNCTION kintaraa_api.feed_next(gateway uuid, after bigint)
 RETURNS TABLE (subscriptions bigint[], frame text, cursor bigint)
-LANGUAGE sql AS $$
+LANGUAGE sql STABLE AS $$
 	SELECT * FROM (
 		SELECT (SELECT array_agg(s.id) FROM kintaraa_api.subscription s
 		        WHERE s.gateway = $1 AND (n.topic IS NULL OR s.topic = n.topic)) AS subscriptions,

@@ -176,6 +176,18 @@ hub_is_busy(void)
 	return !TAILQ_EMPTY(&parcels);
 }
 
+void
+hub_flush(void)
+{
+	Parcel *parcel;
+
+	while ((parcel = TAILQ_FIRST(&parcels)) != NULL)
+	{
+		parcel_deliver(parcel, parcel->count);
+		parcel_free(parcel);
+	}
+}
+
 /* A timer and not an active event: input and output of others come first. */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)

@@ -71,6 +71,9 @@ void frame_release(Frame *frame);
 bool hub_send(Frame *frame, int64_t *ids, size_t count);
 bool hub_is_busy(void);
 
+/* Delivers all that is left, at once. */
+void hub_flush(void);
+
 /* A read of the feed begins: returns the cursor after which to read. */
 int64_t hub_read_begins(void);
 

@@ -137,10 +137,16 @@ feed_ready(void *arg)
 		feed_read();
 }
 
+/* What was read in full is still delivered: nobody gets part of it again. */
 static void
 feed_down(void *arg)
 {
 	(void) arg;
+	if (step == FEED_SENDING)
+	{
+		hub_flush();
+		feed_read_ends();
+	}
 	step = FEED_DOWN;
 	hub_feed_is_down();
 }

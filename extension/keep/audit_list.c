@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_list.c
+ *	  The trail, page by page, for whoever has to answer for it.
+ *
+ * Called from SQL (door audit_list).  Pages equal the table: by key, without a
+ * silent cap.  Looking at the trail is itself an entry in it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/errcodes.h"
+#include "base/spi.h"
+#include "identity/door.h"
+#include "keys/keystore.h"
+
+static void render_entry(KnJson *json, const KnRows *rows, uint64 row);
+static int64 page_key(KnCall *call);
+
+static KnStatement select_entries = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT n, at, action, outcome, code, actor, actor_role, noun, target, fields, request "
+	"  FROM kintaraa.audit "
+	" WHERE n < $1 AND ($2 IS NULL OR target = $2) AND ($3 IS NULL OR actor = $3) "
+	"   AND ($4 IS NULL OR action = $4) AND ($5 IS NULL OR outcome = $5) "
+	" ORDER BY n DESC LIMIT $6",
+	INT8OID, UUIDOID, BYTEAOID, TEXTOID, TEXTOID, INT4OID);
+
+/* GET /admin/audit ?target &account &action &outcome &limit &after -> {"items","next"} */
+static void
+audit_list(KnCall *call)
+{
+	int limit = kn_query_int(call->query, "limit", 1, KN_LIST_MAX, KN_LIST_DEFAULT);
+	KnArgs args = {0};
+	pg_uuid_t target;
+	pg_uuid_t account;
+	bool has_target = kn_query_uuid(call->query, "target", &target);
+	bool has_account = kn_query_uuid(call->query, "account", &account);
+	KnRows rows;
+	int64 last = 0;
+
+	call->noun = "audit";
+	kn_arg_bigint(&args, page_key(call));
+	kn_arg_uuid(&args, has_target ? &target : NULL);
+	kn_arg_bytea(&args, has_account ? kn_pseudonym(&account) : NULL);
+	kn_arg_text(&args, kn_query_text(call->query, "action"));
+	kn_arg_text(&args, kn_query_text(call->query, "outcome"));
+	kn_arg_int(&args, limit + 1);
+	kn_run(&select_entries, &args);
+	rows = kn_rows();
+	kn_json_open(&call->json, '{');
+	kn_json_key(&call->json, "items");
+	kn_json_open(&call->json, '[');
+	for (uint64 i = 0; i < Min(rows.n, (uint64) limit); i++)
+	{
+		render_entry(&call->json, &rows, i);
+		last = kn_col_bigint(&rows, i, 1, 0);
+	}
+	kn_json_close(&call->json, ']');
+	kn_json_pair_text(&call->json, "next",
+					  rows.n > (uint64) limit ? psprintf(INT64_FORMAT, last) : NULL);
+	kn_json_close(&call->json, '}');
+}
+KN_DOOR(audit_list, audit_list, KN_ROLE_ADMIN, KN_DOOR_READS | KN_DOOR_AUDITED);
+
+static int64
+page_key(KnCall *call)
+{
+	char *text = kn_query_text(call->query, "after");
+	char *end;
+	int64 key;
+
+	if (text == NULL)
+		return PG_INT64_MAX;
+	errno = 0;
+	key = strtoll(text, &end, 10);
+	if (errno != 0 || *text == '\0' || *end != '\0' || key <= 0)
+		kn_input_error(ERRCODE_KN_QUERY, "after", "the page key is not one of ours",
+					   "Send the next of the page before, or leave it out.");
+	return key;
+}
+
+static void
+render_entry(KnJson *json, const KnRows *rows, uint64 row)
+{
+	static const char *const texts[] = {"action", "outcome", "code"};
+	bytea *actor = kn_col_bytea(rows, row, 6);
+	pg_uuid_t target;
+	bool has_target = kn_col_uuid(rows, row, 9, &target);
+	char hex[64] = "";
+
+	for (int i = 0; actor && i < Min(VARSIZE_ANY_EXHDR(actor), 16); i++)
+		snprintf(hex + 2 * i, 3, "%02x", (unsigned char) VARDATA_ANY(actor)[i]);
+	kn_json_open(json, '{');
+	kn_json_pair_int(json, "n", kn_col_bigint(rows, row, 1, 0));
+	kn_json_pair_time(json, "at", kn_col_time(rows, row, 2));
+	for (int i = 0; i < lengthof(texts); i++)
+		kn_json_pair_text(json, texts[i], kn_col_text(rows, row, 3 + i));
+	kn_json_pair_text(json, "actor", actor ? hex : NULL);
+	kn_json_pair_text(json, "actorRole", kn_col_text(rows, row, 7));
+	kn_json_pair_text(json, "noun", kn_col_text(rows, row, 8));
+	kn_json_pair_uuid(json, "target", has_target ? &target : NULL);
+	kn_json_pair_text(json, "fields", kn_col_text(rows, row, 10));
+	kn_json_pair_text(json, "requestId", kn_col_text(rows, row, 11));
+	kn_json_close(json, '}');
+}

@@ -145,7 +145,11 @@ read_text(const KnField *field, JsonbValue *value, KnValue *out)
 		case KN_FIELD_DATE:
 			return is_date(out->text);
 		case KN_FIELD_TIME:
-			return is_time(out->text);
+			if (!is_time(out->text))
+				return false;
+			if (strlen(out->text) == strlen("00:00"))
+				out->text = psprintf("%s:00", out->text);
+			return true;
 		default:
 			return kn_chars(out->text) <= field->max;
 	}

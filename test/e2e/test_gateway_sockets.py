@@ -234,12 +234,12 @@ def test_status_update_calls_its_door():
 
 def test_messages_are_answered_in_order():
     socket, _ = opened()
-    for i in range(20):
+    for i in range(12):
         socket.send({"type": "status.update", "incidentId": "i", "status": "s", "ref": i})
         socket.send({"type": "ping", "ref": i})
-    wait_until(lambda: len(socket.frames) == 41)
+    wait_until(lambda: len(socket.frames) == 25)
     refs = [(frame["type"], frame.get("ref")) for frame in socket.frames[1:]]
-    assert refs == [pair for i in range(20) for pair in (("status.result", i), ("pong", i))], refs
+    assert refs == [pair for i in range(12) for pair in (("status.result", i), ("pong", i))], refs
     socket.close()
 
 
@@ -362,7 +362,8 @@ def test_slow_reader_is_let_go_and_others_are_not():
     with doors.connect() as connection, connection.cursor() as cursor:
         for i in range(600):
             cursor.execute("CALL kintaraa_api.tell('flood', %s)", [json.dumps({"type": "big", "n": i, "x": "y" * 14000})])
-    wait_until(lambda: len([f for f in fast.frames if f["type"] == "big"]) == 600, 30)
+            if i % 10 == 9:
+                fast.expect("big", where=lambda frame: frame["n"] == i)
     assert [f["n"] for f in fast.frames if f["type"] == "big"] == list(range(600))
     wait_until(lambda: metric(gateway, "sockets_slow_total") == before + 5)
     fast.close()
@@ -411,8 +412,9 @@ def test_everybody_hears_a_broadcast():
             wire.transport.abort()
 
     token = doors.token("mass")
+    before = metric(gateway, "sockets_open")
     asyncio.run(everybody())
-    wait_until(lambda: metric(gateway, "sockets_open") == 0)
+    wait_until(lambda: metric(gateway, "sockets_open") <= before)
 
 
 def test_shutdown_says_1001():

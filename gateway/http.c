@@ -59,7 +59,7 @@ typedef struct Conn
 	bool is_tls;
 	int64_t deadline_ms;
 	size_t lingered;
-	size_t unsent; /* when the patience of CONN_WRITING began */
+	size_t unread; /* by the client, when the patience of CONN_WRITING began */
 	struct bufferevent *bev; /* owns; NULL once it is a WebSocket */
 	Exchange *exchange;		 /* owns; NULL while idle */
 	Address peer;
@@ -505,11 +505,13 @@ conn_answer(void *owner, const Answer *answer)
 	is_sent = conn_write(conn, answer);
 	exchange_free(conn->exchange);
 	conn->exchange = NULL;
-	conn->unsent = stream_waiting(conn->bev);
 	if (!is_sent)
 		conn_enter(conn, CONN_DEAD);
-	else if (conn->unsent > 0)
+	else if (stream_waiting(conn->bev) > 0)
+	{
+		conn->unread = stream_unread(conn->bev);
 		conn_enter(conn, CONN_WRITING);
+	}
 	else
 		conn_written(conn);
 	conn_read(conn);
@@ -588,7 +590,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 static void
 conn_late(Conn *conn)
 {
-	size_t unsent = stream_waiting(conn->bev);
+	size_t unread = stream_unread(conn->bev);
 
 	switch (conn->state)
 	{
@@ -603,8 +605,8 @@ conn_late(Conn *conn)
 				exchange_refuse_with(conn->exchange, REFUSAL_TIMEOUT);
 			break;
 		case CONN_WRITING:
-			conn_enter(conn, unsent < conn->unsent ? CONN_WRITING : CONN_DEAD);
-			conn->unsent = unsent;
+			conn_enter(conn, unread < conn->unread ? CONN_WRITING : CONN_DEAD);
+			conn->unread = unread;
 			break;
 		default:
 			conn_enter(conn, CONN_DEAD);

@@ -13,7 +13,9 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "metrics.h"
@@ -68,4 +70,14 @@ size_t
 stream_waiting(struct bufferevent *bev)
 {
 	return evbuffer_get_length(bufferevent_get_output(bev));
+}
+
+size_t
+stream_unread(struct bufferevent *bev)
+{
+	int kernel = 0;
+
+	if (ioctl(bufferevent_getfd(bev), SIOCOUTQ, &kernel) != 0)
+		kernel = 0;
+	return stream_waiting(bev) + (size_t) kernel;
 }

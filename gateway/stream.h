@@ -21,4 +21,7 @@ bool stream_write(struct bufferevent *bev, struct iovec *piece, int count);
 /* Bytes waiting to be sent. */
 size_t stream_waiting(struct bufferevent *bev);
 
+/* The same with those the kernel still has: falls as long as the peer reads. */
+size_t stream_unread(struct bufferevent *bev);
+
 #endif

@@ -26,7 +26,7 @@ COMMENT ON SCHEMA kintaraa_ops IS 'Views for operators.';
 
 REVOKE ALL ON SCHEMA kintaraa, kintaraa_api, kintaraa_report, kintaraa_ops FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA kintaraa TO kintaraa_owner;
-GRANT USAGE, CREATE ON SCHEMA kintaraa_report, kintaraa_ops TO kintaraa_owner;
+GRANT USAGE, CREATE ON SCHEMA kintaraa_report, kintaraa_ops TO kintaraa_owner, kintaraa_report;
 GRANT USAGE ON SCHEMA kintaraa TO kintaraa_door, kintaraa_dispatch, kintaraa_system, kintaraa_report;
 GRANT USAGE ON SCHEMA kintaraa_api TO kintaraa_gateway;
 GRANT USAGE ON SCHEMA kintaraa_report TO kintaraa_analyst, kintaraa_report;

@@ -8,7 +8,14 @@
 #ifndef KN_KEEP_HEALTH_H
 #define KN_KEEP_HEALTH_H
 
+#include "postgres.h"
+
 /* At server start: warns of log settings that would write plain text. */
 extern void kn_health_init(void);
+
+/* What health_settings.c finds; hint is NULL when the setting is fine. */
+typedef void (*KnSettingReport)(void *arg, const char *name, const char *value, const char *hint);
+/* at_start: the settings as the configuration files give them. */
+extern void kn_settings_check(KnSettingReport report, void *arg, bool log_only);
 
 #endif

@@ -1,0 +1,197 @@
+-- API: private. What keeps the database small, healthy and watched.
+-- batch: rows of one kind at most.  Returns the largest number deleted of one kind: batch means there is more.
+CREATE FUNCTION kintaraa.retention_run(batch integer) RETURNS integer
+    LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    rule jsonb;
+    n integer;
+    most integer := 0;
+BEGIN
+    SELECT p.body INTO rule FROM kintaraa.policy AS p WHERE p.kind = 'retention' ORDER BY p.version DESC LIMIT 1;
+
+    DELETE FROM kintaraa.change WHERE (bucket, noun, id) IN (
+        SELECT c.bucket, c.noun, c.id FROM kintaraa.change AS c
+         WHERE c.deleted AND c.updated_at < now() - make_interval(days => (rule ->> 'tombstone_days')::integer)
+         ORDER BY c.updated_at LIMIT batch);
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
+    DELETE FROM kintaraa.member WHERE (principal, bucket) IN (
+        SELECT m.principal, m.bucket FROM kintaraa.member AS m
+         WHERE m.revoked AND m.changed_at < now() - make_interval(days => (rule ->> 'tombstone_days')::integer)
+         ORDER BY m.changed_at LIMIT batch);
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
+    DELETE FROM kintaraa.applied WHERE ctid = ANY (ARRAY(
+        SELECT a.ctid FROM kintaraa.applied AS a
+         WHERE a.at < now() - make_interval(days => (rule ->> 'applied_days')::integer)
+         ORDER BY a.at LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
+    DELETE FROM kintaraa.archive WHERE ctid = ANY (ARRAY(
+        SELECT a.ctid FROM kintaraa.archive AS a
+         WHERE a.at < now() - make_interval(days => (rule ->> 'archive_days')::integer)
+         ORDER BY a.at LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
+    DELETE FROM kintaraa.session WHERE ctid = ANY (ARRAY(
+        SELECT s.ctid FROM kintaraa.session AS s
+         WHERE s.expires_at < now() - make_interval(days => (rule ->> 'session_days')::integer)
+         ORDER BY s.expires_at LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
+    DELETE FROM kintaraa.invitation WHERE ctid = ANY (ARRAY(
+        SELECT i.ctid FROM kintaraa.invitation AS i
+         WHERE i.expires_at < now() - make_interval(days => (rule ->> 'invitation_days')::integer)
+         LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
+    DELETE FROM kintaraa.throttle WHERE ctid = ANY (ARRAY(
+        SELECT t.ctid FROM kintaraa.throttle AS t
+         WHERE t.updated_at < now() - make_interval(hours => (rule ->> 'throttle_hours')::integer)
+         ORDER BY t.updated_at LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
+    DELETE FROM kintaraa.notification WHERE ctid = ANY (ARRAY(
+        SELECT o.ctid FROM kintaraa.notification AS o
+         WHERE o.created_at < now() - make_interval(days => (rule ->> 'notification_days')::integer)
+         ORDER BY o.created_at LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
+    DELETE FROM kintaraa.subscription AS s USING kintaraa.gateway AS g
+     WHERE s.gateway = g.id
+       AND g.seen_at < now() - make_interval(mins => (rule ->> 'subscription_minutes')::integer);
+    DELETE FROM kintaraa.gateway AS g
+     WHERE g.seen_at < now() - make_interval(mins => (rule ->> 'subscription_minutes')::integer);
+
+    PERFORM kintaraa.change_flush();
+    RETURN most;
+END
+$$;
+COMMENT ON FUNCTION kintaraa.retention_run IS
+    'Deletes what the retention policy says is too old, in one batch of each kind.';
+ALTER FUNCTION kintaraa.retention_run OWNER TO kintaraa_system;
+
+-- everything: all ages; otherwise only those that have just come of age.
+-- Of each second, minute or hour the oldest tick stays: a cursor between two ticks means the older one.
+CREATE FUNCTION kintaraa.ticks_thin(everything boolean) RETURNS integer
+    LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    rule jsonb;
+    present bigint := floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+    hour CONSTANT bigint := 3600000000;
+    newest bigint;
+    step record;
+    n integer;
+    deleted integer := 0;
+BEGIN
+    SELECT p.body INTO rule FROM kintaraa.policy AS p WHERE p.kind = 'retention' ORDER BY p.version DESC LIMIT 1;
+    SELECT max(k.t) INTO newest FROM kintaraa.tick AS k;
+    FOR step IN
+        SELECT s.width, present - s.age AS upto
+          FROM (VALUES (1000000::bigint, (rule ->> 'tick_all_minutes')::bigint * 60000000),
+                       (60000000, (rule ->> 'tick_second_hours')::bigint * hour),
+                       (hour, (rule ->> 'tick_minute_days')::bigint * 24 * hour)) AS s (width, age)
+    LOOP
+        DELETE FROM kintaraa.tick AS k
+         WHERE k.t < step.upto AND k.t <> newest
+           AND (everything OR k.t >= step.upto - greatest(hour, 2 * step.width))
+           AND EXISTS (SELECT FROM kintaraa.tick AS o
+                        WHERE o.t < k.t AND o.t >= k.t - k.t % step.width AND o.epoch = k.epoch);
+        GET DIAGNOSTICS n = ROW_COUNT;
+        deleted := deleted + n;
+    END LOOP;
+    DELETE FROM kintaraa.tick AS k
+     WHERE k.t < present - (rule ->> 'tick_hour_days')::bigint * 24 * hour AND k.t <> newest;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN deleted + n;
+END
+$$;
+COMMENT ON FUNCTION kintaraa.ticks_thin IS 'Deletes ticks that the retention policy does not keep; returns how many.';
+ALTER FUNCTION kintaraa.ticks_thin OWNER TO kintaraa_system;
+
+-- API: public, for the DBA: what is slow runs at night.
+CREATE FUNCTION kintaraa.schedule_jobs() RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    job record;
+    n integer := 0;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+        RAISE NOTICE 'pg_cron is not in this database; nothing is scheduled'
+            USING HINT = 'The worker does what cannot wait. For the nightly checks create pg_cron here and call this again.';
+        RETURN 0;
+    END IF;
+    FOR job IN SELECT * FROM kintaraa.jobs() LOOP
+        EXECUTE 'SELECT cron.schedule($1, $2, $3)' USING job.name, job.schedule, job.command;
+        n := n + 1;
+    END LOOP;
+    RETURN n;
+END
+$$;
+COMMENT ON FUNCTION kintaraa.schedule_jobs IS
+    'Enters the nightly jobs into pg_cron as the calling superuser; again is harmless. Returns how many.';
+
+CREATE FUNCTION kintaraa.jobs(OUT name text, OUT schedule text, OUT command text) RETURNS SETOF record
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+    VALUES ('kintaraa recount', '17 1 * * *', 'SELECT kintaraa.dispatch_recount()'),
+           ('kintaraa ticks', '27 1 * * *', 'SELECT kintaraa.ticks_thin(true)'),
+           ('kintaraa anchor', '37 1 * * *', 'SELECT kintaraa.audit_anchor()'),
+           ('kintaraa retention', '47 * * * *', 'SELECT kintaraa.retention_run(10000)')
+$$;
+COMMENT ON FUNCTION kintaraa.jobs IS 'The jobs that kintaraa.schedule_jobs() enters.';
+
+-- API: public, superuser only.
+CREATE FUNCTION kintaraa.health(OUT "check" text, OUT ok boolean, OUT detail text, OUT hint text)
+    RETURNS SETOF record
+    LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_health_sql';
+COMMENT ON FUNCTION kintaraa.health IS 'What is missing or dangerous about this server, and how to mend it.';
+ALTER FUNCTION kintaraa.health OWNER TO kintaraa_system;
+
+-- API: public. -> ok {"status": "ok"|"degraded", "checks": [{"name","ok"}]}
+CREATE FUNCTION kintaraa_api.health(token text, path text[], query jsonb, input jsonb, context jsonb,
+                                    OUT outcome text, OUT body json)
+    RETURNS record
+    LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_health';
+COMMENT ON FUNCTION kintaraa_api.health IS 'Whether requests can be served: degraded when something indispensable is missing.';
+ALTER FUNCTION kintaraa_api.health OWNER TO kintaraa_door;
+
+-- -> ok {"keys": [...]}
+CREATE FUNCTION kintaraa_api.jwks(token text, path text[], query jsonb, input jsonb, context jsonb,
+                                  OUT outcome text, OUT body json)
+    RETURNS record
+    LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_jwks';
+COMMENT ON FUNCTION kintaraa_api.jwks IS 'The public halves of the keys that sign access tokens.';
+ALTER FUNCTION kintaraa_api.jwks OWNER TO kintaraa_door;
+
+-- query ?limit ?after -> ok {"items":[{"id","class","text","createdAt","readAt"}],"next"}
+CREATE FUNCTION kintaraa_api.notification_list(token text, path text[], query jsonb, input jsonb, context jsonb,
+                                               OUT outcome text, OUT body json)
+    RETURNS record
+    LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_notification_list';
+COMMENT ON FUNCTION kintaraa_api.notification_list IS 'The caller''s notifications, newest first: a class and a neutral sentence each.';
+ALTER FUNCTION kintaraa_api.notification_list OWNER TO kintaraa_door;
+
+-- path {id} -> none
+CREATE FUNCTION kintaraa_api.notification_read(token text, path text[], query jsonb, input jsonb, context jsonb,
+                                               OUT outcome text, OUT body json)
+    RETURNS record
+    LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_notification_read';
+COMMENT ON FUNCTION kintaraa_api.notification_read IS 'Marks one notification of the caller as read; again is harmless.';
+ALTER FUNCTION kintaraa_api.notification_read OWNER TO kintaraa_door;

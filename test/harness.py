@@ -428,6 +428,7 @@ class Socket(_Started):
 
     def __init__(self, gateway, token=None, cursor=None, url=None, headers=None, hello=True):
         self.frames = []
+        self.arrived = {}  # id of a frame's object: time.monotonic() when it came
         self.pending = collections.deque()
         self.news = threading.Condition()
         self.closed = threading.Event()
@@ -450,6 +451,7 @@ class Socket(_Started):
             async for text in source:
                 frame = json_module.loads(text)
                 with self.news:
+                    self.arrived[id(frame)] = time.monotonic()
                     self.frames.append(frame)
                     self.pending.append(frame)
                     self.news.notify_all()

@@ -140,7 +140,7 @@ class Helper:
     def offer(self, incident, deadline=15):
         frame = self.socket.expect("assignment.new", deadline,
                                    where=lambda f: f["assignment"]["incidentId"] == incident)
-        return frame["assignment"]
+        return dict(frame["assignment"], arrived=self.socket.arrived[id(frame)])
 
     def act(self, assignment, verb, body=None):
         return self.on.ok(self.on.api.post(f"/api/assignments/{assignment['id']}/{verb}", body, token=self.token))
@@ -286,8 +286,8 @@ def one_case_to_its_end(on, cast, admin, helpers, latencies):
     asked = on.sql(f"SELECT provider_id FROM kintaraa.assignment WHERE incident_bucket = '{incident}' "
                    "ORDER BY cost_minutes")
     first, second = (helpers[row[0]] for row in asked[:2])
-    offer = first.offer(incident)
-    latencies["report to the helper's socket"] = [time.monotonic() - began]
+    offer, lapsing = first.offer(incident), second.offer(incident)
+    latencies["report sent to frame at the helper"] = [offer["arrived"] - began, lapsing["arrived"] - began]
     say(f"{case['caseNumber']} is offered to {first.name} and {second.name} at once.")
     say(f"  what they see: {offer['service']}, {offer['urgencyLevel']}, {offer['distanceKm']} km, "
         f"no name, no story, no exact place")
@@ -301,12 +301,13 @@ def one_case_to_its_end(on, cast, admin, helpers, latencies):
     began = time.monotonic()
     third.act(offer, "accept")
     frame = survivor.expect("incident.updated", 15, where=lambda f: f.get("status") == "in_progress")
-    latencies["acceptance to her socket"] = [time.monotonic() - began]
+    latencies["acceptance sent to frame at her"] = [survivor.arrived[id(frame)] - began]
     say(f"  {third.name} accepts. Her phone: status {frame['status']}, helper {frame['assignedProvider']}.")
     detail = on.ok(on.api.get(f"/api/incidents/{incident}", token=third.token))
     say(f"  Only now the team reads the report: “{detail['description']}”")
-    late = on.api.post(f"/api/assignments/{offer['id']}/accept", token=second.token)
-    say(f"  {second.name} tries too late: {late.status}.")
+    late = on.api.post(f"/api/assignments/{lapsing['id']}/accept", token=second.token)
+    gone = on.api.get(f"/api/incidents/{incident}", token=second.token)
+    say(f"  {second.name} tries too late: {late.status}; the case itself is {gone.status} for it.")
     on.ok(on.api.post(f"/api/incidents/{incident}/status", {"status": "in_progress"}, token=third.token))
     on.ok(on.api.post(f"/api/incidents/{incident}/status", {"status": "completed"}, token=third.token))
     survivor.expect("incident.updated", 15, where=lambda f: f.get("status") == "completed")

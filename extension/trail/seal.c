@@ -118,7 +118,7 @@ static KnStatement count_entries = {
 };
 
 int64
-kn_seal(void)
+kn_audit_seal(void)
 {
 	int64 sealed = 0;
 	KnRows rows;
@@ -258,7 +258,7 @@ check(int result)
 }
 
 void
-kn_seal_log_root(void)
+kn_audit_log_root(void)
 {
 	unsigned char root[ROOT_SIZE];
 	char text[2 * ROOT_SIZE + 1];
@@ -275,7 +275,7 @@ kn_seal_sql(PG_FUNCTION_ARGS)
 	int64 sealed;
 
 	SPI_connect();
-	sealed = kn_seal();
+	sealed = kn_audit_seal();
 	SPI_finish();
 	PG_RETURN_INT64(sealed);
 }
@@ -285,7 +285,7 @@ PGDLLEXPORT Datum
 kn_audit_anchor_sql(PG_FUNCTION_ARGS)
 {
 	SPI_connect();
-	kn_seal_log_root();
+	kn_audit_log_root();
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -11,8 +11,8 @@
 #include "postgres.h"
 
 /* Seals what is finished; returns the number of entries.  Needs an SPI connection. */
-extern int64 kn_seal(void);
+extern int64 kn_audit_seal(void);
 /* Writes the newest root to the server log, where whoever can write the table cannot reach it. */
-extern void kn_seal_log_root(void);
+extern void kn_audit_log_root(void);
 
 #endif

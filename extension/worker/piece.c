@@ -168,13 +168,13 @@ run_statement(KnPiece *piece)
 static int64
 seal(KnPiece *piece)
 {
-	return kn_seal();
+	return kn_audit_seal();
 }
 
 static int64
 log_root(KnPiece *piece)
 {
-	kn_seal_log_root();
+	kn_audit_log_root();
 	return 0;
 }
 

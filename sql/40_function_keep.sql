@@ -145,7 +145,8 @@ COMMENT ON FUNCTION kintaraa.schedule_jobs IS
 CREATE FUNCTION kintaraa.jobs(OUT name text, OUT schedule text, OUT command text) RETURNS SETOF record
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-    VALUES ('kintaraa recount', '17 1 * * *', 'SELECT kintaraa.dispatch_recount()'),
+    VALUES ('kintaraa counters', '7 1 * * *', 'SELECT kintaraa.dispatch_count_recount()'),
+           ('kintaraa loads', '17 1 * * *', 'SELECT kintaraa.dispatch_recount()'),
            ('kintaraa ticks', '27 1 * * *', 'SELECT kintaraa.ticks_thin(true)'),
            ('kintaraa anchor', '37 1 * * *', 'SELECT kintaraa.audit_anchor()'),
            ('kintaraa retention', '47 * * * *', 'SELECT kintaraa.retention_run(10000)')

@@ -77,7 +77,7 @@ $$;
 COMMENT ON FUNCTION kintaraa.dispatch_count_fold IS 'Adds what is in dispatch_delta to dispatch_count; returns how many differences.';
 ALTER FUNCTION kintaraa.dispatch_count_fold OWNER TO kintaraa_system;
 
-CREATE FUNCTION kintaraa.dispatch_recount() RETURNS integer
+CREATE FUNCTION kintaraa.dispatch_count_recount() RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -107,5 +107,5 @@ BEGIN
     RETURN corrected;
 END
 $$;
-COMMENT ON FUNCTION kintaraa.dispatch_recount IS 'Counts the incidents anew; returns how many counters were wrong.';
-ALTER FUNCTION kintaraa.dispatch_recount OWNER TO kintaraa_system;
+COMMENT ON FUNCTION kintaraa.dispatch_count_recount IS 'Counts the incidents anew; returns how many counters were wrong.';
+ALTER FUNCTION kintaraa.dispatch_count_recount OWNER TO kintaraa_system;

@@ -36,7 +36,7 @@
 
 #define WORKER_LATE_SECONDS 10
 #define UNSEALED_LATE_SECONDS 60
-#define JOBS 4 /* of kintaraa.jobs() */
+#define JOBS 5 /* of kintaraa.jobs() */
 #define JWKS_MAX 65536
 
 /* One finding; indispensable ones decide whether requests can be served. */

@@ -228,6 +228,26 @@ def sql_functions():
     return found
 
 
+def check_declarations(_):
+    """No function is declared twice with the same parameters, which CREATE EXTENSION would refuse."""
+    seen, bad = {}, []
+    for path in sorted(glob.glob("sql/*.sql")):
+        for m in re.finditer(r"^CREATE (?:FUNCTION|PROCEDURE) (kintaraa\w*\.\w+)\s*\(([^;]*?)\)\s*(?:RETURNS|LANGUAGE)",
+                             read(path), re.M):
+            key = (m[1], re.sub(r"--[^\n]*|\s+|DEFAULT [^,]*", "", m[2]))
+            if key in seen:
+                bad.append("%s: in %s and %s" % (m[1], seen[key], path))
+            seen[key] = path
+    return bad
+
+
+def check_gateway_codes(_):
+    """Codes of the gateway: gateway/problem.c and docs/errors.md."""
+    ours = set(re.findall(r'"(GW\d{3})"', read("gateway/problem.c")))
+    page = set(re.findall(r"^\| (GW\d{3}) ", read("docs/errors.md"), re.M))
+    return difference(ours, page, "%s is not in the page") + difference(page, ours, "%s is in no code")
+
+
 def check_sql_page(_):
     """Headings of docs/sql-api.md: every door, and every function that says API: public."""
     functions = sql_functions()
@@ -273,6 +293,8 @@ CHECKS = (
     ("every variable segment is a parameter", check_parameters),
     ("docs/http-api.md has a heading for every route and no other", check_http_page),
     ("every door of a route is in SQL and in C", check_doors),
+    ("no function is declared twice", check_declarations),
+    ("docs/errors.md lists the gateway's codes and no other", check_gateway_codes),
     ("docs/sql-api.md has a heading for every public function and no other", check_sql_page),
     ("docs/events.md has a heading for every frame and no other", check_events_page),
 )

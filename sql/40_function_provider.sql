@@ -63,7 +63,6 @@ CREATE FUNCTION kintaraa_api.provider_list(token text, path text[], query jsonb,
 COMMENT ON FUNCTION kintaraa_api.provider_list IS
     'GET /providers: the directory, for staff. Query: type, available, near (latitude,longitude), limit, after.';
 ALTER FUNCTION kintaraa_api.provider_list OWNER TO kintaraa_dispatch;
-GRANT EXECUTE ON FUNCTION kintaraa.distance_km TO kintaraa_door, kintaraa_dispatch;
 
 -- API: public
 CREATE FUNCTION kintaraa_api.provider_get(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)

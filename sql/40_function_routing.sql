@@ -41,7 +41,7 @@ CREATE FUNCTION kintaraa.distance_km(
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_distance_km_sql';
 COMMENT ON FUNCTION kintaraa.distance_km IS 'Kilometres on the sphere between two places in degrees.';
-GRANT EXECUTE ON FUNCTION kintaraa.distance_km TO kintaraa_system;
+GRANT EXECUTE ON FUNCTION kintaraa.distance_km TO kintaraa_system, kintaraa_door, kintaraa_dispatch;
 
 -- API: public
 CREATE FUNCTION kintaraa_api.recommendation_list(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)

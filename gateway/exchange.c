@@ -300,6 +300,7 @@ door_head(Exchange *exchange)
 	if (!token_read(exchange))
 		return EXCHANGE_REFUSED;
 	if (!field_copy(exchange, "X-Device-Id", context->device) ||
+		!field_copy(exchange, "X-App-Version", context->app_version) ||
 		!field_copy(exchange, "Idempotency-Key", context->idempotency_key) ||
 		!field_copy(exchange, "If-Match", context->if_match))
 		return refuse(exchange, REFUSAL_HEADER);

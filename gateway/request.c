@@ -128,6 +128,7 @@ context_write(JsonText *out, const RequestContext *context)
 	member_write(out, "requestId", context->request_id);
 	member_write(out, "network", context->network);
 	member_write(out, "device", context->device);
+	member_write(out, "appVersion", context->app_version);
 	member_write(out, "idempotencyKey", context->idempotency_key);
 	member_write(out, "ifMatch", context->if_match);
 	member_write(out, "language", problem_language_name(context->language));

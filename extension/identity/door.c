@@ -31,6 +31,7 @@
 #include "base/guc.h"
 #include "base/shared.h"
 #include "base/spi.h"
+#include "identity/app_version.h"
 #include "identity/door.h"
 #include "trail/audit.h"
 #include "trail/change.h"
@@ -104,6 +105,7 @@ run_body(KnCall *call)
 	const KnDoor *door = call->door;
 
 	check_maintenance(door);
+	kn_app_version_check(call);
 	if (door->roles != KN_ROLE_NONE)
 	{
 		call->caller = kn_caller_prove(call->token);
@@ -151,6 +153,7 @@ read_arguments(FunctionCallInfo fcinfo, KnCall *call)
 	call->network = context_text(context, "network");
 	call->device = context_text(context, "device");
 	call->language = context_text(context, "language");
+	call->app_version = context_text(context, "appVersion");
 	call->if_match = context_text(context, "ifMatch");
 	call->idempotency_key = context_text(context, "idempotencyKey");
 	if (!PG_ARGISNULL(1))

@@ -41,6 +41,7 @@ typedef struct KnCall
 	char *network;
 	char *device;
 	char *language;
+	char *app_version;
 	char *if_match;
 	char *idempotency_key;
 	/* the answer */

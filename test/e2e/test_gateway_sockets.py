@@ -1,6 +1,7 @@
 """WebSockets: hello, news in order, commands, pings, slow readers, and what ends a socket."""
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import socket as sockets
@@ -126,7 +127,7 @@ def test_joins_during_a_stream_of_news_have_no_gap():
 
     async def tell():
         loop = asyncio.get_running_loop()
-        with doors.connect() as connection, connection.cursor() as cursor:
+        with contextlib.closing(doors.connect()) as connection, connection.cursor() as cursor:
             for i in range(300):
                 await loop.run_in_executor(None, cursor.execute, "CALL kintaraa_api.tell(NULL, %s)",
                                            [json.dumps({"type": "stream", "n": i})])
@@ -359,7 +360,7 @@ def test_slow_reader_is_let_go_and_others_are_not():
         wire.say({"type": "hello", "token": doors.token("flood")})
         wire.frame()
     fast, _ = opened("flood")
-    with doors.connect() as connection, connection.cursor() as cursor:
+    with contextlib.closing(doors.connect()) as connection, connection.cursor() as cursor:
         for i in range(600):
             cursor.execute("CALL kintaraa_api.tell('flood', %s)", [json.dumps({"type": "big", "n": i, "x": "y" * 14000})])
             if i % 10 == 9:

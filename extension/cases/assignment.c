@@ -88,7 +88,7 @@ answer(KnCall *call, const pg_uuid_t *id)
 {
 	KnAssignment now;
 
-	kn_change_flush(&call->caller->session);
+	kn_call_flush(call);
 	if (!kn_assignment_read(id, &now))
 		elog(ERROR, "an assignment vanished");
 	kn_render_assignment_row(&call->json, &now);

@@ -91,6 +91,12 @@ static KnStatement withdraw_pending = KN_WRITE(
 	" WHERE incident_bucket = $1 AND need_id = $2 AND status = 'pending'",
 	UUIDOID, UUIDOID);
 
+static KnStatement hurry_pending = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.assignment SET due_at = LEAST(due_at, $3), urgency_level = $4 "
+	" WHERE incident_bucket = $1 AND need_id = $2 AND status = 'pending'",
+	UUIDOID, UUIDOID, TIMESTAMPTZOID, TEXTOID);
+
 static KnStatement count_pending = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT 1 FROM kintaraa.assignment "
@@ -108,6 +114,11 @@ static KnStatement insert_manual = KN_WRITE(
 static KnStatement take_capacity = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.provider_dispatch SET load = load + 1 WHERE provider_id = $1 AND load < capacity",
+	UUIDOID);
+
+static KnStatement take_capacity_anyway = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.provider_dispatch SET load = load + 1 WHERE provider_id = $1",
 	UUIDOID);
 
 static KnStatement give_back_capacity = KN_WRITE(
@@ -298,6 +309,18 @@ kn_assignment_withdraw_pending(const pg_uuid_t *bucket, const pg_uuid_t *need)
 	return kn_run(&withdraw_pending, &args);
 }
 
+void
+kn_assignment_hurry(const KnNeed *need)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, &need->bucket);
+	kn_arg_uuid(&args, &need->id);
+	kn_arg_time(&args, need->due_at);
+	kn_arg_text(&args, kn_urgency_names[need->urgency]);
+	kn_run(&hurry_pending, &args);
+}
+
 int
 kn_assignment_count_pending(const pg_uuid_t *bucket, const pg_uuid_t *need)
 {
@@ -342,6 +365,12 @@ bool
 kn_capacity_take(const pg_uuid_t *provider)
 {
 	return run_for(&take_capacity, provider, NULL) == 1;
+}
+
+void
+kn_capacity_take_anyway(const pg_uuid_t *provider)
+{
+	run_for(&take_capacity_anyway, provider, NULL);
 }
 
 void

@@ -30,12 +30,16 @@ extern bool kn_assignment_move(const pg_uuid_t *id, const char *from, const char
 							   const pg_uuid_t *by, const char *decline_code, bytea *note);
 /* Withdraws every pending offer of a need; returns how many. */
 extern int kn_assignment_withdraw_pending(const pg_uuid_t *bucket, const pg_uuid_t *need);
+/* Offers of a need that became more urgent: until when at most. */
+extern void kn_assignment_hurry(const KnNeed *need);
 extern int kn_assignment_count_pending(const pg_uuid_t *bucket, const pg_uuid_t *need);
 extern void kn_assignment_insert_manual(const KnNeed *need, const pg_uuid_t *provider,
 										const pg_uuid_t *id, double distance_km);
 
 /* Capacity: taken in one statement at acceptance, given back when the work ends. */
 extern bool kn_capacity_take(const pg_uuid_t *provider);
+/* For work that is there already, full or not. */
+extern void kn_capacity_take_anyway(const pg_uuid_t *provider);
 extern void kn_capacity_give_back(const pg_uuid_t *provider);
 
 /* Membership of a helper's team in an incident's bucket. */

@@ -242,7 +242,7 @@ give_work(KnCall *call, bool take_back)
 	kn_need_save(&need);
 	kn_assignment_insert_manual(&need, &provider, &id, eligible.distance_km);
 	kn_incident_follow_needs(&need.bucket);
-	kn_change_flush(&call->caller->session);
+	kn_call_flush(call);
 	call->outcome = KN_CREATED;
 	kn_render_assignment(&call->json, &id);
 }

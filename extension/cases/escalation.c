@@ -18,6 +18,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "cases/assignment_store.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
 #include "cases/provider.h"
@@ -91,6 +92,13 @@ bool
 kn_service_is_rescue(const char *service)
 {
 	return strcmp(service, "emergency") == 0 || strcmp(service, "shelter") == 0;
+}
+
+bool
+kn_service_is_clinical(const char *service)
+{
+	return strcmp(service, "medical") == 0 || kn_service_is_rescue(service) ||
+		   strcmp(service, KN_TRIAGE) == 0;
 }
 
 void
@@ -228,6 +236,25 @@ kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
 	kn_need_save(need);
 	kn_escalation_store(need, &step, now);
 	kn_incident_follow_needs(&need->bucket);
+}
+
+void
+kn_escalation_hurry(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy, TimestampTz now)
+{
+	KnEscalation rules;
+	const KnLevel *level;
+
+	if (!kn_need_is_open(need) || strcmp(need->state, "engaged") == 0 || need->urgency >= urgency)
+		return;
+	need->urgency = urgency;
+	need->escalation = policy->parts[urgency];
+	kn_escalation_read(need->escalation, &rules);
+	need->level = Min(Max(need->level, 1), rules.n_levels);
+	level = &rules.levels[need->level - 1];
+	need->due_at = Min(need->due_at, kn_due_at(policy, now, level->minutes, level->working));
+	need->expected_by = Min(need->expected_by, kn_escalation_promise(need, policy, now));
+	kn_need_save(need);
+	kn_assignment_hurry(need);
 }
 
 static int

@@ -55,10 +55,15 @@ extern void kn_escalation_next(KnNeed *need, const KnCasePlace *place, const pg_
 extern void kn_escalation_store(const KnNeed *need, const KnStep *step, TimestampTz now);
 /* Both, for a need that is in the table and locked. */
 extern void kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
+/* A need that waits takes the rules of a higher urgency; what is asked already stays asked. */
+extern void kn_escalation_hurry(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy,
+								TimestampTz now);
 /* Promise to the survivor at the opening of a need: independent of how many decline. */
 extern TimestampTz kn_escalation_promise(const KnNeed *need, const KnCasePolicy *policy,
 										 TimestampTz now);
 extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out);
 extern bool kn_service_is_rescue(const char *service);
+/* Whether the clinical clock hurries it; other services keep the urgency she asked for. */
+extern bool kn_service_is_clinical(const char *service);
 
 #endif

@@ -85,7 +85,7 @@ incident_create(KnCall *call)
 	}
 	kn_opening_store(&opening, now);
 	kn_subject_forget(&intake.subject);
-	kn_change_flush(&call->caller->session);
+	kn_call_flush(call);
 	kn_change_stamp(&incident.id, "incident", &incident.id, &incident.stamp);
 	kn_call_target(call, "incident", &incident.id);
 	call->outcome = KN_CREATED;
@@ -317,7 +317,7 @@ incident_update(KnCall *call)
 	kn_incident_recount(incident.status, before, incident.urgency);
 	if (fresh[KN_INCIDENT_SERVICES].present)
 		follow_services(&incident, kn_case_policy());
-	kn_change_flush(&call->caller->session);
+	kn_call_flush(call);
 	show_found(call, incident.client_id);
 }
 KN_DOOR(incident_update, incident_update, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,

@@ -98,15 +98,11 @@ static void
 plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
 		  const KnCasePolicy *policy, TimestampTz now, KnNeed *need, KnStep *step)
 {
-	bool clinical = strcmp(service, "medical") == 0 || kn_service_is_rescue(service) ||
-					strcmp(service, KN_TRIAGE) == 0;
-
 	need->bucket = incident->id;
 	kn_uuid4(need->id.data);
 	need->service = pstrdup(service);
 	need->state = "searching";
-	/* the clinical clock hurries care; other services keep the urgency she asked for */
-	need->urgency = clinical ? incident->urgency : incident->asked;
+	need->urgency = kn_service_is_clinical(service) ? incident->urgency : incident->asked;
 	need->round = 1;
 	need->created_at = now;
 	need->escalation = policy->parts[need->urgency];

@@ -24,7 +24,6 @@ static const char *const statuses[] = {"new", "pending_dispatcher_review", "assi
 									   "in_progress", "completed", "closed", NULL};
 
 static const char *actor_of(KnRelation relation);
-static KnNeed *lock_needs(const pg_uuid_t *incident, int *n);
 static void follow_status(const char *to, KnNeed *needs, int n, KnCall *call, KnRelation relation);
 static void mark_contact(KnNeed *needs, int n, const pg_uuid_t *team);
 static void finish_work(KnNeed *needs, int n, KnCall *call);
@@ -50,6 +49,7 @@ incident_status(KnCall *call)
 	KnIncident incident;
 	KnRelation relation;
 	KnNeed *needs;
+	KnCaseParts parts;
 	KnSubject subject = {0};
 	KnUrgency urgency;
 	char *from;
@@ -59,7 +59,9 @@ incident_status(KnCall *call)
 	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
 		kn_refuse_absent();
 	kn_call_target(call, "incident", &incident.id);
-	needs = lock_needs(&incident.id, &n);
+	kn_case_lock(&incident.id, &parts);
+	needs = parts.needs;
+	n = parts.n_needs;
 	from = kn_incident_status_lock(&incident.id, &urgency);
 	if (from == NULL)
 		kn_refuse_absent();
@@ -74,7 +76,7 @@ incident_status(KnCall *call)
 			kn_notify_owner(&incident.id);
 	}
 	follow_status(to, needs, n, call, relation);
-	kn_change_flush(&call->caller->session);
+	kn_call_flush(call);
 	call->fields = "status";
 	kn_json_open(&call->json, '{');
 	if (relation == KN_OWNER)
@@ -120,22 +122,6 @@ require_move(KnCall *call, const char *from, const char *to, KnRelation relation
 				   psprintf("{\"status\":\"%s\"}", kn_incident_status_for(from, relation)));
 	kn_refuse(ERRCODE_KN_TRANSITION, "the case cannot go from its state to that one",
 			  "Send one of the states in allowed.");
-}
-
-static KnNeed *
-lock_needs(const pg_uuid_t *incident, int *n)
-{
-	KnCaseParts parts;
-
-	kn_need_load_parts(incident, &parts);
-	for (int i = 0; i < parts.n_needs; i++)
-	{
-		pg_uuid_t id = parts.needs[i].id;
-
-		kn_need_lock(incident, &id, &parts.needs[i]);
-	}
-	*n = parts.n_needs;
-	return parts.needs;
 }
 
 /* What a person's move of the case means for its needs. */
@@ -207,7 +193,7 @@ reopen(KnNeed *needs, int n)
 		if (strcmp(needs[i].state, "met") != 0 ||
 			!kn_assignment_accepted(&needs[i].bucket, &needs[i].id, &accepted))
 			continue;
-		(void) kn_capacity_take(&accepted.provider);
+		kn_capacity_take_anyway(&accepted.provider);
 		needs[i].state = "engaged";
 		kn_need_save(&needs[i]);
 	}
@@ -271,19 +257,18 @@ need_withdraw(KnCall *call)
 {
 	KnIncident incident;
 	KnRelation relation;
-	KnNeed *needs;
+	KnCaseParts parts;
 	KnNeed *need = NULL;
-	int n;
 
 	if (call->n_path < 2 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
 		kn_refuse_absent();
 	kn_call_target(call, "incident", &incident.id);
 	if (relation == KN_HELPER)
 		kn_refuse(ERRCODE_KN_ROLE, "a helper releases, only she withdraws", NULL);
-	needs = lock_needs(&incident.id, &n);
-	for (int i = 0; i < n; i++)
-		if (strcmp(needs[i].service, call->path[1]) == 0)
-			need = &needs[i];
+	kn_case_lock(&incident.id, &parts);
+	for (int i = 0; i < parts.n_needs; i++)
+		if (strcmp(parts.needs[i].service, call->path[1]) == 0)
+			need = &parts.needs[i];
 	if (need == NULL)
 		kn_refuse_absent();
 	if (strcmp(need->state, "met") == 0 || strcmp(need->state, "unmet") == 0)

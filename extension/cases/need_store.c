@@ -48,10 +48,18 @@ static KnStatement lock_need = KN_WRITE(
 static KnStatement update_need = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.need SET state = $3, level = $4, round = $5, due_at = $6, expected_by = $7, "
-	"       engaged_at = $8, contacted_at = $9, urgency_level = $10 "
+	"       engaged_at = $8, contacted_at = $9, urgency_level = $10, escalation = $11 "
 	" WHERE bucket = $1 AND id = $2",
 	UUIDOID, UUIDOID, TEXTOID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, TEXTOID);
+	TIMESTAMPTZOID, TEXTOID, JSONBOID);
+
+static KnStatement lock_teams = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT 1 FROM kintaraa.provider_dispatch d "
+	" WHERE d.provider_id = ANY (ARRAY(SELECT a.provider_id FROM kintaraa.assignment a "
+	"                                   WHERE a.incident_bucket = $1 AND a.status = 'accepted')) "
+	" ORDER BY d.provider_id FOR NO KEY UPDATE",
+	UUIDOID);
 
 static KnStatement insert_need = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -159,6 +167,22 @@ kn_need_lock(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *out)
 	return true;
 }
 
+void
+kn_case_lock(const pg_uuid_t *bucket, KnCaseParts *out)
+{
+	KnArgs args = {0};
+
+	kn_need_load_parts(bucket, out);
+	for (int i = 0; i < out->n_needs; i++)
+	{
+		pg_uuid_t id = out->needs[i].id;
+
+		(void) kn_need_lock(bucket, &id, &out->needs[i]);
+	}
+	kn_arg_uuid(&args, bucket);
+	kn_run(&lock_teams, &args);
+}
+
 static void
 read_need(const KnRows *rows, uint64 row, KnNeed *out)
 {
@@ -195,6 +219,7 @@ kn_need_save(const KnNeed *need)
 	kn_arg_time_or_null(&args, need->engaged_at);
 	kn_arg_time_or_null(&args, need->contacted_at);
 	kn_arg_text(&args, kn_urgency_names[need->urgency]);
+	kn_arg_datum(&args, JsonbPGetDatum(need->escalation), need->escalation == NULL);
 	kn_run(&update_need, &args);
 }
 

@@ -231,7 +231,7 @@ provider_update(KnCall *call)
 	read_patch(call, &patch);
 	kn_provider_patch(call->caller, &patch);
 	kn_dispatch_refresh_one(&call->caller->provider, GetCurrentTimestamp());
-	kn_change_flush(&call->caller->session);
+	kn_call_flush(call);
 	show_own(call);
 }
 KN_DOOR(provider_update, provider_update, KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
@@ -304,7 +304,7 @@ provider_availability(KnCall *call)
 	available = kn_in_bool(body, "available", false);
 	kn_provider_set_available(call->caller, available, read_until(body));
 	kn_dispatch_refresh_one(&call->caller->provider, GetCurrentTimestamp());
-	kn_change_flush(&call->caller->session);
+	kn_call_flush(call);
 	call->fields = "available";
 	show_own(call);
 }

@@ -238,7 +238,7 @@ change(KnCall *call)
 	kn_call_require_version(call, account.stamp.version);
 	read_profile(body, &account, account.language);
 	kn_account_write_profile(&account);
-	kn_change_flush(&call->caller->session);
+	kn_call_flush(call);
 	(void) kn_change_stamp(id, "account", id, &account.stamp);
 	answer_user(call, &account);
 }

@@ -33,6 +33,7 @@
 #include "base/spi.h"
 #include "identity/app_version.h"
 #include "identity/door.h"
+#include "keys/blind.h"
 #include "trail/audit.h"
 #include "trail/change.h"
 
@@ -115,7 +116,7 @@ run_body(KnCall *call)
 	MemoryContextSwitchTo(call->memory);
 	kn_json_init(&call->json);
 	door->body(call);
-	kn_change_flush(call->caller ? &call->caller->session : NULL);
+	kn_call_flush(call);
 	if ((door->flags & KN_DOOR_AUDITED) && !call->unaudited)
 		write_audit(call, outcome_names[call->outcome], NULL);
 }
@@ -308,6 +309,36 @@ make_result(FunctionCallInfo fcinfo, const char *outcome, const StringInfo body)
 	values[0] = CStringGetTextDatum(outcome);
 	values[1] = PointerGetDatum(cstring_to_text_with_len(body->data, body->len));
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+void
+kn_call_flush(KnCall *call)
+{
+	pg_uuid_t writer;
+
+	if (call->caller == NULL)
+	{
+		kn_change_flush(NULL);
+		return;
+	}
+	kn_call_writer(call, &writer);
+	kn_change_flush(&writer);
+}
+
+void
+kn_call_writer(const KnCall *call, pg_uuid_t *out)
+{
+	unsigned char digest[32];
+	StringInfoData text;
+
+	*out = call->caller->session;
+	if (call->device == NULL)
+		return;
+	initStringInfo(&text);
+	appendBinaryStringInfo(&text, (const char *) call->caller->account.data, UUID_LEN);
+	appendStringInfoString(&text, call->device);
+	kn_sha256(text.data, text.len, digest);
+	memcpy(out->data, digest, UUID_LEN);
 }
 
 void

@@ -87,6 +87,10 @@ extern Datum kn_door_run(FunctionCallInfo fcinfo, const KnDoor *door);
 
 /* A variable segment of the path as id; raises KN301 when it is none. */
 extern void kn_call_path_uuid(KnCall *call, int i, pg_uuid_t *out);
+/* Stamps what the body changed so far, as written by the caller's device. */
+extern void kn_call_flush(KnCall *call);
+/* Who wrote: the device when it names itself, else the session. */
+extern void kn_call_writer(const KnCall *call, pg_uuid_t *out);
 extern void kn_call_target(KnCall *call, const char *noun, const pg_uuid_t *id);
 /* Adds a ready JSON value under key to a refusal that is about to be raised. */
 extern void kn_call_extend(KnCall *call, const char *key, const char *json);

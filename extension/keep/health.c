@@ -37,6 +37,7 @@
 #define WORKER_LATE_SECONDS 10
 #define UNSEALED_LATE_SECONDS 60
 #define JOBS 5 /* of kintaraa.jobs() */
+#define JOB_PREFIX "kintaraa "
 #define JWKS_MAX 65536
 
 /* One finding; indispensable ones decide whether requests can be served. */
@@ -199,7 +200,7 @@ count_jobs(void)
 	TupleTableSlot *slot;
 	int n = 0;
 
-	if (name == InvalidAttrNumber || active == InvalidAttrNumber)
+	if (name == InvalidAttrNumber || active == InvalidAttrNumber || get_atttype(id, name) != NAMEOID)
 		return 0;
 	table = table_open(id, AccessShareLock);
 	slot = table_slot_create(table, NULL);
@@ -212,7 +213,7 @@ count_jobs(void)
 		bool is_active = DatumGetBool(slot_getattr(slot, active, &no_active)) && !no_active;
 
 		if (!no_name && is_active &&
-			strncmp(TextDatumGetCString(value), "kintaraa ", strlen("kintaraa ")) == 0)
+			strncmp(NameStr(*DatumGetName(value)), JOB_PREFIX, strlen(JOB_PREFIX)) == 0)
 			n++;
 	}
 	table_endscan(scan);

@@ -25,7 +25,7 @@ static KnStatement select_gateway = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT g.seen_at < pg_catalog.clock_timestamp() - interval '1 minute', "
 	"       EXISTS (SELECT FROM kintaraa.subscription s WHERE s.gateway = g.id "
-	"                  AND s.expires_at <= pg_catalog.clock_timestamp()) "
+	"                  AND s.expires_at <= pg_catalog.now()) "
 	"  FROM kintaraa.gateway g WHERE g.id = $1",
 	UUIDOID);
 

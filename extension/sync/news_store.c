@@ -64,7 +64,7 @@ static KnStatement end_subscriptions = KN_WRITE(
 	KN_AS_SYSTEM,
 	"WITH gone AS (DELETE FROM kintaraa.subscription d WHERE d.gateway = $1 AND d.id IN ("
 	"    SELECT s.id FROM kintaraa.subscription s "
-	"     WHERE s.gateway = $1 AND s.expires_at <= pg_catalog.clock_timestamp() "
+	"     WHERE s.gateway = $1 AND s.expires_at <= pg_catalog.now() "
 	"    UNION "
 	"    SELECT s.id FROM kintaraa.session e JOIN kintaraa.subscription s ON s.session_id = e.id "
 	"     WHERE e.id = ANY ($2) AND e.revoked_at IS NOT NULL AND s.gateway = $1 "

@@ -20,24 +20,24 @@
 #include "cases/routing_policy.h"
 
 /* The card comes from clear columns: rendering an offer opens no sealed field. */
-#define ASSIGNMENT_COLUMNS \
-	"a.id, a.provider_id, a.incident_bucket, a.need_id, a.service, a.status, a.urgency_level, " \
+#define ASSIGNMENT_COLUMNS                                                                          \
+	"a.id, a.provider_id, a.incident_bucket, a.need_id, a.service, a.status, a.urgency_level, "     \
 	"a.level::int4, a.round::int4, a.offered_at, a.due_at, a.responded_at, a.distance_km::float8, " \
-	"c.version, c.updated_at, i.card_time, i.card_language, i.communication_method, " \
+	"c.version, c.updated_at, i.card_time, i.card_language, i.communication_method, "               \
 	"i.cell_latitude, i.cell_longitude, i.case_number, i.status "
 /* Another team's incident is out of the door's sight before acceptance: the card is read as the system. */
-#define CARD_FROM \
-	"FROM kintaraa.assignment a " \
-	"JOIN LATERAL (SELECT CASE WHEN x.occurred_to IS NULL THEN 'unknown' " \
-	"                    WHEN x.created_at - x.occurred_to < interval '3 days' THEN '0-3 days' " \
-	"                    WHEN x.created_at - x.occurred_to < interval '5 days' THEN '4-5 days' " \
-	"                    WHEN x.created_at - x.occurred_to < interval '14 days' THEN '6-14 days' " \
+#define CARD_FROM                                                                                   \
+	"FROM kintaraa.assignment a "                                                                   \
+	"JOIN LATERAL (SELECT CASE WHEN x.occurred_to IS NULL THEN 'unknown' "                          \
+	"                    WHEN x.created_at - x.occurred_to < interval '3 days' THEN '0-3 days' "    \
+	"                    WHEN x.created_at - x.occurred_to < interval '5 days' THEN '4-5 days' "    \
+	"                    WHEN x.created_at - x.occurred_to < interval '14 days' THEN '6-14 days' "  \
 	"                    WHEN x.created_at - x.occurred_to < interval '30 days' THEN '15-30 days' " \
-	"                    ELSE 'over 30 days' END AS card_time, " \
-	"               o.language AS card_language, x.communication_method, x.cell_latitude, " \
-	"               x.cell_longitude, x.case_number, x.status " \
-	"          FROM kintaraa.incident x JOIN kintaraa.account o ON o.id = x.owner_id " \
-	"         WHERE x.id = a.incident_bucket) i ON true " \
+	"                    ELSE 'over 30 days' END AS card_time, "                                    \
+	"               o.language AS card_language, x.communication_method, x.cell_latitude, "         \
+	"               x.cell_longitude, x.case_number, x.status "                                     \
+	"          FROM kintaraa.incident x JOIN kintaraa.account o ON o.id = x.owner_id "              \
+	"         WHERE x.id = a.incident_bucket) i ON true "                                           \
 	"LEFT JOIN kintaraa.change c ON c.bucket = a.provider_id AND c.noun = 'assignment' AND c.id = a.id "
 
 static void read_assignment(const KnRows *rows, uint64 row, KnAssignment *out);

@@ -54,7 +54,7 @@ extern void kn_notify_owner(const pg_uuid_t *bucket);
 typedef struct KnEligible
 {
 	bool exists;
-	bool works;  /* active, verified and reachable */
+	bool works; /* active, verified and reachable */
 	bool barred;
 	bool full;
 	bool serves; /* its type is one of the need's */

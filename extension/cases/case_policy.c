@@ -33,6 +33,7 @@
 static KnCasePolicy policy;
 static MemoryContext policy_memory = NULL;
 static bool policy_read = false;
+static uint64 invalidations = 0;
 
 static void forget(Datum arg, Oid relid);
 static void read_policy(void);
@@ -63,6 +64,7 @@ static void
 forget(Datum arg, Oid relid)
 {
 	policy_read = false;
+	invalidations++;
 }
 
 const KnCasePolicy *
@@ -78,15 +80,12 @@ read_policy(void)
 {
 	KnRows rows;
 	MemoryContext old;
+	uint64 before = invalidations; /* one during the read wins */
 	bool is_null;
 
-	policy_read = true; /* before the read: an invalidation during it must win */
 	if (kn_run0(&select_rules) == 0)
-	{
-		policy_read = false;
 		ereport(ERROR, errcode(ERRCODE_KN_NOT_READY), errmsg("the rules of kintaraa are not there"),
 				errhint("Run CALL kintaraa.migrate()."));
-	}
 	rows = kn_rows();
 	if (policy_memory == NULL)
 		policy_memory = AllocSetContextCreate(TopMemoryContext, "kintaraa case policy",
@@ -103,6 +102,7 @@ read_policy(void)
 	policy.opens = minutes_of_day(&rows, 9);
 	policy.closes = minutes_of_day(&rows, 10);
 	MemoryContextSwitchTo(old);
+	policy_read = before == invalidations;
 }
 
 static int

@@ -37,6 +37,7 @@ static void conflict_of_payload(KnCall *call, const KnIncident *sent) pg_attribu
 static KnRelation require_incident(KnCall *call, KnIncident *incident);
 static void patch_values(KnIncident *incident, const KnValue *fresh);
 static void check_version(KnCall *call, JsonbContainer *body, const KnIncident *incident);
+static void hurry_needs(const KnIncident *incident, KnCaseParts *parts);
 static void follow_services(const KnIncident *incident, const KnCasePolicy *policy);
 
 /*
@@ -271,7 +272,12 @@ incident_list(KnCall *call)
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');
 	for (int i = 0; i < Min(n, limit); i++)
-		show(call, &items[i], relation, KN_SHAPE_LIST, &parts[i]);
+	{
+		/* a helper's list holds what she reported herself as well */
+		bool own = kn_uuid_equal(&items[i].owner, &call->caller->account);
+
+		show(call, &items[i], own ? KN_OWNER : relation, KN_SHAPE_LIST, &parts[i]);
+	}
 	kn_json_close(&call->json, ']');
 	kn_page_next(call, n > limit, n > limit ? items[limit - 1].created_at : 0,
 				 n > limit ? &items[limit - 1].id : NULL);
@@ -289,6 +295,7 @@ incident_update(KnCall *call)
 {
 	JsonbContainer *body = kn_in_object(call->body);
 	KnIncident incident;
+	KnCaseParts parts;
 	KnIntake intake;
 	KnLeftovers left;
 	KnValue fresh[KN_INCIDENT_FIELDS];
@@ -297,6 +304,7 @@ incident_update(KnCall *call)
 
 	if (require_incident(call, &incident) != KN_OWNER)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor changes her report", NULL);
+	kn_case_lock(&incident.id, &parts);
 	if (kn_incident_status_lock(&incident.id, &locked) == NULL)
 		kn_refuse_absent();
 	require_incident(call, &incident); /* as it is under the lock */
@@ -315,10 +323,13 @@ incident_update(KnCall *call)
 	kn_incident_update(&incident, &intake.subject);
 	kn_subject_forget(&intake.subject);
 	kn_incident_recount(incident.status, before, incident.urgency);
+	hurry_needs(&incident, &parts);
 	if (fresh[KN_INCIDENT_SERVICES].present)
 		follow_services(&incident, kn_case_policy());
 	kn_call_flush(call);
-	show_found(call, incident.client_id);
+	require_incident(call, &incident);
+	incident.ignored = left.ignored.text.data; /* of this change */
+	show_one(call, &incident, KN_OWNER);
 }
 KN_DOOR(incident_update, incident_update, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
 		KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
@@ -330,10 +341,7 @@ check_version(KnCall *call, JsonbContainer *body, const KnIncident *incident)
 	bool given = kn_in_int(body, "serverVersion", 0, PG_INT32_MAX, false, &base);
 	KnJson kept;
 
-	if (call->if_match != NULL && atoll(call->if_match + (*call->if_match == '"')) !=
-									  incident->stamp.version)
-		kn_refuse(ERRCODE_KN_VERSION_STALE, "the record has another version by now",
-				  "Read it again.");
+	kn_call_require_version(call, incident->stamp.version);
 	if (!given || base == incident->stamp.version)
 		return;
 	kept = call->json;
@@ -351,6 +359,19 @@ patch_values(KnIncident *incident, const KnValue *fresh)
 	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
 		if (fresh[i].present)
 			incident->values[i] = fresh[i];
+}
+
+/* More urgent is so at once; less urgent is for what opens later. */
+static void
+hurry_needs(const KnIncident *incident, KnCaseParts *parts)
+{
+	for (int i = 0; i < parts->n_needs; i++)
+	{
+		bool clinical = kn_service_is_clinical(parts->needs[i].service);
+
+		kn_escalation_hurry(&parts->needs[i], clinical ? incident->urgency : incident->asked,
+							kn_case_policy(), GetCurrentTimestamp());
+	}
 }
 
 /* What she asks for in addition is routed now; what she no longer names stays hers to withdraw. */
@@ -375,14 +396,10 @@ incident_delete(KnCall *call)
 
 	if (require_incident(call, &incident) != KN_OWNER)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor takes back her report", NULL);
-	kn_need_load_parts(&incident.id, &parts);
+	kn_case_lock(&incident.id, &parts);
 	for (int i = 0; i < parts.n_needs; i++)
-	{
-		KnNeed need;
-
-		if (kn_need_lock(&incident.id, &parts.needs[i].id, &need) && kn_need_is_open(&need))
-			kn_need_close(&need, "withdrawn", &call->caller->account);
-	}
+		if (kn_need_is_open(&parts.needs[i]))
+			kn_need_close(&parts.needs[i], "withdrawn", &call->caller->account);
 	kn_incident_hide(&incident.id);
 	call->outcome = KN_NONE;
 }

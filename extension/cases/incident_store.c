@@ -21,24 +21,27 @@
 #include "base/errcodes.h"
 #include "cases/incident_store.h"
 
-#define INCIDENT_COLUMNS \
-	"i.id, i.owner_id, i.client_id, i.case_number, i.status, i.type, i.severity, " \
+#define INCIDENT_COLUMNS                                                                           \
+	"i.id, i.owner_id, i.client_id, i.case_number, i.status, i.type, i.severity, "                 \
 	"i.urgency_level, i.urgency_asked, i.support_services, i.suggested_services, i.is_anonymous, " \
-	"i.reporter, i.incident_date::text, i.incident_time::text, i.communication_method, " \
-	"i.preferred_gender, i.proximity_preference, i.place_source, i.accuracy_m, " \
-	"i.cell_latitude, i.cell_longitude, i.point_sealed, i.address_sealed, i.place_sealed, " \
-	"i.description_sealed, i.ignored::text, i.created_hash, i.created_at, i.deleted_at, " \
+	"i.reporter, i.incident_date::text, i.incident_time::text, i.communication_method, "           \
+	"i.preferred_gender, i.proximity_preference, i.place_source, i.accuracy_m, "                   \
+	"i.cell_latitude, i.cell_longitude, i.point_sealed, i.address_sealed, i.place_sealed, "        \
+	"i.description_sealed, i.ignored::text, i.created_hash, i.created_at, i.deleted_at, "          \
 	"i.occurred_from, i.occurred_to, c.version, c.updated_at "
-#define INCIDENT_FROM \
+#define INCIDENT_FROM                                       \
 	"FROM kintaraa.incident i LEFT JOIN kintaraa.change c " \
 	"  ON c.bucket = i.id AND c.noun = 'incident' AND c.id = i.id "
 /* A dispatcher whom the survivor barred, in person or through the centre, sees nothing of it. */
-#define NOT_BARRED \
+#define NOT_BARRED                                                     \
 	"NOT EXISTS (SELECT FROM kintaraa.barred b WHERE b.bucket = i.id " \
 	"            AND b.principal = ANY ($1)) "
-#define FILTER \
-	"  AND ($2 IS NULL OR i.status = $2) AND ($3 IS NULL OR i.type = $3) " \
-	"  AND ($4 IS NULL OR i.urgency_level = $4) " \
+/* Who sees new for an inner state finds it as new: a count must not tell which it is. */
+#define SHOWN_STATUS \
+	"CASE i.status WHEN 'pending_dispatcher_review' THEN 'new' ELSE i.status END"
+#define FILTER(status)                                                       \
+	"  AND ($2 IS NULL OR " status " = $2) AND ($3 IS NULL OR i.type = $3) " \
+	"  AND ($4 IS NULL OR i.urgency_level = $4) "                            \
 	"  AND ($5 IS NULL OR (i.created_at, i.id) < ($5, $6)) "
 #define PAGE " ORDER BY i.created_at DESC, i.id DESC LIMIT $7"
 
@@ -102,7 +105,7 @@ static KnStatement select_dispatch = KN_READ(
 static KnStatement list_own = KN_READ(
 	KN_AS_DOOR,
 	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
-	" WHERE i.owner_id = ANY ($1) AND i.deleted_at IS NULL " FILTER PAGE,
+	" WHERE i.owner_id = ANY ($1) AND i.deleted_at IS NULL " FILTER(SHOWN_STATUS) PAGE,
 	UUIDARRAYOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
 static KnStatement list_shared = KN_READ(
@@ -110,13 +113,13 @@ static KnStatement list_shared = KN_READ(
 	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
 	" WHERE i.id = ANY (ARRAY(SELECT m.bucket FROM kintaraa.member m "
 	"                          WHERE m.principal = ANY ($1) AND NOT m.revoked)) "
-	"   AND i.deleted_at IS NULL " FILTER PAGE,
+	"   AND i.deleted_at IS NULL " FILTER(SHOWN_STATUS) PAGE,
 	UUIDARRAYOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
 static KnStatement list_dispatch = KN_READ(
 	KN_AS_DISPATCH,
 	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
-	" WHERE i.deleted_at IS NULL AND " NOT_BARRED FILTER PAGE,
+	" WHERE i.deleted_at IS NULL AND " NOT_BARRED FILTER("i.status") PAGE,
 	UUIDARRAYOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
 static KnStatement update_incident = KN_WRITE(

@@ -18,7 +18,7 @@
 
 #include "cases/need.h"
 
-#define NEED_COLUMNS \
+#define NEED_COLUMNS                                                                                \
 	"n.bucket, n.id, n.service, n.state, n.urgency_level, n.level::int4, n.round::int4, n.due_at, " \
 	"n.expected_by, n.engaged_at, n.contacted_at, n.created_at, n.escalation "
 

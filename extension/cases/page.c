@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 #include "base/errcodes.h"
 #include "cases/page.h"
 
@@ -29,7 +31,7 @@ kn_page_after(KnCall *call)
 	if (text == NULL || *text == '\0')
 		return page;
 	if (sscanf(text, "%lld.%n", &at, &used) != 1 || used == 0 ||
-		!kn_uuid_parse(text + used, &page.id) || at <= 0)
+		!kn_uuid_parse(text + used, &page.id) || at <= 0 || !IS_VALID_TIMESTAMP(at))
 		kn_input_error(ERRCODE_KN_QUERY, "after", "the page key is not one of ours",
 					   "Send the next of the page before, or leave it out.");
 	page.at = at;

@@ -34,8 +34,8 @@ typedef struct DbConn
 	TAILQ_ENTRY(DbConn) idle_link;
 	Lane lane;
 	bool is_idle;
-	DbCall *call; /* borrows from its owner until done */
-	PGresult *result; /* owns: the row, or the first error */
+	DbCall *call;      /* borrows from its owner until done */
+	PGresult *result;  /* owns: the row, or the first error */
 	bool has_prepared; /* this group began with a Parse */
 	bool was_prepared_anew;
 	int commands_done; /* of the group: DEALLOCATE and Parse */

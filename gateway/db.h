@@ -23,7 +23,7 @@
 
 typedef enum DbOutcome
 {
-	DB_ROW,	  /* outcome and body of the door, committed */
+	DB_ROW,   /* outcome and body of the door, committed */
 	DB_ERROR, /* PostgreSQL said no, nothing is changed */
 	DB_LOST,  /* the connection broke after sending: nobody knows */
 	DB_FULL,  /* the lane's queue is full, nothing was sent */

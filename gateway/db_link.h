@@ -17,7 +17,7 @@
 
 typedef enum LinkState
 {
-	LINK_DOWN,		 /* waits to try again */
+	LINK_DOWN, /* waits to try again */
 	LINK_CONNECTING,
 	LINK_UP
 } LinkState;
@@ -26,9 +26,9 @@ typedef struct DbLink DbLink;
 
 typedef struct LinkEvents
 {
-	void (*up)(void *arg);	 /* connected; send what you need */
+	void (*up)(void *arg);    /* connected; send what you need */
 	void (*ready)(void *arg); /* input was consumed: look for results and notifications */
-	void (*down)(void *arg); /* was up and is lost; the connection is gone already */
+	void (*down)(void *arg);  /* was up and is lost; the connection is gone already */
 } LinkEvents;
 
 struct DbLink

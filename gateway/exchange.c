@@ -341,7 +341,8 @@ field_copy(Exchange *exchange, const char *name, char out[LIMIT_CONTEXT_FIELD + 
 
 	if (!http_field_find(&exchange->parser, name, &text))
 		return true;
-	if (text.len < 1 || text.len > LIMIT_CONTEXT_FIELD || http_field_count(&exchange->parser, name) > 1)
+	if (text.len < 1 || text.len > LIMIT_CONTEXT_FIELD ||
+		http_field_count(&exchange->parser, name) > 1)
 		return false;
 	for (size_t i = 0; i < text.len; i++)
 		if (text.at[i] < ' ' || text.at[i] > '~')

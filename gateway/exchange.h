@@ -26,8 +26,8 @@ typedef void (*ExchangeAnswer)(void *owner, const Answer *answer);
 typedef enum ExchangeStep
 {
 	EXCHANGE_READ_BODY, /* feed the body, then exchange_run() */
-	EXCHANGE_UPGRADE,	/* handshake holds the accept key */
-	EXCHANGE_REFUSED	/* call exchange_refuse() with refusal */
+	EXCHANGE_UPGRADE,   /* handshake holds the accept key */
+	EXCHANGE_REFUSED    /* call exchange_refuse() with refusal */
 } ExchangeStep;
 
 typedef struct Exchange

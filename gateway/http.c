@@ -39,7 +39,7 @@
 typedef enum ConnState
 {
 	CONN_HANDSHAKE, /* TLS */
-	CONN_IDLE,		/* between two requests */
+	CONN_IDLE,      /* between two requests */
 	CONN_HEAD,
 	CONN_BODY,
 	CONN_WAITING, /* for the answer */
@@ -53,15 +53,15 @@ typedef struct Conn
 {
 	TAILQ_ENTRY(Conn) link;
 	ConnState state;
-	bool closes;	 /* after the answer in hand */
-	bool is_whole;	 /* the request was read to its end */
+	bool closes;     /* after the answer in hand */
+	bool is_whole;   /* the request was read to its end */
 	bool is_reading; /* conn_read() is below us on the stack */
 	bool is_tls;
 	int64_t deadline_ms;
 	size_t lingered;
-	size_t unread; /* by the client, when the patience of CONN_WRITING began */
+	size_t unread;           /* by the client, when the patience of CONN_WRITING began */
 	struct bufferevent *bev; /* owns; NULL once it is a WebSocket */
-	Exchange *exchange;		 /* owns; NULL while idle */
+	Exchange *exchange;      /* owns; NULL while idle */
 	Address peer;
 	Address counted; /* what admit.c counts it under */
 } Conn;

@@ -30,10 +30,10 @@ typedef struct Subscriber Subscriber;
 
 typedef enum Standing
 {
-	STANDING_OUT,	  /* not joined */
-	STANDING_FRESH,	  /* joined after the read that runs has begun: waits for the next */
-	STANDING_BEHIND,  /* the read that runs begins early for it */
-	STANDING_SETTLED  /* has what all have */
+	STANDING_OUT,    /* not joined */
+	STANDING_FRESH,  /* joined after the read that runs has begun: waits for the next */
+	STANDING_BEHIND, /* the read that runs begins early for it */
+	STANDING_SETTLED /* has what all have */
 } Standing;
 
 struct Subscriber

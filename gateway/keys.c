@@ -221,7 +221,8 @@ coordinate_read(unsigned char out[COORDINATE], const char *base64url)
 		return false;
 	snprintf(padded, sizeof(padded), "%s=", base64url);
 	for (char *at = padded; *at != '\0'; at++)
-		*at = *at == '-' ? '+' : *at == '_' ? '/' : *at;
+		*at = *at == '-' ? '+' : *at == '_' ? '/'
+											: *at;
 	if (EVP_DecodeBlock(bytes, (unsigned char *) padded, 44) != 33)
 		return false;
 	memcpy(out, bytes, COORDINATE);
@@ -237,7 +238,8 @@ base64url_write(char *out, const unsigned char *bytes, size_t len)
 		written--;
 	out[written] = '\0';
 	for (char *at = out; *at != '\0'; at++)
-		*at = *at == '+' ? '-' : *at == '/' ? '_' : *at;
+		*at = *at == '+' ? '-' : *at == '/' ? '_'
+											: *at;
 	return (size_t) written;
 }
 

@@ -11,9 +11,9 @@
 
 typedef enum Lane
 {
-	LANE_SOS,	 /* reports and calls for help; may borrow idle connections of LANE_NORMAL */
+	LANE_SOS, /* reports and calls for help; may borrow idle connections of LANE_NORMAL */
 	LANE_NORMAL,
-	LANE_HASH,	 /* doors that hash a password */
+	LANE_HASH, /* doors that hash a password */
 	LANE_FILE,
 	LANE_REPORT, /* doors that read much */
 	LANE_COUNT

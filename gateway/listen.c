@@ -33,9 +33,9 @@ typedef enum FeedStep
 	FEED_DOWN,
 	FEED_LISTEN,  /* LISTEN is running */
 	FEED_PREPARE, /* Parse of feed_next is running */
-	FEED_START,	  /* feed_start is running */
-	FEED_QUIET,	  /* nothing to do */
-	FEED_NEXT,	  /* feed_next is running */
+	FEED_START,   /* feed_start is running */
+	FEED_QUIET,   /* nothing to do */
+	FEED_NEXT,    /* feed_next is running */
 	FEED_SENDING  /* its frames are on their way */
 } FeedStep;
 

@@ -34,7 +34,7 @@ int log_wants(LogLevel level);
 void log_line(LogLevel level, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Makes foreign text fit to be a value: no blanks, quotes or control bytes.  Uses one static buffer. */
+/* Makes foreign text fit to be a value: no blanks, quotes, control bytes.  One static buffer. */
 const char *log_text(const char *text);
 
 #endif

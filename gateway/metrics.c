@@ -184,10 +184,12 @@ render_lanes(JsonText *out)
 		const char *help;
 		size_t at;
 	} kinds[] = {
+		/* clang-format off */
 		{"lane_waiting", "gauge", "Requests waiting for a database connection.", offsetof(LaneCount, waiting)},
 		{"lane_idle", "gauge", "Database connections without work.", offsetof(LaneCount, idle)},
 		{"lane_ready", "gauge", "Database connections that are up.", offsetof(LaneCount, ready)},
 		{"lane_refused_total", "counter", "Requests refused because the lane was full or too slow.", offsetof(LaneCount, refused)},
+		/* clang-format on */
 	};
 
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)

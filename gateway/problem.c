@@ -300,7 +300,7 @@ title_find(const Problem *problem)
 	return other;
 }
 
-/* All but those that are ours to say; numbers keep the digits they came with as far as a double has them. */
+/* All but those that are ours to say; numbers keep the digits that a double has. */
 static void
 members_copy(JsonText *out, const Problem *problem)
 {

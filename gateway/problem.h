@@ -60,7 +60,7 @@ typedef struct Problem
 	char code[PROBLEM_CODE_SIZE];
 	const char *detail;
 	const char *hint;
-	const char *column;	 /* becomes the pointer */
+	const char *column;  /* becomes the pointer */
 	const char *members; /* JSON object of a door; its members are copied as they are */
 	size_t members_len;
 } Problem;

@@ -23,7 +23,7 @@ struct Request
 	DbCall call;
 	RequestReply reply;
 	void *owner; /* borrows; NULL once abandoned */
-	char *body;	 /* owns */
+	char *body;  /* owns */
 	Language language;
 	char request_id[LIMIT_REQUEST_ID + 1];
 	JsonText path;
@@ -35,6 +35,7 @@ struct Request
 	char token[]; /* ends with a NUL */
 };
 
+static void parameter_init(JsonText *text, char *room, size_t size);
 static void path_write(JsonText *out, const UrlText *parameter, int count);
 static void query_write(JsonText *out, const UrlPair *pair, int count);
 static void context_write(JsonText *out, const RequestContext *context);
@@ -55,9 +56,9 @@ request_start(const RequestInput *input)
 		return NULL;
 	}
 	memset(request, 0, offsetof(Request, path_room));
-	json_text_init(&request->path, request->path_room, sizeof(request->path_room), LIMIT_PARAMETER_BYTES);
-	json_text_init(&request->query, request->query_room, sizeof(request->query_room), LIMIT_PARAMETER_BYTES);
-	json_text_init(&request->context, request->context_room, sizeof(request->context_room), LIMIT_PARAMETER_BYTES);
+	parameter_init(&request->path, request->path_room, sizeof(request->path_room));
+	parameter_init(&request->query, request->query_room, sizeof(request->query_room));
+	parameter_init(&request->context, request->context_room, sizeof(request->context_room));
 	if (input->token != NULL)
 		memcpy(request->token, input->token, input->token_len);
 	request->token[input->token_len] = '\0';
@@ -88,7 +89,13 @@ request_start(const RequestInput *input)
 	return request;
 }
 
-/* A text[] as PostgreSQL reads it; its quoting is JSON's but for control bytes, which it takes plain. */
+static void
+parameter_init(JsonText *text, char *room, size_t size)
+{
+	json_text_init(text, room, size, LIMIT_PARAMETER_BYTES);
+}
+
+/* A text[] as PostgreSQL reads it: every element quoted, control bytes as they are. */
 static void
 path_write(JsonText *out, const UrlText *parameter, int count)
 {
@@ -210,7 +217,11 @@ reply_problem(Request *request, const Problem *problem)
 {
 	char room[1024];
 	JsonText text;
-	Reply reply = {.status = problem->status, .is_problem = true, .retry_after = problem->retry_after};
+	Reply reply = {
+		.status = problem->status,
+		.is_problem = true,
+		.retry_after = problem->retry_after,
+	};
 
 	if (request->owner == NULL)
 		return;

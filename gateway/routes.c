@@ -39,6 +39,11 @@ static const Route routes[] = {
 	{GET,    "/api/me/sessions",                          "session_list",             NORMAL, TOKEN, ROUTE_DOOR},
 	{DELETE, "/api/me/sessions/{id}",                     "session_revoke",           NORMAL, TOKEN, ROUTE_DOOR},
 
+	{GET,    "/api/me/records/{noun}",                    "personal_list",            NORMAL, TOKEN, ROUTE_DOOR},
+	{GET,    "/api/me/records/{noun}/{id}",               "personal_get",             NORMAL, TOKEN, ROUTE_DOOR},
+	{PUT,    "/api/me/records/{noun}/{id}",               "personal_put",             NORMAL, TOKEN, ROUTE_DOOR},
+	{DELETE, "/api/me/records/{noun}/{id}",               "personal_delete",          NORMAL, TOKEN, ROUTE_DOOR},
+
 	{POST,   "/api/incidents",                            "incident_create",          SOS,    TOKEN, ROUTE_DOOR},
 	{GET,    "/api/incidents",                            "incident_list",            NORMAL, TOKEN, ROUTE_DOOR},
 	{GET,    "/api/incidents/{id}",                       "incident_get",             NORMAL, TOKEN, ROUTE_DOOR},

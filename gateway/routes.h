@@ -43,7 +43,7 @@ typedef struct RouteMatch
 	bool is_known_path;
 	int parameter_count;
 	UrlText parameter[URL_SEGMENTS_MAX]; /* borrows from the Url */
-	char allow[ROUTE_ALLOW_MAX];		 /* value of Allow for a known path */
+	char allow[ROUTE_ALLOW_MAX];         /* value of Allow for a known path */
 } RouteMatch;
 
 /* Splits the patterns; once, before routes_find(). */

@@ -103,7 +103,7 @@ token_decide(const char *token, size_t len)
 	{
 		metrics_add(METRIC_TOKENS_CACHED, 1);
 		return entry->expires > now && entry->not_before <= now + SKEW_SECONDS ? TOKEN_GOOD
-																				: TOKEN_BAD;
+																			   : TOKEN_BAD;
 	}
 	if (!may_verify())
 		return TOKEN_UNCHECKED;

@@ -17,11 +17,11 @@
 
 typedef struct WsOpening
 {
-	struct bufferevent *bev; /* takes, but on failure; the 101 is written already */
-	Address counted;		 /* takes over its admit_leave(), but on failure */
+	struct bufferevent *bev;       /* takes, but on failure; the 101 is written already */
+	Address counted;               /* takes over its admit_leave(), but on failure */
 	const RequestContext *context; /* borrows */
-	const char *token;			   /* of the URL; borrows */
-	size_t token_len;			   /* 0: none */
+	const char *token;             /* of the URL; borrows */
+	size_t token_len;              /* 0: none */
 } WsOpening;
 
 bool ws_start(struct event_base *base);

@@ -41,7 +41,8 @@ static void hello_start(Socket *socket, CommandKind kind, const char *token, con
 static char *hello_body(const char *cursor);
 static void run_ping(Socket *socket, json_t *message);
 static void run_status(Socket *socket, json_t *message);
-static void command_start_request(Socket *socket, CommandKind kind, RequestInput *input);
+static bool envelope_take(Socket *socket, json_t *message);
+static void command_start_request(Socket *socket, CommandKind kind, const RequestInput *input);
 static void command_reply(void *owner, const Reply *reply);
 static void hello_reply(Socket *socket, CommandKind kind, const Reply *reply);
 static void hello_busy(Socket *socket);
@@ -259,12 +260,10 @@ run_ping(Socket *socket, json_t *message)
 	send_text(socket, &text);
 }
 
-/* What is left of the message without its envelope is the body of the door. */
 static void
 run_status(Socket *socket, json_t *message)
 {
-	const char *incident = json_string_value(json_object_get(message, "incidentId"));
-	UrlText parameter = {incident, incident != NULL ? strlen(incident) : 0};
+	UrlText parameter;
 	RequestInput input = {
 		.door = "incident_status",
 		.lane = LANE_NORMAL,
@@ -273,13 +272,31 @@ run_status(Socket *socket, json_t *message)
 		.parameter = &parameter,
 		.parameter_count = 1,
 	};
-	json_t *ref = json_object_get(message, "ref");
 
-	if (incident == NULL || parameter.len == 0 || parameter.len > LIMIT_CONTEXT_FIELD)
+	if (!envelope_take(socket, message))
 	{
 		send_refusal(socket, message, REFUSAL_FRAME);
 		return;
 	}
+	input.body = json_dumps(message, DUMP);
+	if (input.body == NULL)
+	{
+		socket_close(socket, CLOSE_INTERNAL);
+		return;
+	}
+	parameter = (UrlText){socket->running_incident, strlen(socket->running_incident)};
+	command_start_request(socket, COMMAND_STATUS, &input);
+}
+
+/* What is left of the message without its envelope is the body of the door. */
+static bool
+envelope_take(Socket *socket, json_t *message)
+{
+	const char *incident = json_string_value(json_object_get(message, "incidentId"));
+	json_t *ref = json_object_get(message, "ref");
+
+	if (incident == NULL || *incident == '\0' || strlen(incident) > LIMIT_CONTEXT_FIELD)
+		return false;
 	free(socket->running_incident);
 	free(socket->running_ref);
 	socket->running_incident = strdup(incident);
@@ -287,32 +304,24 @@ run_status(Socket *socket, json_t *message)
 	json_object_del(message, "type");
 	json_object_del(message, "incidentId");
 	json_object_del(message, "ref");
-	input.body = json_dumps(message, DUMP);
-	if (input.body == NULL || socket->running_incident == NULL)
-	{
-		free(input.body);
-		socket_close(socket, CLOSE_INTERNAL);
-		return;
-	}
-	/* The parameter must outlive the message. */
-	parameter.at = socket->running_incident;
-	command_start_request(socket, COMMAND_STATUS, &input);
+	return socket->running_incident != NULL;
 }
 
 /* Each command has an id of its own: that of the socket and a number. */
 static void
-command_start_request(Socket *socket, CommandKind kind, RequestInput *input)
+command_start_request(Socket *socket, CommandKind kind, const RequestInput *input)
 {
 	RequestContext context = socket->context;
+	RequestInput call = *input;
 
 	snprintf(context.request_id, sizeof(context.request_id), "%.48s.%d",
 			 socket->context.request_id, ++socket->command_count);
-	input->context = &context;
-	input->reply = command_reply;
-	input->owner = socket;
+	call.context = &context;
+	call.reply = command_reply;
+	call.owner = socket;
 	socket->running = kind;
 	socket->running_generation = hub_generation();
-	socket->request = request_start(input);
+	socket->request = request_start(&call);
 	if (socket->request != NULL)
 		return;
 	socket->running = COMMAND_NONE;

@@ -29,7 +29,7 @@ typedef enum SocketState
 	SOCKET_GREETING, /* before the answer to the first hello */
 	SOCKET_OPEN,
 	SOCKET_CLOSING, /* a close frame is on its way */
-	SOCKET_DEAD		/* freed at the end of the turn */
+	SOCKET_DEAD     /* freed at the end of the turn */
 } SocketState;
 
 typedef enum CommandKind
@@ -48,6 +48,8 @@ typedef struct Message
 	char text[];
 } Message;
 
+STAILQ_HEAD(MessageList, Message);
+
 typedef struct Socket
 {
 	Subscriber subscriber;
@@ -55,27 +57,27 @@ typedef struct Socket
 	TAILQ_ENTRY(Socket) rejoin_link;
 	SocketState state;
 	bool waits_to_rejoin;
-	bool was_heard; /* since the last ping */
-	int missed;		/* pings */
-	size_t lag_most; /* bytes that may wait to be sent */
-	struct bufferevent *bev; /* owns */
+	bool was_heard;                /* since the last ping */
+	int missed;                    /* pings */
+	size_t lag_most;               /* bytes that may wait to be sent */
+	struct bufferevent *bev;       /* owns */
 	wslay_event_context_ptr wslay; /* owns */
-	struct event *timer; /* owns; fires at the nearest of the next four */
+	struct event *timer;           /* owns; fires at the nearest of the next four */
 	int64_t hello_by_ms;
 	int64_t ping_at_ms;
 	int64_t ends_at_ms;
 	int64_t close_by_ms;
 	Address counted;
-	char *token;	  /* owns; of the last hello that worked */
+	char *token;      /* owns; of the last hello that worked */
 	char *next_token; /* owns; of the hello that runs */
 	bool next_is_of_url;
 	CommandKind running;
 	int running_generation; /* of the feed when it began */
 	int command_count;
-	Request *request; /* borrows until replied */
-	char *running_ref; /* owns; the sender's own mark, as JSON, or NULL */
+	Request *request;       /* borrows until replied */
+	char *running_ref;      /* owns; the sender's own mark, as JSON, or NULL */
 	char *running_incident; /* owns */
-	STAILQ_HEAD(, Message) waiting;
+	struct MessageList waiting;
 	int waiting_count;
 	RequestContext context;
 } Socket;

@@ -29,11 +29,13 @@ def test_preflight_of_another_origin_is_told_nothing():
     for origin in ("https://evil.example", "https://dispatch.example.evil.example", "https://dispatch.exampl", "null",
                    "https://dispatch.example, http://localhost:3000", "x" * 300):
         answer = preflight(origin)
-        assert answer.status == 204 and not [name for name in answer.headers if name.startswith("Access-Control")], answer.headers
+        told = [name for name in answer.headers if name.startswith("Access-Control")]
+        assert answer.status == 204 and not told, told
 
 
 def test_methods_are_those_of_the_path():
-    assert preflight(OURS[0], "/api/incidents/x").headers["Access-Control-Allow-Methods"] == "GET, HEAD, PATCH, DELETE, OPTIONS"
+    answer = preflight(OURS[0], "/api/incidents/x")
+    assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD, PATCH, DELETE, OPTIONS"
     assert preflight(OURS[0], "/api/nowhere").status == 404
 
 

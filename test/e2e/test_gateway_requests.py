@@ -48,7 +48,8 @@ def test_absent_parts_are_left_out():
 
 
 def test_path_segment_arrives_decoded():
-    for sent, got in (("abc", "abc"), ("a%2Fb", "a/b"), ("%22%5C%7B,%7D", "\"\\{,}"), ("%C3%A9%20x", "é x"), ("NULL", "NULL")):
+    for sent, got in (("abc", "abc"), ("a%2Fb", "a/b"), ("%22%5C%7B,%7D", "\"\\{,}"), ("%C3%A9%20x", "é x"),
+                      ("NULL", "NULL")):
         answer = api.get("/api/incidents/" + sent)
         assert answer.body == {"id": got}, (sent, answer)
 
@@ -112,7 +113,8 @@ def test_sqlstates_become_statuses():
 
 def test_only_our_own_class_speaks_and_detail_never_leaves():
     ours, theirs = act(state="KN512"), act(state="22P02")
-    assert ours.body["detail"] == "it went wrong" and ours.body["hint"] == "Do it right." and ours.body["pointer"] == "/field"
+    assert ours.body["detail"] == "it went wrong" and ours.body["hint"] == "Do it right."
+    assert ours.body["pointer"] == "/field"
     assert "detail" not in theirs.body and "hint" not in theirs.body and "pointer" not in theirs.body
     assert "secret" not in str(ours) + str(theirs)
     assert "secret" not in gateway.log() and "it went wrong" not in gateway.log()
@@ -126,7 +128,8 @@ def test_titles_follow_the_language():
 
 
 def test_every_answer_has_the_security_fields():
-    for answer in (api.get("/healthz"), act({}), act(state="KN512"), api.get("/nowhere"), api.get("/api/me", token="x")):
+    for answer in (api.get("/healthz"), act({}), act(state="KN512"), api.get("/nowhere"),
+                   api.get("/api/me", token="x")):
         assert answer.headers["Cache-Control"] == "no-store" and answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer" and answer.headers["X-Request-Id"]
         assert "Server" not in answer.headers and "Strict-Transport-Security" not in answer.headers
@@ -161,7 +164,8 @@ def test_token_is_asked_for_before_the_database():
 
 
 def test_body_that_is_no_json_never_reaches_a_door():
-    for body in (b"{", b"{\"a\":1}\0", b"nothing", b"\xff", b"{\"a\":\"\\u0000\"}", b"{\"a\":1,\"a\":2}", b"[" * 33 + b"]" * 33):
+    for body in (b"{", b"{\"a\":1}\0", b"nothing", b"\xff", b"{\"a\":\"\\u0000\"}", b"{\"a\":1,\"a\":2}",
+                 b"[" * 33 + b"]" * 33):
         answer = api.request("POST", "/api/auth/login", body=body)
         assert answer.status == 400 and answer.body["code"] == "GW410", (body, answer)
     assert api.request("POST", "/api/auth/login", body=b"[" * 32 + b"]" * 32).status != 400

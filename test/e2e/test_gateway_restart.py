@@ -65,6 +65,11 @@ def restart_under_load(mode):
     doors.psql("TRUNCATE kintaraa_api.note")
 
 
+def terminate_sleepers():
+    doors.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+               "WHERE wait_event = 'PgSleep' AND datname = 'doors'")
+
+
 def test_fast_restart_under_load_loses_nothing_acknowledged():
     restart_under_load("fast")
 
@@ -88,10 +93,11 @@ def test_sockets_outlive_a_restart_of_the_database():
 def test_read_is_sent_once_more_when_its_connection_breaks():
     before = metric(gateway, "database_retries_total")
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(gateway.api(token=token).get("/api/incidents?seconds=1&answer=1")))
+    thread = threading.Thread(target=lambda: answers.append(
+        gateway.api(token=token).get("/api/incidents?seconds=1&answer=1")))
     thread.start()
     wait_until(lambda: doors.is_waiting_for("incident_list"))
-    doors.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = 'doors'")
+    terminate_sleepers()
     thread.join()
     assert answers[0].status == 200, answers
     assert metric(gateway, "database_retries_total") == before + 1
@@ -103,9 +109,10 @@ def test_write_is_not_sent_again_and_says_that_nobody_knows():
         gateway.api(token=token).post("/api/incidents", {"mark": "unsure", "seconds": 1})))
     thread.start()
     wait_until(lambda: doors.is_waiting_for("incident_create"))
-    doors.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = 'doors'")
+    terminate_sleepers()
     thread.join()
-    assert answers[0].status == 503 and answers[0].body["code"] == "GW504" and "Retry-After" in answers[0].headers, answers
+    assert answers[0].status == 503 and answers[0].body["code"] == "GW504", answers
+    assert "Retry-After" in answers[0].headers
     assert doors.value("SELECT count(*) FROM kintaraa_api.note WHERE mark = 'unsure'") == 0
 
 
@@ -115,7 +122,8 @@ def test_door_is_prepared_again_when_its_shape_changed():
         assert api.get("/api/incidents/x").body == {"id": "x"}
     doors.psql("DROP FUNCTION kintaraa_api.incident_get(text, text[], jsonb, jsonb, jsonb)")
     doors.psql("""CREATE FUNCTION kintaraa_api.incident_get(text, text[], jsonb, jsonb, jsonb,
-                  OUT outcome varchar, OUT body jsonb) LANGUAGE sql AS $$ SELECT 'ok'::varchar, '{"new":true}'::jsonb $$""")
+                  OUT outcome varchar, OUT body jsonb) LANGUAGE sql
+                  AS $$ SELECT 'ok'::varchar, '{"new":true}'::jsonb $$""")
     for _ in range(20):
         answer = api.get("/api/incidents/x")
         assert answer.status == 200 and answer.body == {"new": True}, answer

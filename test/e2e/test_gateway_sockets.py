@@ -43,9 +43,14 @@ class Wire:
     def send(self, opcode, payload, first=0x80):
         mask = os.urandom(4)
         size = len(payload)
-        head = bytes([first | opcode]) + (bytes([0x80 | size]) if size < 126 else bytes([0xfe]) + struct.pack(">H", size)
-                                          if size < 65536 else bytes([0xff]) + struct.pack(">Q", size))
-        self.wire.sendall(head + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(payload)))
+        if size < 126:
+            length = bytes([0x80 | size])
+        elif size < 65536:
+            length = bytes([0xfe]) + struct.pack(">H", size)
+        else:
+            length = bytes([0xff]) + struct.pack(">Q", size)
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        self.wire.sendall(bytes([first | opcode]) + length + mask + masked)
 
     def say(self, message):
         self.send(1, json.dumps(message).encode())
@@ -162,8 +167,9 @@ def test_ended_session_closes_4401():
 
 
 def test_bad_first_frames_close_4401():
-    for first in ({"type": "hello"}, {"type": "hello", "token": doors.token()[:-8] + "AAAAAAAA"}, {"type": "hello", "token": doors.token(lasts=-5)},
-                  {"type": "ping"}, {"type": "hello", "token": doors.token("ghost")}, "no json", [1], {"type": 7}):
+    for first in ({"type": "hello"}, {"type": "hello", "token": doors.token()[:-8] + "AAAAAAAA"},
+                  {"type": "hello", "token": doors.token(lasts=-5)}, {"type": "ping"},
+                  {"type": "hello", "token": doors.token("ghost")}, "no json", [1], {"type": 7}):
         socket = Socket(gateway)
         socket.send(first if isinstance(first, str) else json.dumps(first))
         assert socket.wait_closed() == 4401, first
@@ -263,7 +269,8 @@ def test_too_many_waiting_messages_are_refused():
 def test_unknown_and_broken_messages_get_an_error_frame():
     socket, _ = opened()
     for message, code in (({"type": "message.send", "ref": 9}, "GW411"), ({"type": "x"}, "GW411"), ({}, "GW411"),
-                          ("{", "GW410"), ("[]", "GW410"), ("[" * 40 + "]" * 40, "GW410"), ({"type": "status.update"}, "GW411")):
+                          ("{", "GW410"), ("[]", "GW410"), ("[" * 40 + "]" * 40, "GW410"),
+                          ({"type": "status.update"}, "GW411")):
         socket.send(message if isinstance(message, str) else json.dumps(message))
         error = socket.expect("error")
         assert error["problem"]["code"] == code, (message, error)
@@ -326,7 +333,8 @@ def test_upgrade_is_checked():
     base = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
     answer = api.request("GET", "/ws", headers={**base, "Sec-WebSocket-Version": "12"})
     assert answer.status == 426 and answer.headers["Sec-WebSocket-Version"] == "13", answer
-    answer = api.request("GET", "/ws", headers={**base, "Sec-WebSocket-Version": "13", "Origin": "https://evil.example"})
+    answer = api.request("GET", "/ws", headers={**base, "Sec-WebSocket-Version": "13",
+                                                "Origin": "https://evil.example"})
     assert answer.status == 403 and answer.body["code"] == "GW403", answer
 
 
@@ -362,7 +370,8 @@ def test_slow_reader_is_let_go_and_others_are_not():
     fast, _ = opened("flood")
     with contextlib.closing(doors.connect()) as connection, connection.cursor() as cursor:
         for i in range(600):
-            cursor.execute("CALL kintaraa_api.tell('flood', %s)", [json.dumps({"type": "big", "n": i, "x": "y" * 14000})])
+            frame = json.dumps({"type": "big", "n": i, "x": "y" * 14000})
+            cursor.execute("CALL kintaraa_api.tell('flood', %s)", [frame])
             if i % 10 == 9:
                 fast.expect("big", where=lambda frame: frame["n"] == i)
     assert [f["n"] for f in fast.frames if f["type"] == "big"] == list(range(600))
@@ -386,8 +395,8 @@ def test_lost_listener_costs_no_news():
     doors.tell({"type": "n", "n": 0}, "crowd")
     for socket in crowd:
         socket.expect("n")
-    gone = doors.value("SELECT pid FROM pg_stat_activity WHERE application_name = 'kintaraa-listen' AND datname = 'doors'")
-    doors.psql("SELECT pg_terminate_backend(%s)", [gone])
+    doors.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+               "WHERE application_name = 'kintaraa-listen' AND datname = 'doors'")
     for i in range(1, 6):
         doors.tell({"type": "n", "n": i}, "crowd")
     for socket in crowd:

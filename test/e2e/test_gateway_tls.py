@@ -29,10 +29,11 @@ def certificate_make(name):
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.utcnow()
+    here = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     certificate = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
                    .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
                    .not_valid_after(now + datetime.timedelta(days=30))
-                   .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+                   .add_extension(x509.SubjectAlternativeName([here]), False)
                    .sign(key, hashes.SHA256()))
     for file, data in (("cert.pem", certificate.public_bytes(serialization.Encoding.PEM)),
                        ("key.pem", key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
@@ -87,7 +88,8 @@ def test_answers_come_over_tls_with_hsts():
 
 
 def test_versions_below_1_2_are_refused():
-    for version, works in ((ssl.TLSVersion.TLSv1_3, True), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_1, False)):
+    for version, works in ((ssl.TLSVersion.TLSv1_3, True), (ssl.TLSVersion.TLSv1_2, True),
+                           (ssl.TLSVersion.TLSv1_1, False)):
         context = client()
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
         context.minimum_version = context.maximum_version = version
@@ -176,8 +178,8 @@ folder = tempfile.mkdtemp()
 os.chmod(folder, 0o755)
 try:
     certificate_make("first")
-    with Cluster() as cluster, Doors(cluster) as doors, \
-            TlsGateway(doors, {"KINTARAA_TLS_CERT": folder + "/cert.pem", "KINTARAA_TLS_KEY": folder + "/key.pem"}) as gateway:
+    settings = {"KINTARAA_TLS_CERT": folder + "/cert.pem", "KINTARAA_TLS_KEY": folder + "/key.pem"}
+    with Cluster() as cluster, Doors(cluster) as doors, TlsGateway(doors, settings) as gateway:
         token = doors.token()
         wait_until(lambda: get("/.well-known/jwks.json")[0] == 200)
         status = run_tests(globals())

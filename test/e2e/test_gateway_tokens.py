@@ -34,7 +34,8 @@ def test_good_token_is_verified_once_and_then_known():
 
 
 def test_token_of_another_library_is_good():
-    claims = {"iss": "kintaraa", "aud": "kintaraa", "sub": "s", "sid": "i", "role": "survivor", "iat": 1, "exp": 4102444800}
+    claims = {"iss": "kintaraa", "aud": "kintaraa", "sub": "s", "sid": "i", "role": "survivor", "iat": 1,
+              "exp": 4102444800}
     token = jwt.encode(claims, doors.signer.key, algorithm="ES256", headers={"kid": doors.signer.kid})
     verified = metric(gateway, "tokens_verified_total")
     assert status(token) == 200 and metric(gateway, "tokens_verified_total") == verified + 1
@@ -51,8 +52,9 @@ def test_token_expires_in_the_cache_too():
 
 
 def test_wrong_claims_are_refused():
-    for claims in ({"iss": "other"}, {"aud": "other"}, {"aud": ["kintaraa"]}, {"iss": None}, {"aud": None}, {"exp": None},
-                   {"exp": "4102444800"}, {"exp": 4102444800.5}, {"exp": True}, {"nbf": 4102444800}, {"nbf": "0"}):
+    for claims in ({"iss": "other"}, {"aud": "other"}, {"aud": ["kintaraa"]}, {"iss": None}, {"aud": None},
+                   {"exp": None}, {"exp": "4102444800"}, {"exp": 4102444800.5}, {"exp": True},
+                   {"nbf": 4102444800}, {"nbf": "0"}):
         assert is_refused(doors.token(**claims)), claims
 
 

@@ -263,7 +263,7 @@ choose_need(const pg_uuid_t *incident, const char *service, const pg_uuid_t *pro
 		bool waits = strcmp(need->state, "engaged") != 0;
 
 		if (!kn_need_is_open(need) || (service && strcmp(need->service, service) != 0) ||
-			(!waits && !take_back && !service))
+			(!waits && !take_back))
 			continue;
 		kn_provider_eligible(provider, need, &eligible);
 		if (!eligible.serves && !service)

@@ -26,6 +26,7 @@ static bool read_value(const KnField *field, const char *pointer, JsonbValue *va
 					   KnLeftovers *left);
 static bool read_text(const KnField *field, JsonbValue *value, KnValue *out);
 static bool read_point(JsonbValue *value, KnValue *out);
+static bool read_json(const KnField *field, JsonbValue *value, KnValue *out);
 static bool read_services(const char *pointer, JsonbValue *value, KnValue *out, KnLeftovers *left);
 static bool has_form(const char *text, const char *form);
 static bool is_date(const char *text);
@@ -127,6 +128,8 @@ read_value(const KnField *field, const char *pointer, JsonbValue *value, KnValue
 			return read_point(value, out);
 		case KN_FIELD_SERVICES:
 			return read_services(pointer, value, out, left);
+		case KN_FIELD_JSON:
+			return read_json(field, value, out);
 		default:
 			return read_text(field, value, out);
 	}
@@ -168,6 +171,17 @@ read_point(JsonbValue *value, KnValue *out)
 	return latitude && longitude && latitude->type == jbvNumeric && longitude->type == jbvNumeric &&
 		   kn_number(latitude, &out->number) && kn_number(longitude, &out->second) &&
 		   out->number >= -90 && out->number <= 90 && out->second >= -180 && out->second <= 180;
+}
+
+static bool
+read_json(const KnField *field, JsonbValue *value, KnValue *out)
+{
+	KnJson json;
+
+	kn_json_init(&json);
+	kn_json_client(&json, value);
+	out->text = json.text.data;
+	return kn_chars(out->text) <= field->max;
 }
 
 /* Known services once each, in the order given; the others are ignored one by one. */
@@ -281,6 +295,9 @@ kn_field_write(KnJson *json, const KnField *field, const KnValue *value)
 			break;
 		case KN_FIELD_NUMBER:
 			kn_json_float(json, value->number, 1);
+			break;
+		case KN_FIELD_JSON:
+			kn_json_raw(json, value->text, strlen(value->text));
 			break;
 		case KN_FIELD_POINT:
 			kn_json_open(json, '{');

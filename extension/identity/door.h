@@ -25,7 +25,10 @@ typedef enum KnOutcome
 	KN_OK,
 	KN_CREATED,
 	KN_ACCEPTED,
-	KN_NONE
+	KN_NONE,
+	/* refusals whose writes stay, such as the archived version of a conflict */
+	KN_CONFLICT,
+	KN_GONE
 } KnOutcome;
 
 typedef struct KnCall

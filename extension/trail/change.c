@@ -84,6 +84,12 @@ static KnStatement stamp_all = KN_WRITE(
 	"RETURNING bucket, noun, id, version, updated_at",
 	UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, BOOLARRAYOID, UUIDOID);
 
+static KnStatement touch_one = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.change SET x = pg_catalog.pg_current_xact_id() "
+	" WHERE bucket = $1 AND noun = $2 AND id = $3",
+	UUIDOID, TEXTOID, UUIDOID);
+
 void
 kn_change_init(void)
 {
@@ -114,6 +120,18 @@ kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *i
 	change->deleted = deleted;
 	change->level = GetCurrentTransactionNestLevel();
 	change->sequence = n_pending;
+}
+
+void
+kn_change_touch(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, bucket);
+	kn_arg_text(&args, noun);
+	kn_arg_uuid(&args, id);
+	kn_run(&touch_one, &args);
+	wrote_stamps = true;
 }
 
 int
@@ -286,7 +304,9 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 }
 
 /*
- * kintaraa.change_remember(noun, bucket column, id column): AFTER ROW trigger.
+ * kintaraa.change_remember(noun, bucket column, id column [, deleted column]):
+ *	  AFTER ROW trigger.  A noun that begins with @ names the column that holds
+ *	  it; a row whose deleted column is not null counts as deleted.
  */
 PGDLLEXPORT Datum
 kn_change_remember_trigger(PG_FUNCTION_ARGS)
@@ -297,12 +317,14 @@ kn_change_remember_trigger(PG_FUNCTION_ARGS)
 	char **args;
 	bool null_bucket;
 	bool null_id;
+	bool is_there = true; /* the deleted column is null */
+	char *noun;
 	Datum bucket;
 	Datum id;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(data->tg_event) || data->tg_trigger->tgnargs != 3)
-		elog(ERROR, "change_remember is an AFTER ROW trigger with three arguments");
+		!TRIGGER_FIRED_FOR_ROW(data->tg_event) || data->tg_trigger->tgnargs < 3)
+		elog(ERROR, "change_remember is an AFTER ROW trigger with three or four arguments");
 	desc = RelationGetDescr(data->tg_relation);
 	args = data->tg_trigger->tgargs;
 	row = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
@@ -310,8 +332,11 @@ kn_change_remember_trigger(PG_FUNCTION_ARGS)
 	id = SPI_getbinval(row, desc, SPI_fnumber(desc, args[2]), &null_id);
 	if (null_bucket || null_id)
 		elog(ERROR, "a synced row has no bucket or no id");
-	kn_change_remember(DatumGetUUIDP(bucket), args[0], DatumGetUUIDP(id),
-					   TRIGGER_FIRED_BY_DELETE(data->tg_event));
+	if (data->tg_trigger->tgnargs > 3)
+		(void) SPI_getbinval(row, desc, SPI_fnumber(desc, args[3]), &is_there);
+	noun = args[0][0] == '@' ? SPI_getvalue(row, desc, SPI_fnumber(desc, args[0] + 1)) : args[0];
+	kn_change_remember(DatumGetUUIDP(bucket), noun, DatumGetUUIDP(id),
+					   TRIGGER_FIRED_BY_DELETE(data->tg_event) || !is_there);
 	PG_RETURN_POINTER(NULL);
 }
 

@@ -25,6 +25,8 @@ extern void kn_change_init(void);
 /* Also for changes that no trigger sees, such as a touch of an unchanged record. */
 extern void kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id,
 							   bool deleted);
+/* Sends a record again without a new version: its present state has to reach whoever passed it. */
+extern void kn_change_touch(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id);
 /* Stamps all that is remembered, as written by writer (may be NULL). */
 extern void kn_change_flush(const pg_uuid_t *writer);
 /* Forgets all; for a rolled-back door body. */

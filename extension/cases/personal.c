@@ -1,0 +1,205 @@
+/*-------------------------------------------------------------------------
+ *
+ * personal.c
+ *	  What is hers alone: plan, contacts, preferences, moods, journal.
+ *
+ * Called from SQL (doors personal_*) and by record.c.  The path names the noun
+ * as it stands in a URL; a noun of which there is one per account has its own
+ * name as client id.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/errcodes.h"
+#include "cases/page.h"
+#include "cases/personal.h"
+#include "cases/record.h"
+#include "identity/door.h"
+
+static const KnPersonalNoun *noun_of(KnCall *call);
+static char *client_id_of(KnCall *call, const KnPersonalNoun *noun);
+static void answer(KnCall *call, const KnRecordResult *result);
+
+static const char *const moods[] = {"very_sad", "sad", "neutral", "happy", "very_happy", NULL};
+
+#define TEXT_MAX 20000
+#define LIST_MAX 20000
+
+/* clang-format off */
+static const KnField safety_plan[] = {
+	{NULL, "emergencyContacts", KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
+	{NULL, "safeLocations",     KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
+	{NULL, "warningSigns",      KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
+	{NULL, "copingStrategies",  KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
+	{NULL, "documents",         KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
+	{NULL, "bagItems",          KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
+	{NULL, "codeWords",         KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
+	{NULL, "digitalSafety",     KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
+	{NULL, "notes",             KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, TEXT_MAX},
+	{NULL, "reviewDate",        KN_FIELD_DATE, KN_CLASS_IDENTITY, NULL, 0},
+};
+static const KnField emergency_contact[] = {
+	{NULL, "name",         KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 200},
+	{NULL, "phone",        KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 64},
+	{NULL, "relationship", KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 200},
+	{NULL, "isPrimary",    KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0},
+};
+static const KnField preference[] = {
+	{NULL, "shareLocation",  KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0},
+	{NULL, "allowMessages",  KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0},
+	{NULL, "quietHours",     KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, 1000},
+	{NULL, "safeContact",    KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, 4000},
+	{NULL, "settings",       KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
+};
+static const KnField mood_entry[] = {
+	{NULL, "date",        KN_FIELD_DATE,   KN_CLASS_IDENTITY, NULL,  0},
+	{NULL, "mood",        KN_FIELD_CHOICE, KN_CLASS_IDENTITY, moods, 0},
+	{NULL, "intensity",   KN_FIELD_NUMBER, KN_CLASS_IDENTITY, NULL,  10},
+	{NULL, "triggers",    KN_FIELD_JSON,   KN_CLASS_IDENTITY, NULL,  4000},
+	{NULL, "activities",  KN_FIELD_JSON,   KN_CLASS_IDENTITY, NULL,  4000},
+	{NULL, "notes",       KN_FIELD_TEXT,   KN_CLASS_IDENTITY, NULL,  TEXT_MAX},
+	{NULL, "sleepHours",  KN_FIELD_NUMBER, KN_CLASS_IDENTITY, NULL,  24},
+	{NULL, "stressLevel", KN_FIELD_NUMBER, KN_CLASS_IDENTITY, NULL,  10},
+};
+static const KnField journal_entry[] = {
+	{NULL, "title",     KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 500},
+	{NULL, "content",   KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, KN_DESCRIPTION_MAX},
+	{NULL, "mood",      KN_FIELD_CHOICE, KN_CLASS_IDENTITY, moods, 0},
+	{NULL, "tags",      KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, 4000},
+	{NULL, "isPrivate", KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0},
+};
+
+static const KnPersonalNoun nouns[] = {
+	{"safety_plan",       safety_plan,       lengthof(safety_plan),       true},
+	{"emergency_contact", emergency_contact, lengthof(emergency_contact), false},
+	{"preference",        preference,        lengthof(preference),        true},
+	{"mood_entry",        mood_entry,        lengthof(mood_entry),        false},
+	{"journal_entry",     journal_entry,     lengthof(journal_entry),     false},
+};
+/* clang-format on */
+
+const KnPersonalNoun *
+kn_personal_noun(const char *name)
+{
+	for (int i = 0; i < lengthof(nouns); i++)
+		if (strcmp(nouns[i].name, name) == 0)
+			return &nouns[i];
+	return NULL;
+}
+
+void
+kn_personal_render(KnJson *json, const KnPersonal *record)
+{
+	kn_json_open(json, '{');
+	kn_json_pair_text(json, "id", record->client_id);
+	for (int i = 0; i < record->noun->n_fields; i++)
+	{
+		kn_json_key(json, record->noun->fields[i].key);
+		kn_field_write(json, &record->noun->fields[i], &record->values[i]);
+	}
+	kn_json_pair_time(json, "createdAt", record->created_at);
+	kn_json_pair_time(json, "updatedAt", record->stamp.updated_at);
+	kn_json_pair_int(json, "serverVersion", record->stamp.version);
+	kn_json_close(json, '}');
+}
+
+static const KnPersonalNoun *
+noun_of(KnCall *call)
+{
+	const KnPersonalNoun *noun = call->n_path > 0 ? kn_personal_noun(call->path[0]) : NULL;
+
+	if (noun == NULL)
+		kn_refuse_absent();
+	call->noun = noun->name;
+	return noun;
+}
+
+static char *
+client_id_of(KnCall *call, const KnPersonalNoun *noun)
+{
+	if (call->n_path > 1 && kn_client_id_valid(call->path[1]))
+		return call->path[1];
+	if (call->n_path < 2 && noun->single)
+		return pstrdup(noun->name);
+	kn_input_error(ERRCODE_KN_ID_FORM, "id", "the id has the wrong form",
+				   "Send 1 to 64 characters of A-Z a-z 0-9 _ . -.");
+}
+
+/* GET /me/records/{noun} ?limit &after -> {"items","next"} */
+static void
+personal_list(KnCall *call)
+{
+	const KnPersonalNoun *noun = noun_of(call);
+	int limit = kn_page_limit(call);
+	KnPage page = kn_page_after(call);
+	KnPersonal *items;
+	int n = kn_personal_page(noun, &call->caller->account, page.at, &page.id, limit + 1, &items);
+
+	kn_json_open(&call->json, '{');
+	kn_json_key(&call->json, "items");
+	kn_json_open(&call->json, '[');
+	for (int i = 0; i < Min(n, limit); i++)
+		kn_personal_render(&call->json, &items[i]);
+	kn_json_close(&call->json, ']');
+	kn_page_next(call, n > limit, n > limit ? items[limit - 1].created_at : 0,
+				 n > limit ? &items[limit - 1].id : NULL);
+	kn_json_close(&call->json, '}');
+}
+KN_DOOR(personal_list, personal_list, KN_ROLE_ANY, KN_DOOR_READS);
+
+/* GET /me/records/{noun}/{id} -> the record. */
+static void
+personal_get(KnCall *call)
+{
+	const KnPersonalNoun *noun = noun_of(call);
+	KnPersonal record;
+
+	if (!kn_personal_find(noun, &call->caller->account, client_id_of(call, noun), false, &record) ||
+		record.deleted)
+		kn_refuse_absent();
+	kn_personal_render(&call->json, &record);
+}
+KN_DOOR(personal_get, personal_get, KN_ROLE_ANY, KN_DOOR_READS);
+
+/* PUT /me/records/{noun}/{id} -> the record; serverVersion in the body is the version she changed. */
+static void
+personal_put(KnCall *call)
+{
+	const KnPersonalNoun *noun = noun_of(call);
+	KnWrite write = {.noun = noun->name,
+					 .client_id = client_id_of(call, noun),
+					 .data = kn_in_object(call->body)};
+	KnRecordResult result;
+
+	write.has_base = kn_in_int(write.data, "serverVersion", 0, PG_INT32_MAX, false, &write.base);
+	kn_record_apply(call, &write, &result);
+	answer(call, &result);
+}
+KN_DOOR(personal_put, personal_put, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+
+/* DELETE /me/records/{noun}/{id} -> none; of what is not there too. */
+static void
+personal_delete(KnCall *call)
+{
+	const KnPersonalNoun *noun = noun_of(call);
+	KnWrite write = {.noun = noun->name, .client_id = client_id_of(call, noun), .is_delete = true};
+	KnRecordResult result;
+
+	kn_record_apply(call, &write, &result);
+	call->outcome = KN_NONE;
+}
+KN_DOOR(personal_delete, personal_delete, KN_ROLE_ANY, KN_DOOR_AUDITED);
+
+static void
+answer(KnCall *call, const KnRecordResult *result)
+{
+	if (result->status == KN_RECORD_CONFLICT)
+	{
+		kn_record_answer_conflict(call, result);
+		return;
+	}
+	if (result->created)
+		call->outcome = KN_CREATED;
+	kn_json_raw(&call->json, result->current, strlen(result->current));
+}

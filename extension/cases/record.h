@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.h
+ *	  The one writer of records that clients make.
+ *
+ * POST, PUT, PATCH, the batch and the push of a phone's database all write
+ * through kn_record_apply(), so that one rule decides about replays, versions,
+ * conflicts and lost scope.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_RECORD_H
+#define KN_CASES_RECORD_H
+
+#include "identity/door.h"
+#include "trail/change.h"
+
+typedef enum KnRecordStatus
+{
+	KN_RECORD_APPLIED,
+	KN_RECORD_UNCHANGED, /* what is stored is what was sent */
+	KN_RECORD_MERGED,    /* some of it was kept, the rest archived */
+	KN_RECORD_CONFLICT,  /* the server's version stays, the one sent is archived */
+	KN_RECORD_PARKED,    /* the author lost the scope; kept for her and a supervisor */
+	KN_RECORD_RETRY,     /* not now: what it depends on failed */
+	KN_RECORD_INVALID    /* never */
+} KnRecordStatus;
+
+extern const char *const kn_record_status_names[];
+
+typedef struct KnWrite
+{
+	const char *noun;
+	const char *client_id;
+	bool is_delete;
+	bool has_base;
+	int64 base; /* serverVersion that the author had before her */
+	JsonbContainer *data;
+} KnWrite;
+
+typedef struct KnRecordResult
+{
+	KnRecordStatus status;
+	bool replayed;
+	bool created;
+	bool drop; /* the client may forget the record */
+	KnStamp stamp;
+	const char *code; /* of a refusal, NULL when none */
+	char *current;    /* the record as the caller may see it now, JSON text; NULL when gone */
+	bool has_archive;
+	pg_uuid_t archive;
+} KnRecordResult;
+
+/* Writes nothing twice and loses nothing; never raises for what a phone cannot mend. */
+extern void kn_record_apply(KnCall *call, const KnWrite *write, KnRecordResult *out);
+/* Answers a conflict of a single write, with current and archiveId; what it wrote stays. */
+extern void kn_record_answer_conflict(KnCall *call, const KnRecordResult *result);
+
+extern bool kn_client_id_valid(const char *text);
+/* A version is stale for a writer when somebody else wrote after its base. */
+extern bool kn_version_conflicts(int64 base, int64 version, int64 foreign_version,
+								 bool has_writer, const pg_uuid_t *row_writer,
+								 const pg_uuid_t *writer);
+/* Keeps a version that did not win, sealed under its author's key; returns its id. */
+extern void kn_archive_keep(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket,
+							const char *reason, pg_uuid_t *id);
+
+#endif

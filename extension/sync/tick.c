@@ -15,10 +15,14 @@
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "fmgr.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
 
 #include "base/errcodes.h"
 #include "sync/tick.h"
+
+#define LOCK_CLASS 7521
+#define LOCK_TICK 4
 
 static bool is_due(int *covered);
 
@@ -64,6 +68,9 @@ kn_tick_write(bool force, int *covered)
 	KnRows rows;
 
 	*covered = 0;
+	/* Two at once could give the older snapshot the higher number. */
+	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(LOCK_CLASS),
+						Int32GetDatum(LOCK_TICK));
 	if (!is_due(covered) && !force)
 		return 0;
 	if (kn_run0(&insert_tick) != 1)

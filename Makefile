@@ -34,7 +34,7 @@ check: packages
 	@test/run checks
 
 bench: build
-	@$(PYTHON) test/bench/bench.py
+	@test/bench/run
 
 # SECONDS is the time each fuzz target gets.
 fuzz: build

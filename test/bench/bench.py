@@ -1,0 +1,85 @@
+"""Measures the built program against its targets; see docs/performance.md.
+
+    test/bench/run [row…]     make bench ROWS=create,get
+
+Rows: create get list assignments latency writers broadcast sockets routing; all of them without an argument.
+Starts a cluster and a gateway of its own.  Exit status 1 when a row misses its target or does not run.
+"""
+import datetime
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import measure  # noqa: E402
+import rows_http  # noqa: E402
+import rows_news  # noqa: E402
+from stage import Stage  # noqa: E402
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+BUDGET = 12 * 60
+NEWS = {"latency": rows_news.latency, "writers": rows_news.writers, "broadcast": rows_news.broadcast,
+        "sockets": rows_news.sockets}
+ROWS = [*rows_http.TARGETS, *NEWS, "routing"]
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def print_conditions(stage):
+    say("conditions: %s; %d processors (%s), load %.1f before; fdatasync %.0f/s; PostgreSQL %s; %s facilities"
+        % (datetime.date.today(), os.cpu_count(), measure.processor(), measure.load_average(),
+           measure.fsync_rate(os.path.join(stage.cluster.folder, "data"), "postgres"),
+           stage.cluster.value("SHOW server_version").split()[0],
+           stage.cluster.value("SELECT count(*) FROM kintaraa.provider_dispatch WHERE dispatchable")))
+
+
+def run_routing():
+    for name in ("routing.py", "routing", "routing.sh"):
+        path = os.path.join(FOLDER, name)
+        if os.path.exists(path):
+            command = ["/usr/bin/python3", path] if name.endswith(".py") else [path]
+            return subprocess.run(command, check=False).returncode == 0
+    raise measure.BenchFailed("there is no program for routing")
+
+
+def run_row(stage, row):
+    say("%s (load %.1f)" % (row, measure.load_average()))
+    try:
+        if row == "routing":
+            return run_routing()
+        stage.sign_in()
+        return NEWS[row](stage, say) if row in NEWS else rows_http.run(stage, row, say)
+    except measure.BenchFailed as failure:
+        say("%s: did not run: %s" % (row, failure))
+        return False
+
+
+def main():
+    rows = [row for argument in sys.argv[1:] for row in argument.replace(",", " ").split()] or ROWS
+    unknown = [row for row in rows if row not in ROWS]
+    if unknown:
+        raise SystemExit("no row %s; there are: %s" % (", ".join(unknown), " ".join(ROWS)))
+    start = time.monotonic()
+    good = True
+    stage = None if rows == ["routing"] else Stage()
+    try:
+        if stage:
+            print_conditions(stage)
+        for row in rows:
+            if time.monotonic() - start > BUDGET:
+                say("%s: left out, the time is up" % row)
+                good = False
+                continue
+            good = run_row(stage, row) and good
+    finally:
+        if stage:
+            stage.close()
+    say("done in %.0f s" % (time.monotonic() - start))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -148,6 +148,25 @@ def test_accounts_and_sessions_answer_as_described():
     on.call("get", "/api/me", token=token, expect=(401,))
 
 
+def test_her_own_records_answer_as_described():
+    records = {"safety_plan": {"codeWords": ["umbrella"], "reviewDate": "2027-01-01"},
+               "emergency_contact": {"name": "Otieno", "isPrimary": True}, "preference": {"shareLocation": False},
+               "mood_entry": {"mood": "sad", "intensity": 4}, "journal_entry": {"content": "words", "tags": ["a"]}}
+    for noun, body in records.items():
+        path = "/api/me/records/%s/mine" % noun
+        made = on.call("put", path, body, cast.survivor, (201,))
+        on.call("put", path, body, cast.survivor, (200,))
+        on.call("get", path, token=cast.survivor)
+        on.call("get", "/api/me/records/%s" % noun, token=cast.survivor)
+        for name, value in body.items():
+            assert made[name] == value, made
+    on.call("put", "/api/me/records/journal_entry/mine", {"content": "others"}, cast.survivor, (409,))
+    on.call("get", "/api/me/records/journal_entry/mine", token=cast.helper, expect=(404,))
+    on.call("delete", path, token=cast.survivor, expect=(204,))
+    on.call("put", path, {"content": "late"}, cast.survivor, (410,))
+    on.call("get", "/api/me/records/secrets", token=cast.survivor, expect=(404,))
+
+
 def test_reports_answer_as_described_to_each_reader():
     made, body = report(cast, surprise=1, description="words")
     assert made["ignored"] == [{"pointer": "/surprise", "code": "unknown_field"}], made["ignored"]

@@ -75,6 +75,7 @@ COMMENT ON COLUMN kintaraa.account.email_index IS
 CREATE INDEX account_email_idx ON kintaraa.account (email_index);
 CREATE INDEX account_phone_idx ON kintaraa.account (phone_index);
 CREATE INDEX account_provider_idx ON kintaraa.account (provider_id) WHERE provider_id IS NOT NULL;
+CREATE INDEX account_centre_idx ON kintaraa.account (centre_id) WHERE centre_id IS NOT NULL;
 CREATE INDEX account_created_at_idx ON kintaraa.account (created_at, id);
 
 CREATE TABLE kintaraa.session (

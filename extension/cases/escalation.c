@@ -61,19 +61,19 @@ static KnStatement select_place = KN_READ(
 	"  FROM kintaraa.incident i JOIN kintaraa.account a ON a.id = i.owner_id WHERE i.id = $1",
 	UUIDOID);
 
-/* Whoever is on duty; nobody on duty is the whole centre. */
+/* Whoever is on duty and may know of it; when that is nobody, the whole centre. */
 static KnStatement notify_people = KN_WRITE(
 	KN_AS_SYSTEM,
-	"WITH called AS (SELECT d.account_id FROM kintaraa.duty d "
-	"                 WHERE d.kind = $2 AND pg_catalog.now() BETWEEN d.from_at AND d.to_at), "
+	"WITH able AS MATERIALIZED (SELECT a.id, a.role FROM kintaraa.account a "
+	"  WHERE a.centre_id IS NOT NULL AND a.is_active AND NOT EXISTS ("
+	"        SELECT FROM kintaraa.barred b WHERE b.bucket = $1 AND b.principal IN (a.id, a.centre_id))), "
+	"called AS (SELECT d.account_id FROM kintaraa.duty d JOIN able ON able.id = d.account_id "
+	"            WHERE d.kind = $2 AND pg_catalog.now() BETWEEN d.from_at AND d.to_at), "
 	"people AS (SELECT account_id FROM called UNION "
-	"           SELECT a.id FROM kintaraa.account a "
-	"            WHERE a.role = 'dispatcher' AND a.is_active AND NOT EXISTS (SELECT FROM called) "
-	"            LIMIT 100) "
+	"           (SELECT id FROM able WHERE role = 'dispatcher' AND NOT EXISTS (SELECT FROM called) "
+	"             LIMIT 100)) "
 	"INSERT INTO kintaraa.notification (id, account_id, class, bucket) "
-	"SELECT pg_catalog.gen_random_uuid(), p.account_id, 'duty_call', $1 FROM people p "
-	" WHERE NOT EXISTS (SELECT FROM kintaraa.barred b "
-	"                    WHERE b.bucket = $1 AND b.principal = p.account_id)",
+	"SELECT pg_catalog.gen_random_uuid(), p.account_id, 'duty_call', $1 FROM people p",
 	UUIDOID, TEXTOID);
 
 static KnStatement expire_pending = KN_WRITE(

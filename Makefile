@@ -34,7 +34,7 @@ check: packages
 	@test/run checks
 
 bench: build
-	@test/bench/run
+	@test/bench/run $(ROWS)
 
 # SECONDS is the time each fuzz target gets.
 fuzz: build

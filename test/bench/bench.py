@@ -2,7 +2,7 @@
 
     test/bench/run [row…]     make bench ROWS=create,get
 
-Rows: create get list assignments latency writers broadcast sockets routing; all of them without an argument.
+Rows: create get list assignments latency writers sockets routing; all of them without an argument.
 Starts a cluster and a gateway of its own.  Exit status 1 when a row misses its target or does not run.
 """
 import datetime
@@ -19,8 +19,7 @@ from stage import Stage  # noqa: E402
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 BUDGET = 12 * 60
-NEWS = {"latency": rows_news.latency, "writers": rows_news.writers, "broadcast": rows_news.broadcast,
-        "sockets": rows_news.sockets}
+NEWS = {"latency": rows_news.latency, "writers": rows_news.writers, "sockets": rows_news.sockets}
 ROWS = [*rows_http.TARGETS, *NEWS, "routing"]
 
 

@@ -149,14 +149,3 @@ def sockets(stage, say):
         % (busy[3], count, quiet[3], busy[1], quiet[1],
            "meets its target" if good else "target: none missing, p99 < 20"))
     return good and each < 16
-
-
-def broadcast(stage, say):
-    """Messages to 1,000 sockets, as fast as they are made one after another."""
-    with Sockets(stage, [(1000, stage.survivors[0])]) as crowd:
-        crowd.events(10, 1, 1000)
-        runs = [crowd.events(5000, 3, 1000) for _ in range(3)]
-    rates = [(one["events"] - one["missing"] / 1000) / one["seconds"] for one in runs]
-    say("broadcast: %.0f messages/s to 1,000 sockets (%.0f frames/s), %d frames missing"
-        % (median(rates), median(rates) * 1000, sum(one["missing"] for one in runs)))
-    return not any(one["missing"] for one in runs)

@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include <openssl/crypto.h>
-
 #include "base/errcodes.h"
 #include "identity/account_store.h"
 #include "identity/invitation.h"

@@ -100,6 +100,15 @@ def test_six_equal_registrations_at_once_make_one_account():
     assert len({answer["user"]["id"] for _, answer in answers}) == 1
 
 
+def test_a_registration_waits_for_an_equal_one_and_is_its_replay():
+    wanted = person()
+    with Line(autocommit=False) as first:
+        outcome, made = first.call("auth_register", wanted)
+        assert outcome == "created"
+        outcome, answer = blocked_until(first.connection.commit, lambda: call("auth_register", wanted))
+    assert (outcome, answer["user"]["id"]) == ("ok", made["user"]["id"]), answer
+
+
 def test_four_refreshes_at_once_get_the_same_next_token():
     first = call("auth_register", person())[1]["tokens"]
     answers = at_once(4, lambda i: call("auth_refresh", {"refresh": first["refresh"]}))

@@ -64,6 +64,11 @@ static KnStatement select_accepted = KN_READ(
 	" WHERE a.incident_bucket = $1 AND a.need_id = $2 AND a.status = 'accepted'",
 	UUIDOID, UUIDOID);
 
+static KnStatement select_many = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT " ASSIGNMENT_COLUMNS CARD_FROM " WHERE a.provider_id = $1 AND a.id = ANY ($2)",
+	UUIDOID, UUIDARRAYOID);
+
 static KnStatement select_list = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT " ASSIGNMENT_COLUMNS CARD_FROM
@@ -262,6 +267,22 @@ kn_assignment_find(const pg_uuid_t *bucket, const pg_uuid_t *need, const pg_uuid
 		return false;
 	rows = kn_rows();
 	return kn_col_uuid(&rows, 0, 1, id);
+}
+
+int
+kn_assignment_load_many(const pg_uuid_t *provider, const pg_uuid_t *ids, int n, KnAssignment **out)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, provider);
+	kn_arg_uuid_array(&args, ids, n);
+	kn_run(&select_many, &args);
+	rows = kn_rows();
+	*out = palloc0(sizeof(KnAssignment) * Max(rows.n, 1));
+	for (uint64 i = 0; i < rows.n; i++)
+		read_assignment(&rows, i, &(*out)[i]);
+	return rows.n;
 }
 
 int

@@ -16,6 +16,9 @@ extern bool kn_assignment_load(const KnCaller *caller, const pg_uuid_t *id, KnAs
 /* Of a team's own; rows after (before_at, before_id) in falling order. */
 extern int kn_assignment_list(const pg_uuid_t *provider, const char *status, TimestampTz before_at,
 							  const pg_uuid_t *before_id, int limit, KnAssignment **out);
+/* Those of ids that are a team's own. */
+extern int kn_assignment_load_many(const pg_uuid_t *provider, const pg_uuid_t *ids, int n,
+								   KnAssignment **out);
 /* As the system, whatever its state; false when there is none. */
 extern bool kn_assignment_read(const pg_uuid_t *id, KnAssignment *out);
 /* The one accepted for a need; false when there is none. */

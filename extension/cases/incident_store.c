@@ -102,6 +102,22 @@ static KnStatement select_dispatch = KN_READ(
 	" WHERE i.id = $2 AND i.deleted_at IS NULL AND " NOT_BARRED,
 	UUIDARRAYOID, UUIDOID);
 
+static KnStatement select_many = KN_READ(
+	KN_AS_DOOR,
+	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM " WHERE i.id = ANY ($1) AND i.deleted_at IS NULL",
+	UUIDARRAYOID);
+
+static KnStatement select_many_dispatch = KN_READ(
+	KN_AS_DISPATCH,
+	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	" WHERE i.id = ANY ($2) AND i.deleted_at IS NULL AND " NOT_BARRED,
+	UUIDARRAYOID, UUIDARRAYOID);
+
+static KnStatement select_client_ids = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT id, client_id FROM kintaraa.incident WHERE owner_id = $1 AND id = ANY ($2)",
+	UUIDOID, UUIDARRAYOID);
+
 static KnStatement list_own = KN_READ(
 	KN_AS_DOOR,
 	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
@@ -323,6 +339,42 @@ kn_incident_load(const KnCaller *caller, const char *text, KnIncident *out, KnRe
 	rows = kn_rows();
 	read_incident(&rows, 0, out);
 	return true;
+}
+
+int
+kn_incident_load_many(const KnCaller *caller, const pg_uuid_t *ids, int n, KnIncident **out,
+					  KnRelation **relations)
+{
+	bool dispatches = (caller->role & (KN_ROLE_DISPATCHER | KN_ROLE_ADMIN)) != 0;
+	KnArgs args = {0};
+	KnRows rows;
+
+	if (dispatches)
+		kn_arg_uuid_array(&args, caller->principals, caller->n_principals);
+	kn_arg_uuid_array(&args, ids, n);
+	kn_run(dispatches ? &select_many_dispatch : &select_many, &args);
+	rows = kn_rows();
+	*out = palloc(sizeof(KnIncident) * Max(rows.n, 1));
+	*relations = palloc(sizeof(KnRelation) * Max(rows.n, 1));
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		read_incident(&rows, i, &(*out)[i]);
+		(*relations)[i] = kn_uuid_equal(&(*out)[i].owner, &caller->account) ? KN_OWNER
+						  : dispatches										? KN_DISPATCHER
+																			: KN_HELPER;
+	}
+	return rows.n;
+}
+
+KnRows
+kn_incident_client_ids(const pg_uuid_t *owner, const pg_uuid_t *ids, int n)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, owner);
+	kn_arg_uuid_array(&args, ids, n);
+	kn_run(&select_client_ids, &args);
+	return kn_rows();
 }
 
 int

@@ -33,6 +33,11 @@ extern bool kn_incident_insert(const KnIncident *incident, const KnSubject *subj
  */
 extern bool kn_incident_load(const KnCaller *caller, const char *text, KnIncident *out,
 							 KnRelation *relation);
+/* Those of ids that the caller may see, with what the caller is to each. */
+extern int kn_incident_load_many(const KnCaller *caller, const pg_uuid_t *ids, int n,
+								 KnIncident **out, KnRelation **relations);
+/* The ids her phone knows incidents of this owner by: rows (id, client_id). */
+extern KnRows kn_incident_client_ids(const pg_uuid_t *owner, const pg_uuid_t *ids, int n);
 /* One page of a list; rows after (before_at, before_id) in falling order. */
 typedef struct KnIncidentFilter
 {

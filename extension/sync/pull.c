@@ -1,0 +1,238 @@
+/*-------------------------------------------------------------------------
+ *
+ * pull.c
+ *	  What changed since a cursor, for one caller.
+ *
+ * Called by sync_doors.c.  A cursor is a tick of ours; a time that a phone
+ * made up is never trusted to skip anything.  A page of a first sync belongs
+ * to the tick the first page began with: after the last page the client pulls
+ * once more from that tick, and has everything.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/datetime.h"
+
+#include "base/errcodes.h"
+#include "sync/pull.h"
+
+#define RECENT_MAX 200              /* changes anywhere up to which the index on x leads */
+#define UNTRUSTED_MINUTES 15        /* how far a phone's own time is set back */
+#define FIRST_CURSOR INT64CONST(1000000000000000) /* 16 digits: milliseconds and a tag */
+
+static bool parse_digits(const char *text, int64 *out);
+static bool parse_iso(const char *text, int64 *micros, int *decimals);
+static void since_untrusted(KnPull *pull, KnCall *call, int64 ms);
+static void since_cursor(KnPull *pull, int64 cursor);
+static int compare(const void *a, const void *b);
+static void sort_items(KnPull *pull);
+
+void
+kn_pull_since(KnPull *pull, KnCall *call, const char *since)
+{
+	int64 number;
+	int decimals;
+
+	pull->caller = call->caller;
+	if (since == NULL || *since == '\0' || strcmp(since, "null") == 0 ||
+		strcmp(since, "undefined") == 0 || strcmp(since, "0") == 0)
+	{
+		since_cursor(pull, 0);
+		pull->resync = false;
+		return;
+	}
+	if (parse_digits(since, &number))
+	{
+		if (number >= FIRST_CURSOR && number % 1000 != 0)
+			since_cursor(pull, number);
+		else
+			since_untrusted(pull, call, number >= FIRST_CURSOR ? number / 1000 : number);
+	}
+	else if (parse_iso(since, &number, &decimals))
+	{
+		/* six decimals are ours: the last three are the epoch's tag */
+		if (decimals == 6 && number % 1000 != 0)
+			since_cursor(pull, number);
+		else
+			since_untrusted(pull, call, number / 1000);
+	}
+	else
+		kn_input_error(ERRCODE_KN_QUERY, "since", "since is neither a cursor nor a time",
+					   "Send the cursor or serverTime of an earlier answer, or leave it out.");
+}
+
+static void
+since_cursor(KnPull *pull, int64 cursor)
+{
+	kn_cursor_resolve(cursor, &pull->since);
+	pull->since_tick = cursor;
+	pull->first = !pull->since.known;
+	pull->resync = pull->first;
+	pull->cursor = pull->since.newest;
+}
+
+/* The older of that time less a margin and what the device is known to have. */
+static void
+since_untrusted(KnPull *pull, KnCall *call, int64 ms)
+{
+	int64 now = (int64) (GetCurrentTimestamp() / 1000) +
+				(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
+	int64 acked = call->device ? kn_pull_acked(call->caller, call->device) : 0;
+	int64 cursor = (Min(ms, now) - UNTRUSTED_MINUTES * 60 * INT64CONST(1000)) * 1000 +
+				   kn_pull_current_tag();
+
+	if (acked == 0)
+		cursor = 0; /* nothing is known of what it has: everything */
+	else
+		cursor = Min(cursor, acked);
+	since_cursor(pull, cursor);
+	pull->resync = false;
+}
+
+static bool
+parse_digits(const char *text, int64 *out)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	return errno == 0 && *end == '\0';
+}
+
+/* YYYY-MM-DDThh:mm:ss[.f…](Z|±hh:mm) as microseconds since 1970. */
+static bool
+parse_iso(const char *text, int64 *micros, int *decimals)
+{
+	int year, month, day, hour, minute, second, used = 0;
+	int64 fraction = 0;
+	int offset_h = 0, offset_m = 0;
+	char sign;
+
+	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second,
+			   &used) != 6 ||
+		used != 19 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
+		second > 60 || year < 1970 || year > 9999)
+		return false;
+	text += used;
+	*decimals = 0;
+	if (*text == '.')
+		for (text++; *text >= '0' && *text <= '9'; text++)
+			if ((*decimals)++ < 6)
+				fraction = fraction * 10 + (*text - '0');
+	for (int i = *decimals; i < 6; i++)
+		fraction *= 10;
+	if (sscanf(text, "%c%2d:%2d", &sign, &offset_h, &offset_m) < 1 ||
+		(sign != 'Z' && sign != '+' && sign != '-' && sign != ' '))
+		return false;
+	*micros = (((int64) (date2j(year, month, day) - UNIX_EPOCH_JDATE) * SECS_PER_DAY + hour * 3600 +
+				minute * 60 + second) -
+			   (sign == '-' ? -1 : 1) * (offset_h * 3600 + offset_m * 60)) *
+				  USECS_PER_SEC +
+			  fraction;
+	return true;
+}
+
+void
+kn_pull_collect(KnPull *pull)
+{
+	if (pull->has_page)
+	{
+		pull->cursor = pull->page.tick;
+		kn_pull_scope(pull);
+	}
+	else if (!pull->first && kn_pull_count_since(&pull->since, RECENT_MAX) < RECENT_MAX)
+		kn_pull_recent(pull);
+	else
+		kn_pull_scope(pull);
+	sort_items(pull);
+	pull->page.tick = pull->cursor;
+}
+
+void
+kn_pull_add(KnPull *pull, const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id,
+			bool removed, const char *reason)
+{
+	KnPullItem *item;
+
+	if (pull->n == pull->max)
+	{
+		pull->max = Max(64, pull->max * 2);
+		pull->items = pull->items ? repalloc(pull->items, sizeof(KnPullItem) * pull->max)
+								  : palloc(sizeof(KnPullItem) * pull->max);
+	}
+	item = &pull->items[pull->n++];
+	memset(item, 0, sizeof(*item));
+	item->bucket = *bucket;
+	item->id = *id;
+	/* a need is part of its incident */
+	if (strcmp(noun, "need") == 0)
+	{
+		noun = "incident";
+		item->id = *bucket;
+		removed = false;
+	}
+	strlcpy(item->noun, noun, sizeof(item->noun));
+	item->removed = removed;
+	item->reason = reason;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const KnPullItem *left = a;
+	const KnPullItem *right = b;
+	int order = memcmp(&left->bucket, &right->bucket, UUID_LEN);
+
+	if (order == 0)
+		order = strcmp(left->noun, right->noun);
+	if (order == 0)
+		order = memcmp(&left->id, &right->id, UUID_LEN);
+	/* a removal has the last word on its record */
+	return order != 0 ? order : (int) right->removed - (int) left->removed;
+}
+
+static void
+sort_items(KnPull *pull)
+{
+	int kept = 0;
+
+	if (pull->n > 1)
+		qsort(pull->items, pull->n, sizeof(KnPullItem), compare);
+	for (int i = 0; i < pull->n; i++)
+	{
+		KnPullItem *last = kept > 0 ? &pull->items[kept - 1] : NULL;
+
+		if (last == NULL || strcmp(last->noun, pull->items[i].noun) != 0 ||
+			!kn_uuid_equal(&last->id, &pull->items[i].id))
+			pull->items[kept++] = pull->items[i];
+	}
+	pull->n = kept;
+}
+
+char *
+kn_pull_page_text(const KnPull *pull)
+{
+	if (!pull->more)
+		return NULL;
+	return psprintf(INT64_FORMAT ".%s.%s.%s", pull->page.tick, kn_uuid_text(&pull->page.bucket),
+					pull->page.noun, kn_uuid_text(&pull->page.id));
+}
+
+KnPullPage
+kn_pull_page_parse(const char *text)
+{
+	KnPullPage page = {0};
+	long long tick;
+	char bucket[37];
+	char id[37];
+
+	if (sscanf(text, "%lld.%36[0-9a-f-].%31[a-z_].%36[0-9a-f-]", &tick, bucket, page.noun, id) != 4 ||
+		!kn_uuid_parse(bucket, &page.bucket) || !kn_uuid_parse(id, &page.id))
+		kn_input_error(ERRCODE_KN_QUERY, "pageToken", "the page key is not one of ours",
+					   "Send the pageToken of the page before, or leave it out.");
+	page.tick = tick;
+	return page;
+}

@@ -1,0 +1,246 @@
+/*-------------------------------------------------------------------------
+ *
+ * pull_render.c
+ *	  The records of a pull, rendered noun by noun.
+ *
+ * Called by sync_doors.c.  Each noun is loaded with one statement and shown by
+ * the renderer of its room; a record that the caller may not see any more is
+ * handed out as removed, never as content.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "cases/assignment_store.h"
+#include "cases/case_policy.h"
+#include "cases/incident_store.h"
+#include "cases/personal.h"
+#include "cases/projection.h"
+#include "identity/account_store.h"
+#include "sync/pull.h"
+
+static int ids_of(const KnPull *pull, const char *noun, bool removed, pg_uuid_t *ids);
+static void render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n);
+static void remove_incidents(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n,
+							 const char *reason);
+static void render_assignments(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
+static void render_notifications(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
+static void render_profile(KnPull *pull, const KnPullOut *out, int n);
+static void render_personal(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
+static bool in_person(const KnCaller *caller, const KnCaseParts *parts);
+static void hand_out(const KnPullOut *out, const char *noun, KnJson *json);
+
+static KnStatement select_notifications = KN_READ(
+	KN_AS_DOOR,
+	"SELECT n.id, n.class, n.created_at, n.read_at, c.version, c.updated_at "
+	"  FROM kintaraa.notification n LEFT JOIN kintaraa.change c "
+	"    ON c.bucket = n.account_id AND c.noun = 'notification' AND c.id = n.id "
+	" WHERE n.account_id = $1 AND n.id = ANY ($2)",
+	UUIDOID, UUIDARRAYOID);
+
+void
+kn_pull_render(KnPull *pull, const KnPullOut *out)
+{
+	static const char *const personal[] = {"safety_plan", "emergency_contact", "preference",
+										   "mood_entry", "journal_entry"};
+	pg_uuid_t *ids = palloc(sizeof(pg_uuid_t) * Max(pull->n, 1));
+	int n = ids_of(pull, "incident", false, ids);
+
+	render_incidents(pull, out, ids, n);
+	for (int i = 0; i < pull->n; i++)
+		if (pull->items[i].removed && strcmp(pull->items[i].noun, "incident") == 0)
+			remove_incidents(pull, out, &pull->items[i].id, 1, pull->items[i].reason);
+	n = ids_of(pull, "assignment", false, ids);
+	render_assignments(pull, out, ids, n);
+	n = ids_of(pull, "notification", false, ids);
+	render_notifications(pull, out, ids, n);
+	render_profile(pull, out, ids_of(pull, "account", false, ids));
+	for (int i = 0; i < lengthof(personal); i++)
+	{
+		/* a deleted row still knows the id of the phone */
+		n = ids_of(pull, personal[i], false, ids);
+		n += ids_of(pull, personal[i], true, ids + n);
+		render_personal(pull, out, ids, n);
+	}
+}
+
+static int
+ids_of(const KnPull *pull, const char *noun, bool removed, pg_uuid_t *ids)
+{
+	int n = 0;
+
+	for (int i = 0; i < pull->n; i++)
+		if (pull->items[i].removed == removed && strcmp(pull->items[i].noun, noun) == 0)
+			ids[n++] = pull->items[i].id;
+	return n;
+}
+
+static void
+hand_out(const KnPullOut *out, const char *noun, KnJson *json)
+{
+	out->record(out->arg, noun, json->text.data, json->text.len);
+}
+
+static bool
+in_person(const KnCaller *caller, const KnCaseParts *parts)
+{
+	for (int i = 0; caller->has_provider && i < parts->n_helpers; i++)
+		if (kn_uuid_equal(&parts->helpers[i].provider, &caller->provider) &&
+			strcmp(parts->helpers[i].status, "accepted") == 0 &&
+			kn_service_in_person(parts->helpers[i].service))
+			return true;
+	return false;
+}
+
+static void
+render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
+{
+	const KnCaller *caller = pull->caller;
+	KnIncident *incidents;
+	KnRelation *relations;
+	KnCaseParts *parts;
+	pg_uuid_t *shown;
+	int found;
+
+	if (n == 0)
+		return;
+	found = kn_incident_load_many(caller, ids, n, &incidents, &relations);
+	parts = palloc(sizeof(KnCaseParts) * Max(found, 1));
+	shown = palloc(sizeof(pg_uuid_t) * Max(found, 1));
+	for (int i = 0; i < found; i++)
+		shown[i] = incidents[i].id;
+	kn_need_load_many(shown, found, parts);
+	for (int i = 0; i < found; i++)
+	{
+		KnJson json;
+
+		/* dispatchers pull lists: no free text, no place */
+		if (relations[i] != KN_DISPATCHER)
+			kn_incident_unseal(&incidents[i], relations[i], in_person(caller, &parts[i]));
+		kn_json_init(&json);
+		kn_render_incident(&json, &incidents[i], relations[i],
+						   relations[i] == KN_DISPATCHER ? KN_SHAPE_LIST : KN_SHAPE_DETAIL,
+						   &parts[i], caller->has_provider ? &caller->provider : NULL, NULL);
+		hand_out(out, "incident", &json);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		bool seen = false;
+
+		for (int j = 0; j < found && !seen; j++)
+			seen = kn_uuid_equal(&ids[i], &shown[j]);
+		if (!seen)
+			remove_incidents(pull, out, &ids[i], 1, "access");
+	}
+}
+
+/* To its owner under her own id for it. */
+static void
+remove_incidents(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n, const char *reason)
+{
+	KnRows rows = kn_incident_client_ids(&pull->caller->account, ids, n);
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *text = kn_uuid_text(&ids[i]);
+
+		for (uint64 row = 0; row < rows.n; row++)
+		{
+			pg_uuid_t id;
+
+			kn_col_uuid(&rows, row, 1, &id);
+			if (kn_uuid_equal(&id, &ids[i]))
+				text = kn_col_text(&rows, row, 2);
+		}
+		out->removed(out->arg, "incident", text, reason);
+	}
+}
+
+static void
+render_assignments(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n)
+{
+	KnAssignment *items;
+	int found;
+
+	if (n == 0 || !pull->caller->has_provider)
+		return;
+	found = kn_assignment_load_many(&pull->caller->provider, ids, n, &items);
+	for (int i = 0; i < found; i++)
+	{
+		KnJson json;
+
+		kn_json_init(&json);
+		kn_render_assignment_row(&json, &items[i]);
+		hand_out(out, "assignment", &json);
+	}
+}
+
+static void
+render_notifications(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	if (n == 0)
+		return;
+	kn_arg_uuid(&args, &pull->caller->account);
+	kn_arg_uuid_array(&args, ids, n);
+	kn_run(&select_notifications, &args);
+	rows = kn_rows();
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		KnJson json;
+		pg_uuid_t id;
+
+		kn_col_uuid(&rows, i, 1, &id);
+		kn_json_init(&json);
+		kn_json_open(&json, '{');
+		kn_json_pair_uuid(&json, "id", &id);
+		kn_json_pair_text(&json, "class", kn_col_text(&rows, i, 2));
+		kn_json_pair_time(&json, "createdAt", kn_col_time(&rows, i, 3));
+		kn_json_pair_time(&json, "readAt", kn_col_time(&rows, i, 4));
+		kn_json_pair_time(&json, "updatedAt", kn_col_time(&rows, i, 6));
+		kn_json_pair_int(&json, "serverVersion", kn_col_bigint(&rows, i, 5, 0));
+		kn_json_close(&json, '}');
+		hand_out(out, "notification", &json);
+	}
+}
+
+static void
+render_profile(KnPull *pull, const KnPullOut *out, int n)
+{
+	KnAccount account;
+	KnJson json;
+
+	if (n == 0 || !kn_account_find(&pull->caller->account, false, &account))
+		return;
+	kn_json_init(&json);
+	kn_account_json(&json, &account);
+	hand_out(out, "account", &json);
+}
+
+static void
+render_personal(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n)
+{
+	KnPersonal *records;
+	int found;
+
+	if (n == 0)
+		return;
+	found = kn_personal_load(&pull->caller->account, ids, n, &records);
+	for (int i = 0; i < found; i++)
+	{
+		KnJson json;
+
+		if (records[i].deleted)
+		{
+			out->removed(out->arg, records[i].noun->name, records[i].client_id, "deleted");
+			continue;
+		}
+		kn_json_init(&json);
+		kn_personal_render(&json, &records[i]);
+		hand_out(out, records[i].noun->name, &json);
+	}
+}

@@ -116,7 +116,7 @@ link_is_up(DbLink *link)
 		return;
 	}
 	link->state = LINK_UP;
-	link->backoff_ms = 0;
+	link->up_since = time(NULL);
 	event_add(link->read_event, NULL);
 	metrics_add(METRIC_DB_CONNECTS, 1);
 	log_line(LEVEL_INFO, "database_up", "link=%s backend=%d", link->name,
@@ -133,6 +133,9 @@ link_lost(DbLink *link, const char *reason)
 	log_line(LEVEL_WARN, "database_down", "link=%s reason=%s error=%s", link->name, reason,
 			 log_text(link->conn != NULL ? PQerrorMessage(link->conn) : "no memory"));
 	link_release(link);
+	/* One that ends as soon as it is there must not make us spin. */
+	if (was_up && time(NULL) - link->up_since > 1)
+		link->backoff_ms = 0;
 	link_retry_later(link);
 	if (was_up)
 		link->events->down(link->arg);

@@ -14,6 +14,7 @@
 #include <event2/event.h>
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <time.h>
 
 typedef enum LinkState
 {
@@ -39,6 +40,7 @@ struct DbLink
 	bool wants_write;
 	int statement_ms;
 	int backoff_ms;
+	time_t up_since;
 	int watched_fd;
 	const char *name; /* for the log and pg_stat_activity */
 	const LinkEvents *events;

@@ -221,7 +221,8 @@ parcel_deliver(Parcel *parcel, size_t most)
 	{
 		Subscriber *subscriber = subscriber_find(parcel->ids[parcel->done++]);
 
-		if (subscriber == NULL || !is_news(subscriber, parcel->frame->cursor))
+		if (subscriber == NULL || (!parcel->frame->ends_session &&
+								   !is_news(subscriber, parcel->frame->cursor)))
 			continue;
 		metrics_add(METRIC_FRAMES_OUT, 1);
 		subscriber->deliver(subscriber, parcel->frame);
@@ -354,4 +355,10 @@ int
 hub_generation(void)
 {
 	return generation;
+}
+
+void
+hub_distrust(void)
+{
+	hub_events->distrusted();
 }

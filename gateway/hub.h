@@ -48,8 +48,9 @@ struct Subscriber
 
 typedef struct HubEvents
 {
-	void (*drained)(void); /* all that was given to hub_send() is delivered */
-	void (*wanted)(void);  /* the feed should be read now */
+	void (*drained)(void);    /* all that was given to hub_send() is delivered */
+	void (*wanted)(void);     /* the feed should be read now */
+	void (*distrusted)(void); /* the database does not know this gateway: start anew */
 } HubEvents;
 
 bool hub_start(struct event_base *base, const HubEvents *events);
@@ -92,6 +93,9 @@ void hub_restart(const char *gateway, int64_t cursor, void (*left)(Subscriber *s
 /* NULL while the feed is down. */
 const char *hub_gateway(void);
 void hub_feed_is_down(void);
+
+/* The database did not know our gateway id. */
+void hub_distrust(void);
 
 /* Another number after each restart. */
 int hub_generation(void);

@@ -53,7 +53,6 @@
 #define LIMIT_SOCKET_COMMANDS       32	/* messages waiting for the one before */
 #define LIMIT_SOCKET_HELLO_MS    10000
 #define LIMIT_SOCKET_CLOSE_MS     5000
-#define LIMIT_SOCKET_GRACE_MS    60000	/* after the end of the token of a hello */
 #define LIMIT_FAN_OUT_SLICE         64	/* sockets written to per turn of the loop */
 #define LIMIT_REJOINS                4	/* subscriptions renewed at once after a lost listener */
 #define LIMIT_LEAVES               256	/* subscriptions given up in one call */

@@ -10,8 +10,9 @@
  * count as one.
  *
  * After a lost connection the subscriptions may be gone (they lie in a table
- * that does not survive a crash): the feed is started anew, and every socket
- * subscribes again with the cursor it has.
+ * that does not survive a crash), and the database may say that it no longer
+ * knows this gateway or its cursor: then the feed is started anew, and every
+ * socket subscribes again with the cursor it has.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,17 +32,20 @@
 typedef enum FeedStep
 {
 	FEED_DOWN,
+	FEED_FAILED,  /* the server is not ready for us; the poll tries again */
 	FEED_LISTEN,  /* LISTEN is running */
 	FEED_PREPARE, /* Parse of feed_next is running */
 	FEED_START,   /* feed_start is running */
-	FEED_QUIET,   /* nothing to do */
 	FEED_NEXT,    /* feed_next is running */
+	FEED_QUIET,   /* nothing to do */
 	FEED_SENDING  /* its frames are on their way */
 } FeedStep;
 
 static DbLink feed_link;
 static FeedStep step;
 static bool has_failed; /* the statement that runs */
+static bool is_unknown; /* the database has lost our gateway id or cursor */
+static bool is_prepared;
 static bool is_woken;
 static int64_t read_up_to;
 static struct event *poll_timer;
@@ -56,6 +60,7 @@ static void feed_send(FeedStep next, int is_sent);
 static void feed_result(PGresult *result);
 static void feed_finished(void);
 static void feed_read_ends(void);
+static void feed_begin(void);
 static bool feed_started(const PGresult *result);
 static void feed_rows(const PGresult *result);
 static bool feed_row(const PGresult *result, int row);
@@ -63,11 +68,12 @@ static int64_t *ids_read(const char *array, size_t *count);
 static void feed_read(void);
 static void on_hub_drained(void);
 static void on_hub_wanted(void);
+static void on_hub_distrusted(void);
 static void on_poll(evutil_socket_t fd, short what, void *arg);
 static void on_wake(evutil_socket_t fd, short what, void *arg);
 
 static const LinkEvents feed_events = {feed_up, feed_ready, feed_down};
-static const HubEvents hub_events = {on_hub_drained, on_hub_wanted};
+static const HubEvents hub_events = {on_hub_drained, on_hub_wanted, on_hub_distrusted};
 
 bool
 listen_start(struct event_base *base, void (*left)(Subscriber *subscriber))
@@ -95,6 +101,7 @@ static void
 feed_up(void *arg)
 {
 	(void) arg;
+	is_prepared = false;
 	metrics_add(METRIC_FEED_RECONNECTS, 1);
 	feed_send(FEED_LISTEN, PQsendQuery(feed_link.conn, "LISTEN kintaraa_tick"));
 }
@@ -117,7 +124,7 @@ feed_ready(void *arg)
 	PGnotify *notify;
 
 	(void) arg;
-	while (step != FEED_QUIET && step != FEED_SENDING && !PQisBusy(feed_link.conn))
+	while (step >= FEED_LISTEN && step <= FEED_NEXT && !PQisBusy(feed_link.conn))
 	{
 		PGresult *result = PQgetResult(feed_link.conn);
 
@@ -160,6 +167,7 @@ feed_result(PGresult *result)
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
 	{
 		has_failed = true;
+		is_unknown = step == FEED_NEXT && state != NULL && strncmp(state, "KN3", 3) == 0;
 		log_line(LEVEL_WARN, "feed_failed", "step=%d sqlstate=%s", step,
 				 state != NULL ? state : "-");
 	}
@@ -174,11 +182,9 @@ feed_result(PGresult *result)
 static void
 feed_finished(void)
 {
-	static const char *const nothing[5] = {NULL, "{}", "{}", "{}", "{}"};
-
 	if (has_failed && step != FEED_NEXT)
 	{
-		link_drop(&feed_link, "feed");
+		step = FEED_FAILED;
 		return;
 	}
 	switch (step)
@@ -190,10 +196,8 @@ feed_finished(void)
 												  0, NULL));
 			break;
 		case FEED_PREPARE:
-			feed_send(FEED_START, PQsendQueryParams(feed_link.conn,
-													"SELECT outcome, body FROM "
-													"kintaraa_api.feed_start($1,$2,$3,$4,$5)",
-													5, NULL, nothing, NULL, NULL, 0));
+			is_prepared = true;
+			feed_begin();
 			break;
 		case FEED_NEXT:
 			if (hub_is_busy())
@@ -217,6 +221,20 @@ feed_read_ends(void)
 		hub_read_failed();
 	else
 		hub_read_ends(read_up_to);
+}
+
+/* After LISTEN: what happens from now on is heard. */
+static void
+feed_begin(void)
+{
+	static const char *const nothing[5] = {NULL, "{}", "{}", "{}", "{}"};
+
+	is_unknown = false;
+	hub_feed_is_down();
+	feed_send(FEED_START, PQsendQueryParams(feed_link.conn,
+											"SELECT outcome, body FROM "
+											"kintaraa_api.feed_start($1,$2,$3,$4,$5)",
+											5, NULL, nothing, NULL, NULL, 0));
 }
 
 static bool
@@ -313,6 +331,11 @@ feed_read(void)
 
 	if (step != FEED_QUIET)
 		return;
+	if (is_unknown)
+	{
+		feed_begin();
+		return;
+	}
 	is_woken = false;
 	read_up_to = hub_read_begins();
 	snprintf(after, sizeof(after), "%lld", (long long) read_up_to);
@@ -342,6 +365,13 @@ on_hub_wanted(void)
 		evtimer_add(wake_event, &now);
 }
 
+/* Done by the next read: a second at most. */
+static void
+on_hub_distrusted(void)
+{
+	is_unknown = true;
+}
+
 static void
 on_poll(evutil_socket_t fd, short what, void *arg)
 {
@@ -349,7 +379,12 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 	(void) what;
 	(void) arg;
 	is_woken = true;
-	feed_read();
+	if (step == FEED_FAILED && is_prepared)
+		feed_begin();
+	else if (step == FEED_FAILED)
+		feed_up(NULL);
+	else
+		feed_read();
 }
 
 static void

@@ -88,7 +88,7 @@ ws_open(struct event_base *base, const WsOpening *opening)
 	bufferevent_enable(socket->bev, EV_READ | EV_WRITE);
 	socket_schedule(socket);
 	if (opening->token_len > 0)
-		command_hello(socket, opening->token, opening->token_len, true);
+		command_hello(socket, opening->token, opening->token_len);
 	/* Frames may have come together with the request. */
 	socket_turn(socket);
 	return true;

@@ -166,22 +166,16 @@ run_hello(Socket *socket, json_t *message)
 	else if (cursor == NULL)
 		socket_close(socket, CLOSE_EPOCH);
 	else
-	{
-		socket->next_is_of_url = false;
 		hello_start(socket, COMMAND_HELLO, json_string_value(token), cursor);
-	}
 }
 
 void
-command_hello(Socket *socket, const char *token, size_t len, bool is_of_url)
+command_hello(Socket *socket, const char *token, size_t len)
 {
 	if (token_check(token, len) == TOKEN_BAD)
-	{
 		socket_close(socket, CLOSE_TOKEN);
-		return;
-	}
-	socket->next_is_of_url = is_of_url;
-	hello_start(socket, COMMAND_HELLO, token, "null");
+	else
+		hello_start(socket, COMMAND_HELLO, token, "null");
 }
 
 /* As it goes into the body of the call; NULL for what is no cursor. */
@@ -388,6 +382,13 @@ hello_refused(Socket *socket, CommandKind kind, const Reply *reply)
 		case 403:
 			socket_close(socket, CLOSE_REFUSED);
 			break;
+		case 404:
+			hub_distrust();
+			if (kind == COMMAND_REJOIN)
+				rejoin_wait(socket);
+			else
+				hello_busy(socket);
+			break;
 		case 409:
 		case 410:
 		case 412:
@@ -412,9 +413,7 @@ hello_refused(Socket *socket, CommandKind kind, const Reply *reply)
 static void
 hello_joined(Socket *socket, CommandKind kind, json_t *body)
 {
-	json_t *lasts = json_object_get(body, "expiresIn");
-	int64_t grace = socket->next_is_of_url ? 0 : LIMIT_SOCKET_GRACE_MS;
-	int64_t lasts_ms = json_is_integer(lasts) ? json_integer_value(lasts) * 1000 : 0;
+	int64_t lasts_ms = json_integer_value(json_object_get(body, "expiresIn")) * 1000;
 
 	subscription_leave(socket);
 	if (kind == COMMAND_HELLO)
@@ -422,13 +421,15 @@ hello_joined(Socket *socket, CommandKind kind, json_t *body)
 		free(socket->token);
 		socket->token = socket->next_token;
 		socket->next_token = NULL;
-		send_hello_result(socket, body);
 	}
+	/* Whose feed was started anew need not know, unless it has missed something. */
+	if (kind == COMMAND_HELLO || !json_is_true(json_object_get(body, "resumed")))
+		send_hello_result(socket, body);
 	send_frames(socket, json_object_get(body, "frames"));
 	if (socket->state >= SOCKET_CLOSING)
 		return;
 	socket_may_lag(socket);
-	socket_is_greeted(socket, socket_now_ms() + lasts_ms + grace);
+	socket_is_greeted(socket, socket_now_ms() + lasts_ms);
 	socket->subscriber.id = json_integer_value(json_object_get(body, "subscription"));
 	socket->subscriber.from = json_integer_value(json_object_get(body, "cursor"));
 	if (socket->running_generation == hub_generation())

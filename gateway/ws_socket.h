@@ -70,7 +70,6 @@ typedef struct Socket
 	Address counted;
 	char *token;      /* owns; of the last hello that worked */
 	char *next_token; /* owns; of the hello that runs */
-	bool next_is_of_url;
 	CommandKind running;
 	int running_generation; /* of the feed when it began */
 	int command_count;
@@ -95,7 +94,7 @@ int64_t socket_now_ms(void);
 bool command_start(struct event_base *base);
 void command_stop(void);
 void command_receive(Socket *socket, const char *text, size_t len);
-void command_hello(Socket *socket, const char *token, size_t len, bool is_of_url);
+void command_hello(Socket *socket, const char *token, size_t len);
 void command_rejoin(Socket *socket);
 void command_forget(Socket *socket);
 

@@ -79,8 +79,12 @@ def test_immediate_restart_under_load_loses_nothing_acknowledged():
 
 
 def test_sockets_outlive_a_restart_of_the_database():
-    socket = Socket(gateway, doors.token("steady"))
-    socket.expect("hello.result")
+    # Right after the restart before this one the feed may still be down: 1013, come again.
+    def greeted():
+        fresh = Socket(gateway, doors.token("steady"))
+        fresh.expect("hello.result")
+        return fresh
+    socket = wait_until(greeted)
     doors.tell({"type": "before"}, "steady")
     socket.expect("before")
     cluster.restart("immediate")

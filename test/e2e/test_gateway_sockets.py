@@ -25,12 +25,13 @@ def opened(role="survivor", cursor=None, **how):
 class Wire:
     """A WebSocket by hand, for what a good client never does."""
 
-    def __init__(self, path="/ws", receive_buffer=None):
+    def __init__(self, path="/ws", receive_buffer=None, to=None):
+        to = to or gateway
         self.wire = sockets.socket()
         if receive_buffer:
             self.wire.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, receive_buffer)
         self.wire.settimeout(15)
-        self.wire.connect((gateway.host, gateway.port))
+        self.wire.connect((to.host, to.port))
         self.wire.sendall(("GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                            "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n"
                            % (path, base64.b64encode(os.urandom(16)).decode())).encode())
@@ -190,20 +191,18 @@ def test_token_in_the_url_is_a_hello():
     assert socket.wait_closed() == 4401
 
 
-def test_socket_of_a_url_ends_with_its_token():
-    socket = Socket(gateway, url=gateway.ws + "?token=" + doors.token(lasts=2))
-    socket.expect("hello.result")
-    assert socket.wait_closed(6) == 4401
-
-
-def test_socket_of_a_hello_outlives_its_token_for_a_while():
-    socket = Socket(gateway, doors.token(lasts=1))
-    socket.expect("hello.result")
-    time_up = time.monotonic() + 2
-    wait_until(lambda: time.monotonic() > time_up)
-    socket.send({"type": "ping"})
-    socket.expect("pong")
-    socket.close()
+def test_socket_ends_with_its_subscription():
+    said = Socket(gateway, doors.token(lasts=2))
+    shown = Socket(gateway, url=gateway.ws + "?token=" + doors.token(lasts=2))
+    renewed = Socket(gateway, doors.token(lasts=2))
+    for socket in (said, shown, renewed):
+        socket.expect("hello.result")
+    renewed.send({"type": "hello", "token": doors.token()})
+    renewed.expect("hello.result")
+    assert said.wait_closed(6) == 4401 and shown.wait_closed(6) == 4401
+    renewed.send({"type": "ping"})
+    renewed.expect("pong")
+    renewed.close()
 
 
 def test_second_hello_renews_without_a_gap():
@@ -362,21 +361,23 @@ def test_client_that_answers_pings_stays():
 
 
 def test_slow_reader_is_let_go_and_others_are_not():
-    before = metric(gateway, "sockets_slow_total")
-    slow = [Wire(receive_buffer=4096) for _ in range(5)]
-    for wire in slow:
-        wire.say({"type": "hello", "token": doors.token("flood")})
-        wire.frame()
-    fast, _ = opened("flood")
-    with contextlib.closing(doors.connect()) as connection, connection.cursor() as cursor:
-        for i in range(600):
-            frame = json.dumps({"type": "big", "n": i, "x": "y" * 14000})
-            cursor.execute("CALL kintaraa_api.tell('flood', %s)", [frame])
-            if i % 10 == 9:
-                fast.expect("big", where=lambda frame: frame["n"] == i)
-    assert [f["n"] for f in fast.frames if f["type"] == "big"] == list(range(600))
-    wait_until(lambda: metric(gateway, "sockets_slow_total") == before + 5)
-    fast.close()
+    with Gateway(doors, {"KINTARAA_SOCKET_BUFFER": 65536}) as other:
+        wait_until(lambda: "feed_up" in other.log())
+        slow = [Wire(to=other, receive_buffer=4096) for _ in range(5)]
+        for wire in slow:
+            wire.say({"type": "hello", "token": doors.token("flood")})
+            wire.frame()
+        fast = Socket(other, doors.token("flood"))
+        fast.expect("hello.result")
+        with contextlib.closing(doors.connect()) as connection, connection.cursor() as cursor:
+            for i in range(600):
+                frame = json.dumps({"type": "big", "n": i, "x": "y" * 14000})
+                cursor.execute("CALL kintaraa_api.tell('flood', %s)", [frame])
+                if i % 4 == 3:
+                    fast.expect("big", where=lambda frame: frame["n"] == i)
+        assert [f["n"] for f in fast.frames if f["type"] == "big"] == list(range(600))
+        wait_until(lambda: metric(other, "sockets_slow_total") == 5)
+        fast.close()
 
 
 def test_catch_up_larger_than_the_buffer_is_delivered():
@@ -402,6 +403,32 @@ def test_lost_listener_costs_no_news():
     for socket in crowd:
         wait_until(lambda: [f["n"] for f in socket.frames if f["type"] == "n"] == [0, 1, 2, 3, 4, 5])
         socket.close()
+
+
+def test_forgotten_gateway_starts_its_feed_anew():
+    crowd = [opened("forgotten")[0] for _ in range(10)]
+    doors.tell({"type": "n", "n": 0}, "forgotten")
+    for socket in crowd:
+        socket.expect("n")
+    doors.psql("DELETE FROM kintaraa_api.gateway")
+    doors.psql("DELETE FROM kintaraa_api.subscription")
+    doors.tell({"type": "n", "n": 1}, "forgotten")
+    for socket in crowd:
+        socket.expect("n", where=lambda frame: frame["n"] == 1)
+    assert all([frame["type"] for frame in socket.frames] == ["hello.result", "n", "n"] for socket in crowd)
+    late = wait_until(lambda: opened("forgotten"))[0]
+    for socket in crowd + [late]:
+        socket.close()
+
+
+def test_client_is_told_when_it_may_have_missed_something():
+    socket, _ = opened("gap")
+    doors.psql("UPDATE kintaraa_api.keeps SET resumes = false")
+    doors.psql("DELETE FROM kintaraa_api.gateway")
+    doors.tell({"type": "n"}, "gap")
+    assert socket.expect("hello.result", where=lambda frame: frame is not socket.frames[0])["resumed"] is False
+    doors.psql("UPDATE kintaraa_api.keeps SET resumes = true")
+    socket.close()
 
 
 def test_everybody_hears_a_broadcast():

@@ -109,6 +109,10 @@ CREATE TABLE kintaraa_api.news (
 CREATE FUNCTION kintaraa_api.feed_position() RETURNS bigint
 LANGUAGE sql STABLE AS $$ SELECT coalesce(max(tick), 0) FROM kintaraa_api.news $$;
 
+-- Are old cursors still good?
+CREATE TABLE kintaraa_api.keeps (resumes boolean NOT NULL);
+INSERT INTO kintaraa_api.keeps VALUES (true);
+
 CREATE FUNCTION kintaraa_api.feed_start(text, text[], jsonb, jsonb, jsonb,
     OUT outcome text, OUT body json)
 LANGUAGE plpgsql AS $$
@@ -128,12 +132,17 @@ DECLARE
     claims jsonb := convert_from(decode(rpad(translate(split_part($1, '.', 2), '-_', '+/'),
         (length(split_part($1, '.', 2)) + 3) / 4 * 4, '='), 'base64'), 'UTF8')::jsonb;
     topic text := claims ->> 'role';
-    after bigint := ($4 ->> 'cursor')::bigint;
+    after bigint := CASE WHEN (SELECT resumes FROM kintaraa_api.keeps) THEN ($4 ->> 'cursor')::bigint END;
     subscription bigint;
 BEGIN
     IF topic = 'ghost' THEN
         outcome := 'unknown';
         body := '{"code":"KN101","detail":"the session has ended"}';
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM kintaraa_api.gateway WHERE gateway.id = ($4 ->> 'gateway')::uuid) THEN
+        outcome := 'absent';
+        body := '{"code":"KN301","detail":"the gateway is not known here"}';
         RETURN;
     END IF;
     INSERT INTO kintaraa_api.subscription (gateway, topic)
@@ -157,9 +166,16 @@ BEGIN
     outcome := 'none';
 END $$;
 
+-- Like the real one it knows only gateways that have started.
 CREATE FUNCTION kintaraa_api.feed_next(gateway uuid, after bigint)
 RETURNS TABLE (subscriptions bigint[], frame text, cursor bigint)
-LANGUAGE sql STABLE AS $$
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM kintaraa_api.gateway g WHERE g.id = $1) THEN
+        RAISE EXCEPTION USING ERRCODE = 'KN301', MESSAGE = 'the gateway is not known here';
+    END IF;
+    RETURN QUERY
     SELECT * FROM (
         SELECT (SELECT array_agg(s.id) FROM kintaraa_api.subscription s
                 WHERE s.gateway = $1 AND (n.topic IS NULL OR s.topic = n.topic)) AS subscriptions,
@@ -167,8 +183,8 @@ LANGUAGE sql STABLE AS $$
         FROM kintaraa_api.news n WHERE n.tick > $2 ORDER BY n.tick) rows
     WHERE rows.subscriptions IS NOT NULL
     UNION ALL
-    SELECT NULL, NULL, greatest($2, kintaraa_api.feed_position())
-$$;
+    SELECT NULL, NULL, greatest($2, kintaraa_api.feed_position());
+END $$;
 
 -- Makes a piece of news; the frame gets its cursor.
 CREATE PROCEDURE kintaraa_api.tell(topic text, frame jsonb)

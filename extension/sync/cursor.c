@@ -16,19 +16,39 @@
 
 #include "sync/cursor.h"
 
-static KnStatement resolve = KN_FRESH(
-	KN_AS_SYSTEM,
-	"SELECT n.t, pg_catalog.pg_snapshot_xmax(b.snapshot), "
-	"       ARRAY(SELECT pg_catalog.pg_snapshot_xip(b.snapshot)) "
-	"  FROM (SELECT t FROM kintaraa.tick ORDER BY t DESC LIMIT 1) n "
-	"  LEFT JOIN LATERAL (SELECT k.snapshot FROM kintaraa.tick k WHERE k.t <= $1 "
-	"                      ORDER BY k.t DESC LIMIT 1) b "
-	"    ON $1 <= n.t AND EXISTS (SELECT FROM kintaraa.epoch e WHERE e.tag = $1 % 1000 "
-	"                                AND (e.last_tick IS NULL OR $1 <= e.last_tick))",
-	INT8OID);
+/* clang-format off */
+#define RESOLVE \
+	"SELECT n.t, pg_catalog.pg_snapshot_xmax(b.snapshot), " \
+	"       ARRAY(SELECT pg_catalog.pg_snapshot_xip(b.snapshot)) " \
+	"  FROM (SELECT t FROM kintaraa.tick ORDER BY t DESC LIMIT 1) n " \
+	"  LEFT JOIN LATERAL (SELECT k.snapshot FROM kintaraa.tick k WHERE k.t <= $1 " \
+	"                      ORDER BY k.t DESC LIMIT 1) b " \
+	"    ON $1 <= n.t AND EXISTS (SELECT FROM kintaraa.epoch e WHERE e.tag = $1 % 1000 " \
+	"                                AND (e.last_tick IS NULL OR $1 <= e.last_tick))"
+/* clang-format on */
+
+static KnStatement resolve = KN_FRESH(KN_AS_SYSTEM, RESOLVE, INT8OID);
+
+/* A cursor must never be newer than the rows that are read with it. */
+static KnStatement resolve_in_snapshot = KN_READ(KN_AS_SYSTEM, RESOLVE, INT8OID);
+
+static void run(KnStatement *statement, int64 cursor, KnCursor *out);
+
 
 void
 kn_cursor_resolve(int64 cursor, KnCursor *out)
+{
+	run(&resolve, cursor, out);
+}
+
+void
+kn_cursor_resolve_in_snapshot(int64 cursor, KnCursor *out)
+{
+	run(&resolve_in_snapshot, cursor, out);
+}
+
+static void
+run(KnStatement *statement, int64 cursor, KnCursor *out)
 {
 	KnArgs args = {0};
 	KnRows rows;
@@ -36,7 +56,7 @@ kn_cursor_resolve(int64 cursor, KnCursor *out)
 
 	memset(out, 0, sizeof(*out));
 	kn_arg_bigint(&args, cursor);
-	if (kn_run(&resolve, &args) == 0)
+	if (kn_run(statement, &args) == 0)
 		return;
 	rows = kn_rows();
 	out->newest = kn_col_bigint(&rows, 0, 1, 0);

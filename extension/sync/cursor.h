@@ -24,5 +24,7 @@ typedef struct KnCursor
 
 /* Needs an SPI connection. */
 extern void kn_cursor_resolve(int64 cursor, KnCursor *out);
+/* Same, and newest is the newest tick that the snapshot of a reading door sees. */
+extern void kn_cursor_resolve_in_snapshot(int64 cursor, KnCursor *out);
 
 #endif

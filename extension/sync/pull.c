@@ -65,7 +65,7 @@ kn_pull_since(KnPull *pull, KnCall *call, const char *since)
 static void
 since_cursor(KnPull *pull, int64 cursor)
 {
-	kn_cursor_resolve(cursor, &pull->since);
+	kn_cursor_resolve_in_snapshot(cursor, &pull->since);
 	pull->since_tick = cursor;
 	pull->first = !pull->since.known;
 	pull->resync = pull->first;

@@ -131,7 +131,7 @@ render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
 
 		for (int j = 0; j < found && !seen; j++)
 			seen = kn_uuid_equal(&ids[i], &shown[j]);
-		if (!seen)
+		if (!seen && !pull->first)
 			remove_incidents(pull, out, &ids[i], 1, "access");
 	}
 }

@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
+
 #include "base/errcodes.h"
 #include "sync/pull.h"
 #include "sync/wire.h"
@@ -127,7 +129,8 @@ pull_all(KnCall *call, KnPull *pull, Gathered *gathered)
 	kn_pull_collect(pull);
 	kn_pull_render(pull, &out);
 	call->unaudited = call->caller->role == KN_ROLE_SURVIVOR || pull->n == 0;
-	if (call->device != NULL && !pull->first && pull->since.known)
+	/* a replica serves pulls and writes nothing */
+	if (call->device != NULL && !pull->first && pull->since.known && !RecoveryInProgress())
 		kn_pull_note_acked(call->caller, call->device, pull->since_tick);
 }
 

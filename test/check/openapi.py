@@ -284,6 +284,18 @@ def check_events_page(_):
             ([] if ours else ["no frame was found"]))
 
 
+def check_sync_page(document):
+    """Tables and members of a pull: extension/sync/wire.c, docs/sync.md and the description."""
+    rows = re.findall(r'^\t\{"(\w+)",\s*"(\w+)",\s*"(\w+)"\},', read("extension/sync/wire.c"), re.M)
+    members, tables = {row[1] for row in rows}, {row[2] for row in rows}
+    page, schemas = read("docs/sync.md"), document["components"]["schemas"]
+    return (["%s is not in docs/sync.md" % name for name in sorted(members | tables)
+             if '"%s"' % name not in page and "`%s`" % name not in page] +
+            difference(members, set(schemas["Updates"]["properties"]), "%s is not in Updates") +
+            difference(tables, set(schemas["Pull"]["properties"]["changes"]["properties"]), "%s is not in Pull") +
+            ([] if rows else ["no table was found"]))
+
+
 CHECKS = (
     ("docs/openapi.json has the form of OpenAPI 3.1", check_structure),
     ("docs/openapi.json describes every route and no other", check_routes),
@@ -296,6 +308,7 @@ CHECKS = (
     ("no function is declared twice", check_declarations),
     ("docs/errors.md lists the gateway's codes and no other", check_gateway_codes),
     ("docs/sql-api.md has a heading for every public function and no other", check_sql_page),
+    ("docs/sync.md names every table", check_sync_page),
     ("docs/events.md has a heading for every frame and no other", check_events_page),
 )
 

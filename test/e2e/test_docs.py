@@ -167,6 +167,17 @@ def test_her_own_records_answer_as_described():
     on.call("get", "/api/me/records/secrets", token=cast.survivor, expect=(404,))
 
 
+def test_pulls_answer_as_described():
+    report(cast)
+    for token in (cast.survivor, cast.helper, cast.dispatcher):
+        first = on.call("get", "/api/incidents/updates", token=token)
+        assert first["incidents"] or first["assignments"], first
+        on.call("get", "/api/incidents/updates?since=%d" % first["cursor"], token=token)
+        on.call("get", "/api/sync/pull?last_pulled_at=null", token=token)
+        on.call("get", "/api/sync/pull?last_pulled_at=%d&tombstones=hard" % first["cursor"], token=token)
+    on.call("get", "/api/incidents/updates?since=yesterday", token=cast.survivor, expect=(422,))
+
+
 def test_reports_answer_as_described_to_each_reader():
     made, body = report(cast, surprise=1, description="words")
     assert made["ignored"] == [{"pointer": "/surprise", "code": "unknown_field"}], made["ignored"]

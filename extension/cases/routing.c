@@ -7,10 +7,11 @@
  * routing_scan.c in the order of a lower bound, weights from routing_policy.c.
  *
  * The ranking is exact.  Every term of the cost is at least zero, so a provider
- * costs at least its travel (or, without a place, its acknowledgement).  Once k
- * are found, whatever lies beyond the place at which that alone exceeds the
- * k-th cost cannot be among the best; kn_planar_reach() says how far the index
- * has to be read for that.  Only the cap can end the scan earlier, and says so.
+ * costs at least its travel and the quickest acknowledgement of its type (or,
+ * without a place, its own acknowledgement).  Once k are found, whatever lies so
+ * far away that those two exceed the k-th cost cannot be among the best, and
+ * kn_planar_reach() says how far the index has to be read for that.  Only the
+ * cap can end the scan earlier, and says so.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,20 +34,23 @@ typedef struct Ranking
 	const KnRoutingPolicy *policy;
 	const KnRoutingWeights *weights;
 	bool has_place;
+	int types; /* bit t for type number t */
 	double radius_km;
 	int k;
 	TimestampTz now;
 	int n_excluded;
-	pg_uuid_t *excluded; /* sorted */
-	double limit;        /* no row with a higher bound can matter */
+	pg_uuid_t *excluded;                     /* sorted */
+	double least_ack[KN_PROVIDER_TYPES + 1]; /* by type, minutes */
+	KnScan scan;
 	KnRoute *out;
 } Ranking;
 
 static bool has_usable_place(const KnRouteNeed *need);
 static void sort_excluded(Ranking *ranking);
 static int compare_ids(const void *a, const void *b);
-static void scan_all(Ranking *ranking, KnScan *scan);
-static void consider(Ranking *ranking, KnScan *scan, const KnDispatchRow *row);
+static void begin_scan(Ranking *ranking);
+static void scan_all(Ranking *ranking);
+static void consider(Ranking *ranking, const KnDispatchRow *row);
 static int rejection(const Ranking *ranking, const KnDispatchRow *row, double km);
 static bool is_excluded(const Ranking *ranking, const pg_uuid_t *id);
 static void price(const Ranking *ranking, const KnDispatchRow *row, double km,
@@ -55,35 +59,47 @@ static double fairness(const Ranking *ranking, const KnDispatchRow *row);
 static double mismatch(const Ranking *ranking, const KnDispatchRow *row);
 static int compare(const KnCandidate *a, const KnCandidate *b);
 static void keep(Ranking *ranking, const KnCandidate *candidate);
-static void lower_limit(Ranking *ranking);
+static void lower_limits(Ranking *ranking);
+static double reach_of(const Ranking *ranking, int ptype, double cost);
 static bool ends_stream(const Ranking *ranking, const KnDispatchRow *row, double ack);
 
 void
 kn_route(const KnRouteNeed *need, int k, TimestampTz now, KnRoute *out)
 {
 	const KnRoutingPolicy *policy = kn_routing_policy();
-	int types = kn_routing_types(policy, need->service, need->urgency);
 	double factor = need->radius_factor > 0.0 ? need->radius_factor : 1.0;
 	Ranking ranking = {.need = need, .policy = policy, .now = now, .out = out};
-	KnScan scan;
 
 	memset(out, 0, sizeof(*out));
 	out->policy_version = policy->version;
 	ranking.k = Min(k, KN_OFFERS_MAX);
-	if (ranking.k < 1 || types == 0)
+	ranking.types = kn_routing_types(policy, need->service, need->urgency);
+	if (ranking.k < 1 || ranking.types == 0)
 		return;
 	ranking.weights = &policy->weights[need->urgency];
 	ranking.has_place = has_usable_place(need);
 	ranking.radius_km = policy->radius_km[need->urgency] * factor;
-	ranking.limit = ranking.has_place ? kn_planar_reach(need->latitude, ranking.radius_km)
-									  : INFINITY;
 	sort_excluded(&ranking);
-	if (ranking.has_place)
-		kn_scan_near(&scan, types, need->latitude, need->longitude);
-	else
-		kn_scan_anywhere(&scan, types, policy->prior_minutes);
-	scan_all(&ranking, &scan);
-	kn_scan_end(&scan);
+	begin_scan(&ranking);
+	scan_all(&ranking);
+	kn_scan_end(&ranking.scan);
+}
+
+static void
+begin_scan(Ranking *ranking)
+{
+	const KnRouteNeed *need = ranking->need;
+	KnScan *scan = &ranking->scan;
+
+	if (!ranking->has_place)
+	{
+		kn_scan_anywhere(scan, ranking->types, ranking->policy->prior_minutes);
+		return;
+	}
+	kn_scan_least_ack(ranking->types, ranking->policy->prior_minutes, ranking->least_ack);
+	kn_scan_near(scan, ranking->types, need->latitude, need->longitude);
+	for (int ptype = 1; ptype <= KN_PROVIDER_TYPES; ptype++)
+		scan->limit[ptype] = kn_planar_reach(need->latitude, ranking->radius_km);
 }
 
 /* An index asked for the neighbours of no number would answer anything. */
@@ -113,11 +129,11 @@ compare_ids(const void *a, const void *b)
 }
 
 static void
-scan_all(Ranking *ranking, KnScan *scan)
+scan_all(Ranking *ranking)
 {
 	KnDispatchRow row;
 
-	while (kn_scan_next(scan, ranking->limit, &row))
+	while (kn_scan_next(&ranking->scan, &row))
 	{
 		if (ranking->out->visited >= ranking->policy->cap)
 		{
@@ -125,12 +141,12 @@ scan_all(Ranking *ranking, KnScan *scan)
 			return;
 		}
 		ranking->out->visited++;
-		consider(ranking, scan, &row);
+		consider(ranking, &row);
 	}
 }
 
 static void
-consider(Ranking *ranking, KnScan *scan, const KnDispatchRow *row)
+consider(Ranking *ranking, const KnDispatchRow *row)
 {
 	const KnRouteNeed *need = ranking->need;
 	KnCandidate candidate;
@@ -148,7 +164,7 @@ consider(Ranking *ranking, KnScan *scan, const KnDispatchRow *row)
 	price(ranking, row, km, &candidate);
 	keep(ranking, &candidate);
 	if (!ranking->has_place && ends_stream(ranking, row, candidate.ack))
-		kn_scan_drop_stream(scan);
+		kn_scan_drop_stream(&ranking->scan);
 }
 
 /* The first hard filter that the row fails; KN_REJECTIONS when it passes all. */
@@ -263,26 +279,32 @@ keep(Ranking *ranking, const KnCandidate *candidate)
 		out->best[at] = out->best[at - 1];
 	out->best[at] = *candidate;
 	if (out->n == ranking->k)
-		lower_limit(ranking);
+		lower_limits(ranking);
 }
 
 /* How far rows can still matter, one step of rounding and equal costs included. */
 static void
-lower_limit(Ranking *ranking)
+lower_limits(Ranking *ranking)
+{
+	double cost = ranking->out->best[ranking->k - 1].cost + COST_STEP;
+	double *limit = ranking->scan.limit;
+
+	for (int ptype = 1; ptype <= KN_PROVIDER_TYPES; ptype++)
+		if (ranking->types & 1 << ptype)
+			limit[ptype] = ranking->has_place ? reach_of(ranking, ptype, cost)
+											  : cost / ranking->weights->ack;
+}
+
+/* In planar degrees; no provider of the type that lies further away costs less. */
+static double
+reach_of(const Ranking *ranking, int ptype, double cost)
 {
 	const KnRoutingPolicy *policy = ranking->policy;
-	double cost = ranking->out->best[ranking->k - 1].cost + COST_STEP;
-	double km;
+	const KnRoutingWeights *weights = ranking->weights;
+	double travel = (cost - weights->ack * ranking->least_ack[ptype]) / weights->travel;
+	double km = (travel - policy->base_minutes) * policy->speed_kmh / (60.0 * policy->detour);
 
-	if (!ranking->has_place)
-	{
-		ranking->limit = cost / ranking->weights->ack;
-		return;
-	}
-	km = (cost / ranking->weights->travel - policy->base_minutes) * policy->speed_kmh /
-		 (60.0 * policy->detour);
-	km = Max(0.0, Min(km, ranking->radius_km));
-	ranking->limit = kn_planar_reach(ranking->need->latitude, km);
+	return kn_planar_reach(ranking->need->latitude, Max(0.0, Min(km, ranking->radius_km)));
 }
 
 /*

@@ -59,6 +59,8 @@ static KnIndex ack_index = {.table_name = "provider_dispatch",
 							.index_name = "provider_dispatch_ack_idx"};
 
 static void add_stream(KnScan *scan, int ptype, int frame, double bound);
+static double least_of(Relation table, Relation index, int ptype, double least);
+static void acks_of(ScanKeyData *keys, int ptype, int null_test);
 static int lowest(const KnScan *scan);
 static void advance(KnScan *scan, KnStream *stream);
 static void open_stream(KnScan *scan, KnStream *stream);
@@ -97,6 +99,7 @@ kn_scan_anywhere(KnScan *scan, int types, const double *prior_minutes)
 			continue;
 		add_stream(scan, ptype, 0, 0.0);
 		add_stream(scan, ptype, 1, prior_minutes[ptype]);
+		scan->limit[ptype] = INFINITY;
 	}
 }
 
@@ -110,15 +113,54 @@ add_stream(KnScan *scan, int ptype, int frame, double bound)
 	stream->bound = bound;
 }
 
+void
+kn_scan_least_ack(int types, const double *prior_minutes, double *least)
+{
+	Relation table;
+	Relation index;
+
+	kn_index_open(&ack_index, &table, &index);
+	for (int ptype = 1; ptype <= KN_PROVIDER_TYPES; ptype++)
+		if (types & 1 << ptype)
+			least[ptype] = least_of(table, index, ptype, prior_minutes[ptype]);
+	kn_index_close(table, index);
+}
+
+/* The first entry of the index is the quickest answer. */
+static double
+least_of(Relation table, Relation index, int ptype, double least)
+{
+	ScanKeyData keys[2];
+	IndexScanDesc scan = index_beginscan(table, index, GetActiveSnapshot(), 2, 0);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	bool is_null;
+
+	acks_of(keys, ptype, SK_SEARCHNOTNULL);
+	index_rescan(scan, keys, 2, NULL, 0);
+	if (index_getnext_slot(scan, ForwardScanDirection, slot))
+		least = Min(least, DatumGetFloat4(slot_getattr(slot, COLUMN_ACK_MINUTES, &is_null)));
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	return least;
+}
+
+static void
+acks_of(ScanKeyData *keys, int ptype, int null_test)
+{
+	ScanKeyInit(&keys[0], KEY_PTYPE, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(ptype));
+	ScanKeyEntryInitialize(&keys[1], SK_ISNULL | null_test, KEY_SECOND, InvalidStrategy, InvalidOid,
+						   InvalidOid, InvalidOid, (Datum) 0);
+}
+
 bool
-kn_scan_next(KnScan *scan, double limit, KnDispatchRow *row)
+kn_scan_next(KnScan *scan, KnDispatchRow *row)
 {
 	for (;;)
 	{
 		int at = lowest(scan);
 		KnStream *stream = &scan->streams[at];
 
-		if (at < 0 || stream->bound > limit)
+		if (at < 0)
 			return false;
 		if (!stream->has_row)
 		{
@@ -138,9 +180,14 @@ lowest(const KnScan *scan)
 	int best = -1;
 
 	for (int i = 0; i < scan->n; i++)
-		if (!isinf(scan->streams[i].bound) &&
-			(best < 0 || scan->streams[i].bound < scan->streams[best].bound))
+	{
+		const KnStream *stream = &scan->streams[i];
+
+		if (isinf(stream->bound) || stream->bound > scan->limit[stream->ptype])
+			continue;
+		if (best < 0 || stream->bound < scan->streams[best].bound)
 			best = i;
+	}
 	return best;
 }
 
@@ -193,11 +240,8 @@ static void
 open_anywhere(KnScan *scan, KnStream *stream)
 {
 	ScanKeyData keys[2];
-	int null_test = stream->frame == 0 ? SK_SEARCHNOTNULL : SK_SEARCHNULL;
 
-	ScanKeyInit(&keys[0], KEY_PTYPE, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(stream->ptype));
-	ScanKeyEntryInitialize(&keys[1], SK_ISNULL | null_test, KEY_SECOND, InvalidStrategy, InvalidOid,
-						   InvalidOid, InvalidOid, (Datum) 0);
+	acks_of(keys, stream->ptype, stream->frame == 0 ? SK_SEARCHNOTNULL : SK_SEARCHNULL);
 	stream->scan = index_beginscan(scan->table, scan->index, GetActiveSnapshot(), 2, 0);
 	index_rescan(stream->scan, keys, 2, NULL, 0);
 }

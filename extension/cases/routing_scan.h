@@ -54,16 +54,22 @@ typedef struct KnScan
 	double latitude;
 	double longitude;
 	int n;
-	int last; /* stream of the last row */
+	int last;                            /* stream of the last row */
+	double limit[KN_PROVIDER_TYPES + 1]; /* by type: rows with a higher bound are not wanted */
 	KnStream streams[KN_STREAMS_MAX];
 } KnScan;
 
-/* Bounds are planar degrees from the place. */
+/*
+ * No provider of the type acknowledges quicker, by what the active snapshot
+ * sees; at most the prior, which counts for those that never did.
+ */
+extern void kn_scan_least_ack(int types, const double *prior_minutes, double *least);
+/* Bounds are planar degrees from the place; the caller sets the limits. */
 extern void kn_scan_near(KnScan *scan, int types, double latitude, double longitude);
-/* Bounds are minutes of acknowledgement; rows of equal bound and type come in the order of id. */
+/* Bounds are minutes of acknowledgement, without limit at first; rows of equal bound and type come in the order of id. */
 extern void kn_scan_anywhere(KnScan *scan, int types, const double *prior_minutes);
-/* The row with the smallest bound, unless that is above limit.  Each row comes once. */
-extern bool kn_scan_next(KnScan *scan, double limit, KnDispatchRow *row);
+/* The row with the smallest bound among those within their type's limit.  Each row comes once. */
+extern bool kn_scan_next(KnScan *scan, KnDispatchRow *row);
 /* Nothing more is wanted of the stream that gave the last row. */
 extern void kn_scan_drop_stream(KnScan *scan);
 extern void kn_scan_end(KnScan *scan);

@@ -133,7 +133,8 @@ ROUTED = """SELECT n.n, t.rank, t.provider_id::text, t.cost, t.capped FROM need 
     n.service, n.urgency, n.latitude, n.longitude, n.k, n.radius_factor, n.required_gender, n.preferred_gender,
     n.required_languages, n.preferred_languages, n.required_skills, n.excluded, n.at) AS t ORDER BY n.n, t.rank"""
 
-# Every row, no index, distance by chords of the unit sphere; the weights of domain and policy 1 written out again.
+# Every row, no index, distance by chords of the unit sphere; the weights of policy 1 written out again.
+# far only spares rows that lie beyond the radius whatever the rounding: a chord is no longer than its arc.
 ORACLE = """
 CREATE TEMPORARY TABLE sphere AS SELECT provider_id AS id, organisation_id AS org, ptype, load, capacity,
     gender, langs, skills, last_offer_at, COALESCE(ack_minutes, (ARRAY[10, 30, 10, 20, 30, 5, 20])[ptype])::float8 AS ack,
@@ -145,7 +146,7 @@ ANALYZE sphere;
 """
 BRUTE = """SELECT n.n, b.id::text, b.cost FROM (
     SELECT *, cos(radians(latitude)) * cos(radians(longitude)) AS x, cos(radians(latitude)) * sin(radians(longitude)) AS y,
-           sin(radians(latitude)) AS z, (urgency = 'routine')::integer + 1 AS spread,
+           sin(radians(latitude)) AS z, power(100.001 * radius_factor / 6371, 2) AS far, (urgency = 'routine')::integer + 1 AS spread,
            CASE urgency WHEN 'immediate' THEN 0.1::float8 ELSE 1 END AS small,
            COALESCE(array_position(ARRAY['male', 'female'], required_gender), 0) AS rg,
            COALESCE(array_position(ARRAY['male', 'female'], preferred_gender), 0) AS pg,
@@ -162,7 +163,9 @@ BRUTE = """SELECT n.n, b.id::text, b.cost FROM (
       FROM (SELECT s.*, CASE WHEN n.x IS NOT NULL THEN 2 * 6371.0088::float8 * asin(LEAST(1, sqrt((s.x - n.x) * (s.x - n.x) + (s.y - n.y) * (s.y - n.y)
                                                               + (s.z - n.z) * (s.z - n.z)) / 2)) END AS km
               FROM sphere AS s WHERE s.ptype = ANY (n.types) AND load < capacity AND (rg = 0 OR gender = rg)
-               AND (rl = 0 OR langs & rl <> 0) AND skills & rs = rs OFFSET 0) AS s
+               AND (rl = 0 OR langs & rl <> 0) AND skills & rs = rs
+               AND (n.x IS NULL OR (s.x - n.x) * (s.x - n.x) + (s.y - n.y) * (s.y - n.y) + (s.z - n.z) * (s.z - n.z) <= far)
+            OFFSET 0) AS s
      WHERE (km IS NULL OR km <= 100 * radius_factor) AND NOT id = ANY (excluded) AND NOT org = ANY (excluded)
      ORDER BY cost, last_offer_at NULLS FIRST, id LIMIT n.k) AS b
  ORDER BY n.n, b.cost, b.last_offer_at NULLS FIRST, b.id"""
@@ -274,7 +277,7 @@ def test_the_order_of_insertion_changes_nothing():
 
 def test_the_cap_is_reached_and_told():
     rows = ["facility_id,name,latitude,longitude"]
-    rows += ["cap-%d,Cap %d,60,%r" % (n, n, 10 + n / 1e4) for n in range(9)]
+    rows += ["cap-%d,Cap %d,60,10" % (n, n) for n in range(9)]
     ask("SELECT kintaraa.provider_import('Cap', 'chw', %s)", ("\n".join(rows),))
     for version, cap, visited, capped in ((3, 9, 9, False), (4, 8, 8, True), (5, 4096, 9, False)):
         ask("""INSERT INTO kintaraa.policy (kind, version, body) SELECT kind, %s, body || jsonb_build_object('cap', %s)

@@ -18,10 +18,12 @@
 #include "cases/assignment.h"
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
+#include "cases/incident_change.h"
 #include "cases/incident_open.h"
 #include "cases/incident_store.h"
 #include "cases/page.h"
 #include "cases/projection.h"
+#include "cases/record.h"
 #include "identity/door.h"
 
 #define CASE_NUMBER_TRIES 5
@@ -31,14 +33,13 @@ static bool insert_with_number(KnIncident *incident, const KnIntake *intake, con
 static void answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent);
 static void show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape,
 				 const KnCaseParts *parts);
+static void show_page(KnCall *call, KnIncident *items, int n, KnRelation relation,
+					  const KnCaseParts *parts);
 static void show_one(KnCall *call, KnIncident *incident, KnRelation relation);
 static void show_found(KnCall *call, const char *text);
 static void conflict_of_payload(KnCall *call, const KnIncident *sent) pg_attribute_noreturn();
 static KnRelation require_incident(KnCall *call, KnIncident *incident);
-static void patch_values(KnIncident *incident, const KnValue *fresh);
-static void check_version(KnCall *call, JsonbContainer *body, const KnIncident *incident);
-static void hurry_needs(const KnIncident *incident, KnCaseParts *parts);
-static void follow_services(const KnIncident *incident, const KnCasePolicy *policy);
+static bool check_version(KnCall *call, JsonbContainer *body, const KnIncident *incident);
 
 /*
  * POST /incidents -> created, or ok when it was sent before.
@@ -196,7 +197,7 @@ show_one(KnCall *call, KnIncident *incident, KnRelation relation)
 	show(call, incident, relation, KN_SHAPE_DETAIL, &parts);
 }
 
-/* Opens the sealed fields this reader may see and writes the answer. */
+/* Opens the sealed fields this reader may see in a detail and writes the answer. */
 static void
 show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape,
 	 const KnCaseParts *parts)
@@ -208,7 +209,7 @@ show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape,
 		in_person = in_person || (kn_uuid_equal(&parts->helpers[i].provider, team) &&
 								  strcmp(parts->helpers[i].status, "accepted") == 0 &&
 								  kn_service_in_person(parts->helpers[i].service));
-	if (shape == KN_SHAPE_DETAIL || relation == KN_OWNER)
+	if (shape == KN_SHAPE_DETAIL)
 		kn_incident_unseal(incident, relation, in_person);
 	kn_render_incident(&call->json, incident, relation, shape, parts, team,
 					   kn_case_policy()->hotlines);
@@ -243,6 +244,27 @@ incident_get(KnCall *call)
 }
 KN_DOOR(incident_get, incident_get, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
 
+/* A list opens what the caller reported herself, with her key read once, and nothing else. */
+static void
+show_page(KnCall *call, KnIncident *items, int n, KnRelation relation, const KnCaseParts *parts)
+{
+	const pg_uuid_t *me = &call->caller->account;
+	KnSubject subject = {0};
+
+	for (int i = 0; i < n; i++)
+	{
+		/* a helper's list holds what she reported herself as well */
+		bool own = kn_uuid_equal(&items[i].owner, me);
+
+		if (own && !subject.open)
+			kn_incident_subject(me, &subject);
+		if (own)
+			kn_incident_unseal_with(&items[i], &subject, KN_OWNER, false);
+		show(call, &items[i], own ? KN_OWNER : relation, KN_SHAPE_LIST, &parts[i]);
+	}
+	kn_subject_forget(&subject);
+}
+
 /* GET /incidents ?status &type &urgency &limit &after -> {"items","next"} */
 static void
 incident_list(KnCall *call)
@@ -271,13 +293,7 @@ incident_list(KnCall *call)
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');
-	for (int i = 0; i < Min(n, limit); i++)
-	{
-		/* a helper's list holds what she reported herself as well */
-		bool own = kn_uuid_equal(&items[i].owner, &call->caller->account);
-
-		show(call, &items[i], own ? KN_OWNER : relation, KN_SHAPE_LIST, &parts[i]);
-	}
+	show_page(call, items, Min(n, limit), relation, parts);
 	kn_json_close(&call->json, ']');
 	kn_page_next(call, n > limit, n > limit ? items[limit - 1].created_at : 0,
 				 n > limit ? &items[limit - 1].id : NULL);
@@ -295,37 +311,17 @@ incident_update(KnCall *call)
 {
 	JsonbContainer *body = kn_in_object(call->body);
 	KnIncident incident;
-	KnCaseParts parts;
-	KnIntake intake;
 	KnLeftovers left;
 	KnValue fresh[KN_INCIDENT_FIELDS];
-	KnUrgency before;
-	KnUrgency locked;
 
 	if (require_incident(call, &incident) != KN_OWNER)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor changes her report", NULL);
-	kn_case_lock(&incident.id, &parts);
-	if (kn_incident_status_lock(&incident.id, &locked) == NULL)
+	if (!kn_incident_lock_own(call->caller, &incident))
 		kn_refuse_absent();
-	require_incident(call, &incident); /* as it is under the lock */
-	check_version(call, body, &incident);
-	kn_incident_unseal(&incident, KN_OWNER, true);
+	if (!check_version(call, body, &incident))
+		return;
 	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, body, kn_incident_owned, fresh, &left);
-	before = incident.urgency;
-	patch_values(&incident, fresh);
-	incident.n_suggested = 0;
-	kn_incident_derive(&incident, GetCurrentTimestamp());
-	/* a machine raises urgency, only a person lowers it */
-	if (!fresh[KN_INCIDENT_URGENCY].present)
-		incident.urgency = Max(incident.urgency, before);
-	kn_incident_intake(&incident.owner, incident.client_id, &intake);
-	incident.language = intake.language;
-	kn_incident_update(&incident, &intake.subject);
-	kn_subject_forget(&intake.subject);
-	kn_incident_recount(incident.status, before, incident.urgency);
-	hurry_needs(&incident, &parts);
-	if (fresh[KN_INCIDENT_SERVICES].present)
-		follow_services(&incident, kn_case_policy());
+	kn_incident_change(call, &incident, fresh);
 	kn_call_flush(call);
 	require_incident(call, &incident);
 	incident.ignored = left.ignored.text.data; /* of this change */
@@ -334,57 +330,24 @@ incident_update(KnCall *call)
 KN_DOOR(incident_update, incident_update, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
 		KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
 
-static void
+/* A version that does not win is kept, and she is told where. */
+static bool
 check_version(KnCall *call, JsonbContainer *body, const KnIncident *incident)
 {
-	int64 base;
-	bool given = kn_in_int(body, "serverVersion", 0, PG_INT32_MAX, false, &base);
-	KnJson kept;
+	KnWrite write = {.noun = "incident", .client_id = incident->client_id, .data = body};
+	KnRecordResult result = {.status = KN_RECORD_CONFLICT, .has_archive = true};
 
 	kn_call_require_version(call, incident->stamp.version);
-	if (!given || base == incident->stamp.version)
-		return;
-	kept = call->json;
-	kn_json_init(&call->json);
+	write.has_base = kn_in_int(body, "serverVersion", 0, PG_INT32_MAX, false, &write.base);
+	if (!write.has_base || !kn_incident_edit_conflicts(call, incident, write.base))
+		return true;
+	kn_archive_keep(call, &write, &incident->id, "version", &result.archive);
+	kn_change_touch(&incident->id, "incident", &incident->id);
 	show_found(call, incident->client_id);
-	kn_call_extend(call, "current", call->json.text.data);
-	call->json = kept;
-	kn_refuse(ERRCODE_KN_VERSION_CONFLICT, "the record was changed since the version you had",
-			  "Look at current, then send your change with its serverVersion.");
-}
-
-static void
-patch_values(KnIncident *incident, const KnValue *fresh)
-{
-	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
-		if (fresh[i].present)
-			incident->values[i] = fresh[i];
-}
-
-/* More urgent is so at once; less urgent is for what opens later. */
-static void
-hurry_needs(const KnIncident *incident, KnCaseParts *parts)
-{
-	for (int i = 0; i < parts->n_needs; i++)
-	{
-		bool clinical = kn_service_is_clinical(parts->needs[i].service);
-
-		kn_escalation_hurry(&parts->needs[i], clinical ? incident->urgency : incident->asked,
-							kn_case_policy(), GetCurrentTimestamp());
-	}
-}
-
-/* What she asks for in addition is routed now; what she no longer names stays hers to withdraw. */
-static void
-follow_services(const KnIncident *incident, const KnCasePolicy *policy)
-{
-	KnOpening opening;
-	TimestampTz now = GetCurrentTimestamp();
-
-	kn_opening_plan_new(incident, policy, now, &opening);
-	kn_opening_store(&opening, now);
-	if (opening.parts.n_needs > 0)
-		kn_incident_follow_needs(&incident->id);
+	result.current = pstrdup(call->json.text.data);
+	kn_json_init(&call->json);
+	kn_record_answer_conflict(call, &result);
+	return false;
 }
 
 /* DELETE /incidents/{id} -> none; hidden at once, her open needs end, helpers keep what they wrote. */
@@ -392,15 +355,10 @@ static void
 incident_delete(KnCall *call)
 {
 	KnIncident incident;
-	KnCaseParts parts;
 
 	if (require_incident(call, &incident) != KN_OWNER)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor takes back her report", NULL);
-	kn_case_lock(&incident.id, &parts);
-	for (int i = 0; i < parts.n_needs; i++)
-		if (kn_need_is_open(&parts.needs[i]))
-			kn_need_close(&parts.needs[i], "withdrawn", &call->caller->account);
-	kn_incident_hide(&incident.id);
+	kn_incident_take_back(call, &incident.id);
 	call->outcome = KN_NONE;
 }
 KN_DOOR(incident_delete, incident_delete, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);

@@ -28,7 +28,7 @@
 	"i.preferred_gender, i.proximity_preference, i.place_source, i.accuracy_m, "                   \
 	"i.cell_latitude, i.cell_longitude, i.point_sealed, i.address_sealed, i.place_sealed, "        \
 	"i.description_sealed, i.ignored::text, i.created_hash, i.created_at, i.deleted_at, "          \
-	"i.occurred_from, i.occurred_to, c.version, c.updated_at "
+	"i.occurred_from, i.occurred_to, c.version, c.updated_at, i.edited_version, i.edited_by "
 #define INCIDENT_FROM                                       \
 	"FROM kintaraa.incident i LEFT JOIN kintaraa.change c " \
 	"  ON c.bucket = i.id AND c.noun = 'incident' AND c.id = i.id "
@@ -42,7 +42,7 @@
 #define FILTER(status)                                                       \
 	"  AND ($2 IS NULL OR " status " = $2) AND ($3 IS NULL OR i.type = $3) " \
 	"  AND ($4 IS NULL OR i.urgency_level = $4) "                            \
-	"  AND ($5 IS NULL OR (i.created_at, i.id) < ($5, $6)) "
+	"  AND (i.created_at, i.id) < ($5, $6) "
 #define PAGE " ORDER BY i.created_at DESC, i.id DESC LIMIT $7"
 
 static void read_incident(const KnRows *rows, uint64 row, KnIncident *out);
@@ -121,8 +121,8 @@ static KnStatement select_client_ids = KN_READ(
 static KnStatement list_own = KN_READ(
 	KN_AS_DOOR,
 	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
-	" WHERE i.owner_id = ANY ($1) AND i.deleted_at IS NULL " FILTER(SHOWN_STATUS) PAGE,
-	UUIDARRAYOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
+	" WHERE i.owner_id = $1 AND i.deleted_at IS NULL " FILTER(SHOWN_STATUS) PAGE,
+	UUIDOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
 static KnStatement list_shared = KN_READ(
 	KN_AS_DOOR,
@@ -148,10 +148,10 @@ static KnStatement update_incident = KN_WRITE(
 	"  incident_time = ($6::text[])[6]::time, occurred_from = $10, occurred_to = $11, "
 	"  communication_method = ($6::text[])[7], preferred_gender = ($6::text[])[8], "
 	"  proximity_preference = ($6::text[])[9], place_source = ($6::text[])[10], accuracy_m = $12, "
-	"  cell_latitude = $13, cell_longitude = $14 "
+	"  cell_latitude = $13, cell_longitude = $14, edited_version = $15, edited_by = $16 "
 	" WHERE id = $1",
 	UUIDOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, FLOAT8OID, FLOAT8OID, FLOAT8OID);
+	BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID, UUIDOID);
 
 static KnStatement select_status = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -360,7 +360,7 @@ kn_incident_load_many(const KnCaller *caller, const pg_uuid_t *ids, int n, KnInc
 	{
 		read_incident(&rows, i, &(*out)[i]);
 		(*relations)[i] = kn_uuid_equal(&(*out)[i].owner, &caller->account) ? KN_OWNER
-						  : dispatches										? KN_DISPATCHER
+						  : dispatches                                      ? KN_DISPATCHER
 																			: KN_HELPER;
 	}
 	return rows.n;
@@ -382,6 +382,7 @@ kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filter, KnIncid
 				 KnRelation *relation)
 {
 	KnStatement *statement = &list_own;
+	pg_uuid_t before_id = filter->before_id;
 	KnArgs args = {0};
 	KnRows rows;
 
@@ -397,14 +398,16 @@ kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filter, KnIncid
 		statement = &list_shared;
 	}
 	if (*relation == KN_OWNER)
-		kn_arg_uuid_array(&args, &caller->account, 1);
+		kn_arg_uuid(&args, &caller->account);
 	else
 		kn_arg_uuid_array(&args, caller->principals, caller->n_principals);
 	kn_arg_text(&args, filter->status);
 	kn_arg_text(&args, filter->type);
 	kn_arg_text(&args, filter->urgency);
-	kn_arg_time_or_null(&args, filter->before_at);
-	kn_arg_uuid(&args, &filter->before_id);
+	if (filter->before_at == 0)
+		memset(&before_id, 0xff, sizeof(before_id));
+	kn_arg_time(&args, filter->before_at == 0 ? DT_NOEND : filter->before_at);
+	kn_arg_uuid(&args, &before_id);
 	kn_arg_int(&args, filter->limit);
 	kn_run(statement, &args);
 	rows = kn_rows();
@@ -470,6 +473,8 @@ read_incident(const KnRows *rows, uint64 row, KnIncident *out)
 	out->occurred_to = kn_col_time(rows, row, 32);
 	out->stamp.version = kn_col_bigint(rows, row, 33, 0);
 	out->stamp.updated_at = kn_col_time(rows, row, 34);
+	out->edited_version = kn_col_bigint(rows, row, 35, 1);
+	out->has_editor = kn_col_uuid(rows, row, 36, &out->edited_by);
 }
 
 bool
@@ -505,26 +510,34 @@ void
 kn_incident_unseal(KnIncident *incident, KnRelation relation, bool in_person)
 {
 	KnSubject subject;
-	char *point;
-	KnValue *v = incident->values;
 
 	if (!kn_class_visible(KN_CLASS_CASE, relation, in_person))
 		return;
 	kn_incident_subject(&incident->owner, &subject);
-	set_text(incident, KN_INCIDENT_DESCRIPTION,
-			 kn_unseal(&subject, "incident.description", &incident->id, incident->description_sealed));
-	if (kn_class_visible(KN_CLASS_PLACE, relation, in_person))
-	{
-		set_text(incident, KN_INCIDENT_ADDRESS,
-				 kn_unseal(&subject, "incident.address", &incident->id, incident->address_sealed));
-		set_text(incident, KN_INCIDENT_PLACE,
-				 kn_unseal(&subject, "incident.place", &incident->id, incident->place_sealed));
-		point = kn_unseal(&subject, "incident.point", &incident->id, incident->point_sealed);
-		v[KN_INCIDENT_POINT].present =
-			point != NULL &&
-			sscanf(point, "%lf %lf", &v[KN_INCIDENT_POINT].number, &v[KN_INCIDENT_POINT].second) == 2;
-	}
+	kn_incident_unseal_with(incident, &subject, relation, in_person);
 	kn_subject_forget(&subject);
+}
+
+void
+kn_incident_unseal_with(KnIncident *incident, const KnSubject *subject, KnRelation relation,
+						bool in_person)
+{
+	const pg_uuid_t *id = &incident->id;
+	KnValue *point = &incident->values[KN_INCIDENT_POINT];
+	char *text;
+
+	if (!kn_class_visible(KN_CLASS_CASE, relation, in_person))
+		return;
+	set_text(incident, KN_INCIDENT_DESCRIPTION,
+			 kn_unseal(subject, "incident.description", id, incident->description_sealed));
+	if (!kn_class_visible(KN_CLASS_PLACE, relation, in_person))
+		return;
+	set_text(incident, KN_INCIDENT_ADDRESS,
+			 kn_unseal(subject, "incident.address", id, incident->address_sealed));
+	set_text(incident, KN_INCIDENT_PLACE,
+			 kn_unseal(subject, "incident.place", id, incident->place_sealed));
+	text = kn_unseal(subject, "incident.point", id, incident->point_sealed);
+	point->present = text != NULL && sscanf(text, "%lf %lf", &point->number, &point->second) == 2;
 }
 
 void
@@ -540,6 +553,8 @@ kn_incident_update(const KnIncident *incident, const KnSubject *subject)
 	kn_arg_bytea(&args, kn_seal(subject, "incident.place", id, v[KN_INCIDENT_PLACE].text));
 	kn_arg_bytea(&args, seal_point(incident, subject));
 	add_clear_columns(&args, incident);
+	kn_arg_bigint(&args, incident->stamp.version + 1);
+	kn_arg_uuid(&args, incident->has_editor ? &incident->edited_by : NULL);
 	if (kn_run(&update_incident, &args) != 1)
 		elog(ERROR, "an incident vanished while it was changed");
 }

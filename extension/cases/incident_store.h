@@ -71,6 +71,9 @@ extern char *kn_incident_status_lock(const pg_uuid_t *id, KnUrgency *urgency); /
 
 /* Opens the sealed fields that this reader may see; the others stay absent. */
 extern void kn_incident_unseal(KnIncident *incident, KnRelation relation, bool in_person);
+/* The same with her key already open, for many incidents of one owner. */
+extern void kn_incident_unseal_with(KnIncident *incident, const KnSubject *subject,
+									KnRelation relation, bool in_person);
 extern bool kn_class_visible(KnFieldClass class, KnRelation relation, bool in_person);
 
 #endif

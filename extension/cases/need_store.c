@@ -18,12 +18,22 @@
 
 #include "cases/need.h"
 
+#define NEED_BUCKET 1
+#define HELPER_BUCKET 10
 #define NEED_COLUMNS                                                                                \
 	"n.bucket, n.id, n.service, n.state, n.urgency_level, n.level::int4, n.round::int4, n.due_at, " \
 	"n.expected_by, n.engaged_at, n.contacted_at, n.created_at, n.escalation "
 
-static int count_of(const KnRows *rows, int column, const pg_uuid_t *bucket);
-static int place_of_bucket(const pg_uuid_t *buckets, int n, const pg_uuid_t *bucket);
+/* A bucket and its place in the caller's list. */
+typedef struct Place
+{
+	pg_uuid_t bucket;
+	int at;
+} Place;
+
+static KnCaseParts *parts_of(const Place *places, int n, KnCaseParts *parts, const KnRows *rows,
+							 uint64 row, int column);
+static int compare_places(const void *a, const void *b);
 static void read_need(const KnRows *rows, uint64 row, KnNeed *out);
 static void read_helper(const KnRows *rows, uint64 row, KnHelper *out);
 
@@ -81,60 +91,59 @@ kn_need_load_many(const pg_uuid_t *buckets, int n, KnCaseParts *out)
 	KnArgs args = {0};
 	KnRows needs;
 	KnRows helpers;
+	Place *places = palloc(sizeof(Place) * Max(n, 1));
 
 	memset(out, 0, sizeof(KnCaseParts) * n);
+	for (int i = 0; i < n; i++)
+		places[i] = (Place){.bucket = buckets[i], .at = i};
+	qsort(places, n, sizeof(Place), compare_places);
 	kn_arg_uuid_array(&args, buckets, n);
 	kn_run(&select_needs, &args);
 	needs = kn_rows();
 	kn_run(&select_helpers, &args);
 	helpers = kn_rows();
+	/* counted first, so that each has its array */
+	for (uint64 row = 0; row < needs.n; row++)
+		parts_of(places, n, out, &needs, row, NEED_BUCKET)->n_needs++;
+	for (uint64 row = 0; row < helpers.n; row++)
+		parts_of(places, n, out, &helpers, row, HELPER_BUCKET)->n_helpers++;
 	for (int i = 0; i < n; i++)
 	{
-		out[i].needs = palloc(sizeof(KnNeed) * Max(count_of(&needs, 1, &buckets[i]), 1));
-		out[i].helpers = palloc(sizeof(KnHelper) * Max(count_of(&helpers, 10, &buckets[i]), 1));
+		out[i].needs = palloc(sizeof(KnNeed) * Max(out[i].n_needs, 1));
+		out[i].helpers = palloc(sizeof(KnHelper) * Max(out[i].n_helpers, 1));
+		out[i].n_needs = out[i].n_helpers = 0;
 	}
 	for (uint64 row = 0; row < needs.n; row++)
 	{
-		KnNeed need;
-		KnCaseParts *parts;
+		KnCaseParts *parts = parts_of(places, n, out, &needs, row, NEED_BUCKET);
 
-		read_need(&needs, row, &need);
-		parts = &out[place_of_bucket(buckets, n, &need.bucket)];
-		parts->needs[parts->n_needs++] = need;
+		read_need(&needs, row, &parts->needs[parts->n_needs++]);
 	}
 	for (uint64 row = 0; row < helpers.n; row++)
 	{
-		KnHelper helper;
-		KnCaseParts *parts;
+		KnCaseParts *parts = parts_of(places, n, out, &helpers, row, HELPER_BUCKET);
 
-		read_helper(&helpers, row, &helper);
-		parts = &out[place_of_bucket(buckets, n, &helper.bucket)];
-		parts->helpers[parts->n_helpers++] = helper;
+		read_helper(&helpers, row, &parts->helpers[parts->n_helpers++]);
 	}
 }
 
-static int
-count_of(const KnRows *rows, int column, const pg_uuid_t *bucket)
+static KnCaseParts *
+parts_of(const Place *places, int n, KnCaseParts *parts, const KnRows *rows, uint64 row, int column)
 {
-	int n = 0;
+	Place wanted;
+	Place *found;
 
-	for (uint64 i = 0; i < rows->n; i++)
-	{
-		pg_uuid_t id;
-
-		kn_col_uuid(rows, i, column, &id);
-		n += kn_uuid_equal(&id, bucket);
-	}
-	return n;
+	kn_col_uuid(rows, row, column, &wanted.bucket);
+	found = bsearch(&wanted, places, n, sizeof(Place), compare_places);
+	if (found == NULL)
+		elog(ERROR, "a row of another incident");
+	return &parts[found->at];
 }
 
 static int
-place_of_bucket(const pg_uuid_t *buckets, int n, const pg_uuid_t *bucket)
+compare_places(const void *a, const void *b)
 {
-	for (int i = 0; i < n; i++)
-		if (kn_uuid_equal(&buckets[i], bucket))
-			return i;
-	elog(ERROR, "a row of another incident");
+	return memcmp(&((const Place *) a)->bucket, &((const Place *) b)->bucket, UUID_LEN);
 }
 
 static void
@@ -149,7 +158,7 @@ read_helper(const KnRows *rows, uint64 row, KnHelper *out)
 	out->provider_name = kn_col_text(rows, row, 7);
 	out->offered_at = kn_col_time(rows, row, 8);
 	out->distance_km = kn_col_float(rows, row, 9, NAN);
-	kn_col_uuid(rows, row, 10, &out->bucket);
+	kn_col_uuid(rows, row, HELPER_BUCKET, &out->bucket);
 }
 
 bool

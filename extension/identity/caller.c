@@ -41,7 +41,7 @@ static AttrNumber member_revoked = 0;
 static void at_transaction_end(XactEvent event, void *arg);
 static void forget_member(Datum arg, Oid relid);
 static void find_member(void);
-static bool is_member(Relation table, Relation index, const pg_uuid_t *principal,
+static bool is_member(IndexScanDesc scan, TupleTableSlot *slot, const pg_uuid_t *principal,
 					  const pg_uuid_t *bucket);
 static void add_principal(const pg_uuid_t *id);
 
@@ -133,7 +133,8 @@ kn_caller_prove(const char *token)
 	caller.has_organisation = kn_col_uuid(&rows, 0, 3, &caller.organisation);
 	caller.has_centre = kn_col_uuid(&rows, 0, 4, &caller.centre);
 	caller.expires_at = (TimestampTz) (claims.exp - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-														SECS_PER_DAY) * USECS_PER_SEC;
+														SECS_PER_DAY) *
+						USECS_PER_SEC;
 	add_principal(&caller.account);
 	if (caller.has_provider)
 		add_principal(&caller.provider);
@@ -181,6 +182,8 @@ kn_can_see(PG_FUNCTION_ARGS)
 	pg_uuid_t *bucket = PG_GETARG_UUID_P(0);
 	Relation table;
 	Relation index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
 	bool sees = false;
 
 	if (!proven)
@@ -191,25 +194,26 @@ kn_can_see(PG_FUNCTION_ARGS)
 	find_member();
 	table = table_open(member_table, AccessShareLock);
 	index = index_open(member_index, AccessShareLock);
+	slot = table_slot_create(table, NULL);
+	scan = index_beginscan(table, index, GetActiveSnapshot(), 2, 0);
 	for (int i = 0; i < caller.n_principals && !sees; i++)
-		sees = is_member(table, index, &caller.principals[i], bucket);
+		sees = is_member(scan, slot, &caller.principals[i], bucket);
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);
 	table_close(table, NoLock);
 	PG_RETURN_BOOL(sees);
 }
 
 static bool
-is_member(Relation table, Relation index, const pg_uuid_t *principal, const pg_uuid_t *bucket)
+is_member(IndexScanDesc scan, TupleTableSlot *slot, const pg_uuid_t *principal,
+		  const pg_uuid_t *bucket)
 {
 	ScanKeyData key[2];
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
 	bool found = false;
 
 	ScanKeyInit(&key[0], 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(principal));
 	ScanKeyInit(&key[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(bucket));
-	slot = table_slot_create(table, NULL);
-	scan = index_beginscan(table, index, GetActiveSnapshot(), 2, 0);
 	index_rescan(scan, key, 2, NULL, 0);
 	while (!found && index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
@@ -218,8 +222,6 @@ is_member(Relation table, Relation index, const pg_uuid_t *principal, const pg_u
 
 		found = !is_null && !DatumGetBool(revoked);
 	}
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
 	return found;
 }
 

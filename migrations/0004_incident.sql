@@ -42,6 +42,8 @@ CREATE TABLE kintaraa.incident (
     unreadable_sealed     bytea,
     ignored               jsonb,
     created_hash          bytea NOT NULL,
+    edited_version        bigint NOT NULL DEFAULT 1,
+    edited_by             uuid,
     created_at            timestamptz NOT NULL DEFAULT pg_catalog.now(),
     closed_at             timestamptz,
     deleted_at            timestamptz,
@@ -53,6 +55,8 @@ COMMENT ON COLUMN kintaraa.incident.cell_latitude IS
     'Centre of a cell of about 5 km; everybody but in-person helpers works from it.';
 COMMENT ON COLUMN kintaraa.incident.created_hash IS
     'Keyed hash of the payload as first sent: tells a replay from a reused id.';
+COMMENT ON COLUMN kintaraa.incident.edited_version IS
+    'The version of her last own edit: what helpers and the machine change does not conflict with her words.';
 CREATE INDEX incident_owner_idx ON kintaraa.incident (owner_id, created_at DESC, id DESC);
 CREATE INDEX incident_open_idx ON kintaraa.incident (status, created_at, id)
     WHERE status IN ('new', 'pending_dispatcher_review', 'assigned', 'in_progress') AND deleted_at IS NULL;

@@ -77,6 +77,9 @@ typedef struct KnIncident
 	bytea *place_sealed;
 	bytea *point_sealed;
 	bytea *created_hash;
+	int64 edited_version; /* of her last own edit */
+	bool has_editor;
+	pg_uuid_t edited_by;
 	KnStamp stamp;
 } KnIncident;
 

@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident_change.c
+ *	  Her own changes of a report, by whatever way they come.
+ *
+ * Called by incident.c and incident_record.c.  What helpers and the machine
+ * change of a case never conflicts with her words: only an edit of another
+ * device of hers does.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "cases/assignment.h"
+#include "cases/case_policy.h"
+#include "cases/escalation.h"
+#include "cases/incident_change.h"
+#include "cases/incident_open.h"
+#include "cases/incident_store.h"
+#include "cases/record.h"
+
+static void hurry_needs(const KnIncident *incident, KnCaseParts *parts);
+static void follow_services(const KnIncident *incident, const KnCasePolicy *policy);
+
+bool
+kn_incident_lock_own(const KnCaller *caller, KnIncident *incident)
+{
+	KnCaseParts parts;
+	KnUrgency urgency;
+	KnRelation relation;
+	char *text = incident->client_id;
+
+	kn_case_lock(&incident->id, &parts);
+	if (kn_incident_status_lock(&incident->id, &urgency) == NULL ||
+		!kn_incident_load(caller, text, incident, &relation) || relation != KN_OWNER)
+		return false;
+	kn_incident_unseal(incident, KN_OWNER, true);
+	return true;
+}
+
+bool
+kn_incident_edit_conflicts(const KnCall *call, const KnIncident *incident, int64 base)
+{
+	pg_uuid_t writer;
+
+	kn_call_writer(call, &writer);
+	return kn_version_conflicts(base, incident->edited_version, 0, incident->has_editor,
+								&incident->edited_by, &writer);
+}
+
+void
+kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
+{
+	KnUrgency before = incident->urgency;
+	KnCaseParts parts;
+	KnIntake intake;
+
+	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
+		if (fresh[i].present)
+			incident->values[i] = fresh[i];
+	incident->n_suggested = 0;
+	kn_incident_derive(incident, GetCurrentTimestamp());
+	/* a machine raises urgency, only a person lowers it */
+	if (!fresh[KN_INCIDENT_URGENCY].present)
+		incident->urgency = Max(incident->urgency, before);
+	kn_incident_intake(&incident->owner, incident->client_id, &intake);
+	incident->language = intake.language;
+	kn_call_writer(call, &incident->edited_by);
+	incident->has_editor = true;
+	kn_incident_update(incident, &intake.subject);
+	kn_subject_forget(&intake.subject);
+	kn_incident_recount(incident->status, before, incident->urgency);
+	kn_need_load_parts(&incident->id, &parts);
+	hurry_needs(incident, &parts);
+	if (fresh[KN_INCIDENT_SERVICES].present)
+		follow_services(incident, kn_case_policy());
+}
+
+/* More urgent is so at once; less urgent is for what opens later. */
+static void
+hurry_needs(const KnIncident *incident, KnCaseParts *parts)
+{
+	for (int i = 0; i < parts->n_needs; i++)
+	{
+		bool clinical = kn_service_is_clinical(parts->needs[i].service);
+
+		kn_escalation_hurry(&parts->needs[i], clinical ? incident->urgency : incident->asked,
+							kn_case_policy(), GetCurrentTimestamp());
+	}
+}
+
+/* What she asks for in addition is routed now; what she no longer names stays hers to withdraw. */
+static void
+follow_services(const KnIncident *incident, const KnCasePolicy *policy)
+{
+	KnOpening opening;
+	TimestampTz now = GetCurrentTimestamp();
+
+	kn_opening_plan_new(incident, policy, now, &opening);
+	kn_opening_store(&opening, now);
+	if (opening.parts.n_needs > 0)
+		kn_incident_follow_needs(&incident->id);
+}
+
+void
+kn_incident_take_back(KnCall *call, const pg_uuid_t *id)
+{
+	KnCaseParts parts;
+
+	kn_case_lock(id, &parts);
+	for (int i = 0; i < parts.n_needs; i++)
+		if (kn_need_is_open(&parts.needs[i]))
+			kn_need_close(&parts.needs[i], "withdrawn", &call->caller->account);
+	kn_incident_hide(id);
+}

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident_change.h
+ *	  Her own changes of a report, by whatever way they come.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_INCIDENT_CHANGE_H
+#define KN_CASES_INCIDENT_CHANGE_H
+
+#include "cases/incident.h"
+#include "identity/door.h"
+
+/*
+ * Locks the case of her incident and reads it anew with its sealed fields;
+ * false when it is gone.  The incident's client id says which.
+ */
+extern bool kn_incident_lock_own(const KnCaller *caller, KnIncident *incident);
+/* Whether another device of hers wrote her words after base. */
+extern bool kn_incident_edit_conflicts(const KnCall *call, const KnIncident *incident, int64 base);
+/* Replaces the fields that are present; a service that is new opens its need. */
+extern void kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh);
+/* Hides it at once and ends its open needs. */
+extern void kn_incident_take_back(KnCall *call, const pg_uuid_t *id);
+
+#endif

@@ -45,6 +45,8 @@
 #define KN_JSON_NUMBER_DIGITS    40         /* digits of a number that is kept from client JSON */
 #define KN_STAMPS_MAX            20000      /* changed records one transaction may remember */
 #define KN_BARRED_MAX            256        /* principals a survivor may bar from one case */
+#define KN_ROUTE_AT_ONCE         10         /* new reports of one batch that are routed before the answer */
+#define KN_BATCH_MAX             500        /* records of one batch */
 #define KN_OFFERS_MAX            8          /* parallel offers of one escalation level */
 #define KN_SHIFTS_MAX            8          /* shifts that begin on one day */
 #define KN_CLOSED_DAYS_MAX       366        /* closed days a provider may name */

@@ -179,7 +179,13 @@ static void
 render_service(KnJson *json, const char *service, KnUrgency urgency, double latitude,
 			   double longitude)
 {
-	KnRouteNeed need = {.has_place = true, .latitude = latitude, .longitude = longitude, .service = service, .urgency = urgency};
+	KnRouteNeed need = {
+		.has_place = true,
+		.latitude = latitude,
+		.longitude = longitude,
+		.service = service,
+		.urgency = urgency,
+	};
 	double nearest = NAN;
 	KnRoute route;
 

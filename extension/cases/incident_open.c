@@ -21,6 +21,8 @@
 
 static void plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
 					  const KnCasePolicy *policy, TimestampTz now, KnNeed *need, KnStep *step);
+static void begin_need(const KnIncident *incident, const char *service, const KnCasePolicy *policy,
+					   TimestampTz now, KnNeed *need);
 static void place_of(const KnIncident *incident, KnCasePlace *out);
 
 static KnStatement reopen_need = KN_WRITE(
@@ -98,6 +100,14 @@ static void
 plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
 		  const KnCasePolicy *policy, TimestampTz now, KnNeed *need, KnStep *step)
 {
+	begin_need(incident, service, policy, now, need);
+	kn_escalation_next(need, place, NULL, 0, policy, now, step);
+}
+
+static void
+begin_need(const KnIncident *incident, const char *service, const KnCasePolicy *policy,
+		   TimestampTz now, KnNeed *need)
+{
 	need->bucket = incident->id;
 	kn_uuid4(need->id.data);
 	need->service = pstrdup(service);
@@ -107,7 +117,22 @@ plan_need(const KnIncident *incident, const char *service, const KnCasePlace *pl
 	need->created_at = now;
 	need->escalation = policy->parts[need->urgency];
 	need->expected_by = kn_escalation_promise(need, policy, now);
-	kn_escalation_next(need, place, NULL, 0, policy, now, step);
+}
+
+int
+kn_opening_defer(const KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
+				 KnNeed *needs)
+{
+	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
+	int n = Max(services->n_items, 1);
+
+	for (int i = 0; i < n; i++)
+	{
+		begin_need(incident, services->n_items ? services->items[i] : KN_TRIAGE, policy, now,
+				   &needs[i]);
+		needs[i].due_at = now; /* the worker's next sweep routes it */
+	}
+	return n;
 }
 
 static void

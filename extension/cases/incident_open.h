@@ -24,6 +24,9 @@ extern void kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, Ti
 /* Same for services that have no need yet, or whose need was withdrawn. */
 extern void kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy,
 								TimestampTz now, KnOpening *out);
+/* The needs of a report whose routing is left to the worker; returns how many. */
+extern int kn_opening_defer(const KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
+							KnNeed *needs);
 extern void kn_opening_store(KnOpening *opening, TimestampTz now);
 /* Another random id for a report whose id is taken. */
 extern void kn_opening_rename(KnIncident *incident);

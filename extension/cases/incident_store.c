@@ -47,7 +47,6 @@
 
 static void read_incident(const KnRows *rows, uint64 row, KnIncident *out);
 static void set_text(KnIncident *out, KnIncidentField field, char *text);
-static bytea *seal_point(const KnIncident *incident, const KnSubject *subject);
 static void add_clear_columns(KnArgs *args, const KnIncident *incident);
 
 static KnStatement select_intake = KN_READ(
@@ -248,14 +247,14 @@ kn_incident_insert(const KnIncident *incident, const KnSubject *subject, const c
 	kn_arg_bytea(&args, kn_seal(subject, "incident.description", id, v[KN_INCIDENT_DESCRIPTION].text));
 	kn_arg_bytea(&args, kn_seal(subject, "incident.address", id, v[KN_INCIDENT_ADDRESS].text));
 	kn_arg_bytea(&args, kn_seal(subject, "incident.place", id, v[KN_INCIDENT_PLACE].text));
-	kn_arg_bytea(&args, seal_point(incident, subject));
+	kn_arg_bytea(&args, kn_incident_seal_point(incident, subject));
 	add_clear_columns(&args, incident);
 	kn_arg_time(&args, incident->created_at);
 	return kn_run(&insert_incident, &args) == 1;
 }
 
-static bytea *
-seal_point(const KnIncident *incident, const KnSubject *subject)
+bytea *
+kn_incident_seal_point(const KnIncident *incident, const KnSubject *subject)
 {
 	const KnValue *point = &incident->values[KN_INCIDENT_POINT];
 
@@ -551,7 +550,7 @@ kn_incident_update(const KnIncident *incident, const KnSubject *subject)
 	kn_arg_bytea(&args, kn_seal(subject, "incident.description", id, v[KN_INCIDENT_DESCRIPTION].text));
 	kn_arg_bytea(&args, kn_seal(subject, "incident.address", id, v[KN_INCIDENT_ADDRESS].text));
 	kn_arg_bytea(&args, kn_seal(subject, "incident.place", id, v[KN_INCIDENT_PLACE].text));
-	kn_arg_bytea(&args, seal_point(incident, subject));
+	kn_arg_bytea(&args, kn_incident_seal_point(incident, subject));
 	add_clear_columns(&args, incident);
 	kn_arg_bigint(&args, incident->stamp.version + 1);
 	kn_arg_uuid(&args, incident->has_editor ? &incident->edited_by : NULL);

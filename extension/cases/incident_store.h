@@ -55,6 +55,8 @@ extern int kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filt
 extern void kn_incident_update(const KnIncident *incident, const KnSubject *subject);
 extern void kn_incident_set_status(const pg_uuid_t *id, const char *from, const char *to,
 								   const char *actor, const KnSubject *subject, const char *note);
+/* The exact place, sealed; NULL when there is none. */
+extern bytea *kn_incident_seal_point(const KnIncident *incident, const KnSubject *subject);
 extern void kn_incident_hide(const pg_uuid_t *id);
 /* Status moves of a case, oldest first, as rows (at, from, to, actor). */
 extern KnRows kn_incident_history(const pg_uuid_t *id);

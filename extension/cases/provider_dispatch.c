@@ -31,6 +31,7 @@ static int refresh_now(void);
 static int fold_since(Datum bookmark);
 static void add_policy(KnArgs *args);
 
+/* clang-format off */
 static KnStatement turn_over = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.provider SET is_available = NOT is_available, available_until = NULL "
@@ -38,33 +39,33 @@ static KnStatement turn_over = KN_WRITE(
 	TIMESTAMPTZOID);
 
 /* Only rows that differ are written: the others' pages stay clean, and nobody waits for them. */
-#define DERIVE(condition)                                                                                    \
-	"WITH wanted AS ( "                                                                                      \
-	"  SELECT p.id, p.organisation_id, p.longitude, p.latitude, p.capacity, "                                \
-	"         kintaraa.provider_number('type', p.provider_type) AS ptype, "                                  \
-	"         kintaraa.provider_number('gender', p.gender) AS gender, "                                      \
-	"         kintaraa.provider_mask('language', p.languages) AS langs, "                                    \
-	"         kintaraa.provider_mask('skill', p.skills) AS skills, "                                         \
-	"         p.is_active AND p.is_verified AND p.is_available "                                             \
-	"         AND p.latitude IS NOT NULL AND p.longitude IS NOT NULL "                                       \
-	"         AND (p.by_telephone OR EXISTS (SELECT FROM kintaraa.account AS a "                             \
-	"                                         WHERE a.provider_id = p.id AND a.is_active)) "                 \
-	"         AND (p.hours IS NULL OR kintaraa.shift_open(p.hours, o.zone, $1)) AS dispatchable "            \
+#define DERIVE(condition) \
+	"WITH wanted AS ( " \
+	"  SELECT p.id, p.organisation_id, p.longitude, p.latitude, p.capacity, " \
+	"         kintaraa.provider_number('type', p.provider_type) AS ptype, " \
+	"         kintaraa.provider_number('gender', p.gender) AS gender, " \
+	"         kintaraa.provider_mask('language', p.languages) AS langs, " \
+	"         kintaraa.provider_mask('skill', p.skills) AS skills, " \
+	"         p.is_active AND p.is_verified AND p.is_available " \
+	"         AND p.latitude IS NOT NULL AND p.longitude IS NOT NULL " \
+	"         AND (p.by_telephone OR EXISTS (SELECT FROM kintaraa.account AS a " \
+	"                                         WHERE a.provider_id = p.id AND a.is_active)) " \
+	"         AND (p.hours IS NULL OR kintaraa.shift_open(p.hours, o.zone, $1)) AS dispatchable " \
 	"    FROM kintaraa.provider AS p JOIN kintaraa.organisation AS o ON o.id = p.organisation_id " condition \
-	"), changed AS ( "                                                                                       \
-	"  SELECT w.* FROM wanted AS w LEFT JOIN kintaraa.provider_dispatch AS d ON d.provider_id = w.id "       \
-	"   WHERE (d.organisation_id, d.ptype, d.pos[0], d.pos[1], d.dispatchable, d.gender, d.langs, "          \
-	"          d.skills, d.capacity) IS DISTINCT FROM "                                                      \
-	"         (w.organisation_id, w.ptype, w.longitude, w.latitude, w.dispatchable, w.gender, w.langs, "     \
-	"          w.skills, w.capacity)) "                                                                      \
-	"INSERT INTO kintaraa.provider_dispatch AS d "                                                           \
-	"  (provider_id, organisation_id, ptype, pos, dispatchable, gender, langs, skills, capacity) "           \
-	"SELECT id, organisation_id, ptype, pg_catalog.point(longitude, latitude), dispatchable, gender, "       \
-	"       langs, skills, capacity "                                                                        \
-	"  FROM changed ORDER BY id "                                                                            \
-	"ON CONFLICT (provider_id) DO UPDATE SET "                                                               \
-	"  organisation_id = EXCLUDED.organisation_id, ptype = EXCLUDED.ptype, pos = EXCLUDED.pos, "             \
-	"  dispatchable = EXCLUDED.dispatchable, gender = EXCLUDED.gender, langs = EXCLUDED.langs, "             \
+	"), changed AS ( " \
+	"  SELECT w.* FROM wanted AS w LEFT JOIN kintaraa.provider_dispatch AS d ON d.provider_id = w.id " \
+	"   WHERE (d.organisation_id, d.ptype, d.pos[0], d.pos[1], d.dispatchable, d.gender, d.langs, " \
+	"          d.skills, d.capacity) IS DISTINCT FROM " \
+	"         (w.organisation_id, w.ptype, w.longitude, w.latitude, w.dispatchable, w.gender, w.langs, " \
+	"          w.skills, w.capacity)) " \
+	"INSERT INTO kintaraa.provider_dispatch AS d " \
+	"  (provider_id, organisation_id, ptype, pos, dispatchable, gender, langs, skills, capacity) " \
+	"SELECT id, organisation_id, ptype, pg_catalog.point(longitude, latitude), dispatchable, gender, " \
+	"       langs, skills, capacity " \
+	"  FROM changed ORDER BY id " \
+	"ON CONFLICT (provider_id) DO UPDATE SET " \
+	"  organisation_id = EXCLUDED.organisation_id, ptype = EXCLUDED.ptype, pos = EXCLUDED.pos, " \
+	"  dispatchable = EXCLUDED.dispatchable, gender = EXCLUDED.gender, langs = EXCLUDED.langs, " \
 	"  skills = EXCLUDED.skills, capacity = EXCLUDED.capacity"
 
 static KnStatement derive_all = KN_WRITE(KN_AS_SYSTEM, DERIVE(""), TIMESTAMPTZOID);
@@ -146,10 +147,10 @@ static KnStatement fold = KN_WRITE(
 	" WHERE d.provider_id = m.provider_id",
 	PG_SNAPSHOTOID, FLOAT8ARRAYOID, FLOAT8OID, FLOAT8OID, FLOAT8OID);
 
-#define OPEN_LOAD                                                                      \
-	"(SELECT pg_catalog.count(*) FROM kintaraa.assignment AS a "                       \
+#define OPEN_LOAD \
+	"(SELECT pg_catalog.count(*) FROM kintaraa.assignment AS a " \
 	"   JOIN kintaraa.need AS n ON n.bucket = a.incident_bucket AND n.id = a.need_id " \
-	"  WHERE a.provider_id = d.provider_id AND a.status = 'accepted' "                 \
+	"  WHERE a.provider_id = d.provider_id AND a.status = 'accepted' " \
 	"    AND n.state NOT IN ('met', 'unmet', 'withdrawn'))"
 
 /*
@@ -173,6 +174,7 @@ static KnStatement count_again = KN_WRITE(
 	"UPDATE kintaraa.provider_dispatch AS d SET load = " OPEN_LOAD
 	" WHERE d.provider_id = ANY ($1) AND d.load <> " OPEN_LOAD,
 	UUIDARRAYOID);
+/* clang-format on */
 
 int
 kn_dispatch_refresh(TimestampTz now)

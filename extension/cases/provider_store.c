@@ -26,22 +26,22 @@ static void read_dispatch(const KnRows *rows, uint64 row, KnProvider *out);
 
 /* clang-format off */
 #define PROFILE \
-	"p.id, p.organisation_id, o.name, p.provider_type, p.name, p.facility_code, p.admin_area, " \
-	"p.latitude, p.longitude, p.languages, p.skills, p.gender, p.by_telephone, p.is_available, " \
-	"p.available_until, p.is_verified, p.is_demo, p.capacity, p.hours, p.created_at, c.version, c.updated_at, "
+	"SELECT p.id, p.organisation_id, o.name, p.provider_type, p.name, p.facility_code, p.admin_area, " \
+	"       p.latitude, p.longitude, p.languages, p.skills, p.gender, p.by_telephone, p.is_available, " \
+	"       p.available_until, p.is_verified, p.is_demo, p.capacity, p.hours, p.created_at, c.version, " \
+	"       c.updated_at, "
 
-#define FROM_PROFILE \
-	" FROM kintaraa.provider AS p " \
+#define JOIN_PROFILE \
 	"      JOIN kintaraa.organisation AS o ON o.id = p.organisation_id " \
 	"      LEFT JOIN kintaraa.change AS c ON c.bucket = p.organisation_id AND c.noun = 'provider' AND c.id = p.id "
 
-#define PLAIN "NULL::float8, NULL::int4, NULL::bool, NULL::real, NULL::timestamptz, 0, 0, 0"
-#define KM "kintaraa.distance_km($6, $7, p.latitude, p.longitude)"
-#define KEY "(1 + pg_catalog.round(" KM " * 1000000))::bigint"
-#define LOADED "d.load, d.dispatchable, d.ack_minutes, d.last_offer_at, h.accepted, h.declined, h.expired"
+#define NO_KM "NULL::float8, "
+#define KM "kintaraa.distance_km($6, $7, p.latitude, p.longitude), "
+#define UNLOADED "NULL::int4, NULL::bool, NULL::real, NULL::timestamptz, 0, 0, 0 "
+#define LOADED "d.load, d.dispatchable, d.ack_minutes, d.last_offer_at, h.accepted, h.declined, h.expired "
 
 /* What became of the latest offers. */
-#define FROM_LOADED \
+#define JOIN_LOADED \
 	"      LEFT JOIN kintaraa.provider_dispatch AS d ON d.provider_id = p.id " \
 	"      LEFT JOIN LATERAL (SELECT (pg_catalog.count(*) FILTER (WHERE a.status = 'accepted'))::int4 AS accepted, " \
 	"                                (pg_catalog.count(*) FILTER (WHERE a.status = 'declined'))::int4 AS declined, " \
@@ -49,38 +49,45 @@ static void read_dispatch(const KnRows *rows, uint64 row, KnProvider *out);
 	"                           FROM (SELECT status FROM kintaraa.assignment WHERE provider_id = p.id " \
 	"                                  ORDER BY offered_at DESC, id DESC LIMIT 50) AS a) AS h ON true "
 
-#define WHERE_FILTER \
-	" WHERE p.is_active AND ($1 IS NULL OR p.provider_type = $1) AND ($2 IS NULL OR p.is_available = $2) "
+/* The page is cut before anything is joined to it. */
+#define FILTERED \
+	"  FROM (SELECT * FROM kintaraa.provider " \
+	"         WHERE is_active AND ($1 IS NULL OR provider_type = $1) AND ($2 IS NULL OR is_available = $2) "
 #define BY_TIME \
-	" AND (p.created_at, p.id) > ($3, $4) ORDER BY p.created_at, p.id LIMIT $5"
+	"           AND (created_at, id) > ($3, $4) ORDER BY created_at, id LIMIT $5) AS p "
+#define IN_TIME " ORDER BY p.created_at, p.id"
+#define KEY_OF(prefix) \
+	"(1 + pg_catalog.round(kintaraa.distance_km($6, $7, " prefix "latitude, " prefix "longitude) * 1000000))::bigint"
 #define BY_DISTANCE \
-	" AND p.latitude IS NOT NULL AND p.longitude IS NOT NULL AND (" KEY ", p.id) > ($3, $4) " \
-	"ORDER BY " KEY ", p.id LIMIT $5"
-/* clang-format on */
+	"           AND latitude IS NOT NULL AND longitude IS NOT NULL AND (" KEY_OF("") ", id) > ($3, $4) " \
+	"         ORDER BY " KEY_OF("") ", id LIMIT $5) AS p "
+#define IN_DISTANCE " ORDER BY " KEY_OF("p.") ", p.id"
 
 static KnStatement list_plain = KN_READ(
 	KN_AS_DOOR,
-	"SELECT " PROFILE PLAIN FROM_PROFILE WHERE_FILTER BY_TIME,
+	PROFILE NO_KM UNLOADED FILTERED BY_TIME JOIN_PROFILE IN_TIME,
 	TEXTOID, BOOLOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
 static KnStatement list_near = KN_READ(
 	KN_AS_DOOR,
-	"SELECT " PROFILE KM ", NULL::int4, NULL::bool, NULL::real, NULL::timestamptz, 0, 0, 0" FROM_PROFILE WHERE_FILTER BY_DISTANCE,
+	PROFILE KM UNLOADED FILTERED BY_DISTANCE JOIN_PROFILE IN_DISTANCE,
 	TEXTOID, BOOLOID, INT8OID, UUIDOID, INT4OID, FLOAT8OID, FLOAT8OID);
 
 static KnStatement list_dispatch = KN_READ(
 	KN_AS_DISPATCH,
-	"SELECT " PROFILE "NULL::float8, " LOADED FROM_PROFILE FROM_LOADED WHERE_FILTER BY_TIME,
+	PROFILE NO_KM LOADED FILTERED BY_TIME JOIN_PROFILE JOIN_LOADED IN_TIME,
 	TEXTOID, BOOLOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
 static KnStatement list_dispatch_near = KN_READ(
 	KN_AS_DISPATCH,
-	"SELECT " PROFILE KM ", " LOADED FROM_PROFILE FROM_LOADED WHERE_FILTER BY_DISTANCE,
+	PROFILE KM LOADED FILTERED BY_DISTANCE JOIN_PROFILE JOIN_LOADED IN_DISTANCE,
 	TEXTOID, BOOLOID, INT8OID, UUIDOID, INT4OID, FLOAT8OID, FLOAT8OID);
 
 static KnStatement select_own = KN_WRITE(
 	KN_AS_SYSTEM,
-	"SELECT " PROFILE "NULL::float8, d.load, d.dispatchable, d.ack_minutes, d.last_offer_at, 0, 0, 0" FROM_PROFILE "LEFT JOIN kintaraa.provider_dispatch AS d ON d.provider_id = p.id "
+	PROFILE NO_KM "d.load, d.dispatchable, d.ack_minutes, d.last_offer_at, 0, 0, 0 "
+	"  FROM kintaraa.provider AS p " JOIN_PROFILE
+	"      LEFT JOIN kintaraa.provider_dispatch AS d ON d.provider_id = p.id "
 	" WHERE p.id = $1",
 	UUIDOID);
 
@@ -104,6 +111,7 @@ static KnStatement update_available = KN_WRITE(
 	"UPDATE kintaraa.provider SET is_available = $2, available_until = $3 "
 	" WHERE id = $1 AND (is_available, available_until) IS DISTINCT FROM ($2, $3)",
 	UUIDOID, BOOLOID, TIMESTAMPTZOID);
+/* clang-format on */
 
 int
 kn_provider_list(const KnCaller *caller, const KnProviderFilter *filter, KnProvider **out)

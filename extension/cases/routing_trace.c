@@ -154,7 +154,13 @@ static void
 put_candidate(ReturnSetInfo *result, const KnRoute *route, int at)
 {
 	static const char *const reasons[KN_REJECTIONS] = {
-		[KN_REJECTED_EXCLUDED] = "excluded", [KN_REJECTED_CAPACITY] = "capacity", [KN_REJECTED_GENDER] = "gender", [KN_REJECTED_LANGUAGE] = "language", [KN_REJECTED_SKILL] = "skill", [KN_REJECTED_RADIUS] = "radius"};
+		[KN_REJECTED_EXCLUDED] = "excluded",
+		[KN_REJECTED_CAPACITY] = "capacity",
+		[KN_REJECTED_GENDER] = "gender",
+		[KN_REJECTED_LANGUAGE] = "language",
+		[KN_REJECTED_SKILL] = "skill",
+		[KN_REJECTED_RADIUS] = "radius",
+	};
 	const KnCandidate *candidate = &route->best[at];
 	Datum values[TRACE_COLUMNS];
 	bool nulls[TRACE_COLUMNS] = {false};

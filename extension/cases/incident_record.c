@@ -1,0 +1,628 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident_record.c
+ *	  Reports that come as records, many at a time.
+ *
+ * Called by sync/push.c.  The first record of an id that nobody sent before is
+ * a new report; every other one is a replay or a change of one, and goes the
+ * way of a single change.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "cases/case_policy.h"
+#include "cases/escalation.h"
+#include "cases/incident_change.h"
+#include "cases/incident_open.h"
+#include "cases/incident_record.h"
+#include "cases/incident_store.h"
+#include "cases/projection.h"
+#include "keys/blind.h"
+
+typedef struct Report
+{
+	KnIncident incident;
+	KnLeftovers left;
+	bool known;    /* the server has it */
+	bool is_new;   /* it goes in with this call */
+	bool deleted;
+	bytea *created_hash;
+} Report;
+
+static void read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n);
+static void find_known(const pg_uuid_t *owner, const KnWrite *writes, Report *reports, int n,
+					   KnSubject *subject, char **language);
+static void mark_new(const KnWrite *writes, Report *reports, int n);
+static void insert_new(Report *reports, int n, const KnSubject *subject);
+static void open_needs(KnCall *call, Report *reports, int n, KnRecordResult *results,
+					   const char *language);
+static void apply_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *result);
+static void change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *result);
+static void lose(KnCall *call, const KnWrite *write, const KnIncident *stored, const char *code,
+				 KnRecordResult *result);
+static char *render_own(KnCall *call, KnIncident *incident);
+static bool same_text(const KnIncident *stored, const Report *report, bool has_base);
+static void arg_column(KnArgs *args, Report *reports, int n, Oid type,
+					   Datum (*value)(const Report *report, const KnSubject *subject, bool *is_null),
+					   const KnSubject *subject);
+
+static KnStatement select_known = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT k.wrapped, a.language, i.id, i.client_id, i.created_hash, i.deleted_at IS NOT NULL "
+	"  FROM kintaraa.subject_key k JOIN kintaraa.account a ON a.id = k.subject "
+	"  LEFT JOIN kintaraa.incident i ON i.owner_id = k.subject AND i.client_id = ANY ($2) "
+	" WHERE k.subject = $1",
+	UUIDOID, TEXTARRAYOID);
+
+/* The clear texts of a row travel as one array literal: fewer parameters, one place per column. */
+static KnStatement insert_many = KN_WRITE(
+	KN_AS_SYSTEM,
+	"WITH u AS (SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+	"    pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), "
+	"    pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10), "
+	"    pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13), "
+	"    pg_catalog.unnest($14), pg_catalog.unnest($15), pg_catalog.unnest($16)) AS r "
+	"    (id, texts, services, suggested, ignored, hash, unreadable, description, address, place, "
+	"     point, anonymous, occurred_from, occurred_to, accuracy, cell)), "
+	"t AS (SELECT u.*, u.texts::text[] AS x, u.cell::float8[] AS c FROM u), "
+	"i AS (INSERT INTO kintaraa.incident "
+	"  (id, owner_id, client_id, case_number, status, reporter, created_hash, ignored, "
+	"   unreadable_sealed, description_sealed, address_sealed, place_sealed, point_sealed, type, "
+	"   severity, urgency_level, urgency_asked, support_services, suggested_services, is_anonymous, "
+	"   incident_date, incident_time, occurred_from, occurred_to, communication_method, "
+	"   preferred_gender, proximity_preference, place_source, accuracy_m, cell_latitude, "
+	"   cell_longitude, edited_by) "
+	"  SELECT t.id, $17, t.x[1], t.x[2], t.x[3], t.x[4], t.hash, t.ignored::jsonb, t.unreadable, "
+	"         t.description, t.address, t.place, t.point, t.x[5], t.x[6], t.x[7], t.x[8], "
+	"         t.services::text[], t.suggested::text[], t.anonymous, t.x[9]::date, t.x[10]::time, "
+	"         t.occurred_from, t.occurred_to, t.x[11], t.x[12], t.x[13], t.x[14], t.accuracy, "
+	"         t.c[1], t.c[2], $18 FROM t "
+	"  ON CONFLICT DO NOTHING RETURNING id, owner_id, status, urgency_level), "
+	"owners AS (INSERT INTO kintaraa.member (principal, bucket, relation) "
+	"  SELECT owner_id, id, 'owner' FROM i), "
+	"pool AS (INSERT INTO kintaraa.member (principal, bucket, relation) "
+	"  SELECT o.id, i.id, 'dispatcher' FROM i, kintaraa.organisation o "
+	"   WHERE o.kind = 'dispatch_centre'), "
+	"counted AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
+	"  SELECT status, urgency_level, pg_catalog.count(*)::int4 FROM i GROUP BY 1, 2) "
+	"SELECT id FROM i",
+	UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID,
+	BYTEAARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID, BOOLARRAYOID,
+	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, TEXTARRAYOID, UUIDOID, UUIDOID);
+
+void
+kn_incident_apply_many(KnCall *call, const KnWrite *writes, KnRecordResult *results, int n)
+{
+	Report *reports = palloc0(sizeof(Report) * Max(n, 1));
+	KnSubject subject;
+	char *language;
+
+	memset(results, 0, sizeof(KnRecordResult) * n);
+	read_reports(call, writes, reports, n);
+	find_known(&call->caller->account, writes, reports, n, &subject, &language);
+	mark_new(writes, reports, n);
+	insert_new(reports, n, &subject);
+	kn_subject_forget(&subject);
+	open_needs(call, reports, n, results, language);
+	for (int i = 0; i < n; i++)
+		if (!reports[i].is_new)
+			apply_one(call, &writes[i], &reports[i], &results[i]);
+}
+
+static void
+read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < n; i++)
+	{
+		Report *report = &reports[i];
+		KnIncident *incident = &report->incident;
+		KnJson canonical;
+
+		incident->owner = call->caller->account;
+		incident->client_id = pstrdup(writes[i].client_id);
+		incident->created_at = GetCurrentTransactionStartTimestamp();
+		incident->by_provider = call->caller->role == KN_ROLE_PROVIDER;
+		kn_call_writer(call, &incident->edited_by);
+		if (writes[i].is_delete)
+			continue;
+		kn_uuid4(incident->id.data);
+		(void) kn_uuid_parse(writes[i].client_id, &incident->id);
+		kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, writes[i].data, kn_incident_owned,
+					   incident->values, &report->left);
+		incident->values[KN_INCIDENT_ANONYMOUS].present = true;
+		incident->ignored = report->left.n ? report->left.ignored.text.data : NULL;
+		kn_incident_derive(incident, now);
+		kn_fields_canonical(kn_incident_fields, KN_INCIDENT_FIELDS, incident->values,
+							&report->left, &canonical);
+		incident->created_hash = kn_record_hash(canonical.text.data, canonical.text.len);
+	}
+}
+
+static void
+find_known(const pg_uuid_t *owner, const KnWrite *writes, Report *reports, int n,
+		   KnSubject *subject, char **language)
+{
+	char **ids = palloc(sizeof(char *) * Max(n, 1));
+	KnArgs args = {0};
+	KnRows rows;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = (char *) writes[i].client_id;
+	kn_arg_uuid(&args, owner);
+	kn_arg_text_array(&args, ids, n);
+	if (kn_run(&select_known, &args) == 0)
+		elog(ERROR, "an account has no data key");
+	rows = kn_rows();
+	kn_subject_open(subject, owner, kn_col_bytea(&rows, 0, 1));
+	*language = kn_col_text(&rows, 0, 2);
+	for (uint64 row = 0; row < rows.n; row++)
+	{
+		char *client_id = kn_col_text(&rows, row, 4);
+
+		for (int i = 0; client_id != NULL && i < n; i++)
+		{
+			if (strcmp(writes[i].client_id, client_id) != 0)
+				continue;
+			reports[i].known = true;
+			kn_col_uuid(&rows, row, 3, &reports[i].incident.id);
+			reports[i].created_hash = kn_col_bytea(&rows, row, 5);
+			reports[i].deleted = kn_col_bool(&rows, row, 6);
+		}
+	}
+}
+
+static void
+mark_new(const KnWrite *writes, Report *reports, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		bool before = reports[i].known || writes[i].is_delete;
+
+		for (int j = 0; j < i && !before; j++)
+			before = strcmp(writes[j].client_id, writes[i].client_id) == 0;
+		reports[i].is_new = !before;
+	}
+}
+
+/* One text of an array of texts: '{"a",NULL}'. */
+static Datum
+array_literal(const char *const *texts, int n)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
+	bool *nulls = palloc(sizeof(bool) * Max(n, 1));
+	int dims[1] = {n};
+	int lower[1] = {1};
+	ArrayType *array;
+
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = texts[i] == NULL;
+		items[i] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
+	}
+	array = n == 0 ? construct_empty_array(TEXTOID)
+				   : construct_md_array(items, nulls, 1, dims, lower, TEXTOID, -1, false,
+										TYPALIGN_INT);
+	return CStringGetTextDatum(OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array)));
+}
+
+static const char *
+text_of(const Report *report, KnIncidentField field)
+{
+	const KnValue *value = &report->incident.values[field];
+
+	return value->present ? value->text : NULL;
+}
+
+static Datum
+column_texts(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	const KnIncident *incident = &report->incident;
+	const char *texts[] = {
+		incident->client_id,
+		incident->case_number,
+		incident->status,
+		incident->by_provider ? "provider" : "survivor",
+		text_of(report, KN_INCIDENT_TYPE),
+		text_of(report, KN_INCIDENT_SEVERITY),
+		kn_urgency_names[incident->urgency],
+		text_of(report, KN_INCIDENT_URGENCY),
+		text_of(report, KN_INCIDENT_DATE),
+		text_of(report, KN_INCIDENT_TIME),
+		text_of(report, KN_INCIDENT_COMMUNICATION),
+		text_of(report, KN_INCIDENT_GENDER),
+		text_of(report, KN_INCIDENT_PROXIMITY),
+		text_of(report, KN_INCIDENT_SOURCE),
+	};
+
+	return array_literal(texts, lengthof(texts));
+}
+
+static Datum
+column_id(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	return UUIDPGetDatum(&report->incident.id);
+}
+
+static Datum
+column_services(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	const KnValue *services = &report->incident.values[KN_INCIDENT_SERVICES];
+
+	return array_literal((const char *const *) services->items, services->n_items);
+}
+
+static Datum
+column_suggested(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	return array_literal((const char *const *) report->incident.suggested,
+						 report->incident.n_suggested);
+}
+
+static Datum
+column_ignored(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	*is_null = report->incident.ignored == NULL;
+	return *is_null ? (Datum) 0 : CStringGetTextDatum(report->incident.ignored);
+}
+
+static Datum
+column_hash(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	return PointerGetDatum(report->incident.created_hash);
+}
+
+static Datum
+sealed(const Report *report, const KnSubject *subject, const char *place, const char *text,
+	   bool *is_null)
+{
+	bytea *bytes = kn_seal(subject, place, &report->incident.id, text);
+
+	*is_null = bytes == NULL;
+	return PointerGetDatum(bytes);
+}
+
+static Datum
+column_unreadable(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	return sealed(report, subject, "incident.unreadable",
+				  report->left.n_unreadable ? report->left.unreadable.text.data : NULL, is_null);
+}
+
+static Datum
+column_description(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	return sealed(report, subject, "incident.description", text_of(report, KN_INCIDENT_DESCRIPTION),
+				  is_null);
+}
+
+static Datum
+column_address(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	return sealed(report, subject, "incident.address", text_of(report, KN_INCIDENT_ADDRESS), is_null);
+}
+
+static Datum
+column_place(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	return sealed(report, subject, "incident.place", text_of(report, KN_INCIDENT_PLACE), is_null);
+}
+
+static Datum
+column_point(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	bytea *bytes = kn_incident_seal_point(&report->incident, subject);
+
+	*is_null = bytes == NULL;
+	return PointerGetDatum(bytes);
+}
+
+static Datum
+column_anonymous(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	return BoolGetDatum(report->incident.values[KN_INCIDENT_ANONYMOUS].flag);
+}
+
+static Datum
+column_from(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	*is_null = report->incident.occurred_from == 0;
+	return TimestampTzGetDatum(report->incident.occurred_from);
+}
+
+static Datum
+column_to(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	*is_null = report->incident.occurred_to == 0;
+	return TimestampTzGetDatum(report->incident.occurred_to);
+}
+
+static Datum
+column_accuracy(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	*is_null = !report->incident.values[KN_INCIDENT_ACCURACY].present;
+	return Float8GetDatum(report->incident.values[KN_INCIDENT_ACCURACY].number);
+}
+
+static Datum
+column_cell(const Report *report, const KnSubject *subject, bool *is_null)
+{
+	*is_null = !report->incident.has_cell;
+	return *is_null ? (Datum) 0
+					: CStringGetTextDatum(psprintf("{%.9g,%.9g}", report->incident.cell_latitude,
+												   report->incident.cell_longitude));
+}
+
+static void
+arg_column(KnArgs *args, Report *reports, int n, Oid type,
+		   Datum (*value)(const Report *, const KnSubject *, bool *), const KnSubject *subject)
+{
+	Datum *values = palloc(sizeof(Datum) * Max(n, 1));
+	bool *nulls = palloc0(sizeof(bool) * Max(n, 1));
+	int filled = 0;
+	int dims[1];
+	int lower[1] = {1};
+	int16 len;
+	bool by_value;
+	char align;
+
+	for (int i = 0; i < n; i++)
+		if (reports[i].is_new)
+		{
+			values[filled] = value(&reports[i], subject, &nulls[filled]);
+			filled++;
+		}
+	dims[0] = filled;
+	get_typlenbyvalalign(type, &len, &by_value, &align);
+	kn_arg_datum(args,
+				 PointerGetDatum(construct_md_array(values, nulls, 1, dims, lower, type, len,
+													by_value, align)),
+				 false);
+}
+
+/* A report whose id or number was taken meanwhile goes the way of a change, or comes again. */
+static void
+insert_new(Report *reports, int n, const KnSubject *subject)
+{
+	static const struct
+	{
+		Oid type;
+		Datum (*value)(const Report *, const KnSubject *, bool *);
+	} columns[] = {
+		{UUIDOID, column_id},
+		{TEXTOID, column_texts},
+		{TEXTOID, column_services},
+		{TEXTOID, column_suggested},
+		{TEXTOID, column_ignored},
+		{BYTEAOID, column_hash},
+		{BYTEAOID, column_unreadable},
+		{BYTEAOID, column_description},
+		{BYTEAOID, column_address},
+		{BYTEAOID, column_place},
+		{BYTEAOID, column_point},
+		{BOOLOID, column_anonymous},
+		{TIMESTAMPTZOID, column_from},
+		{TIMESTAMPTZOID, column_to},
+		{FLOAT8OID, column_accuracy},
+		{TEXTOID, column_cell},
+	};
+	KnArgs args = {0};
+	KnRows rows;
+	int first = -1;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!reports[i].is_new)
+			continue;
+		first = first < 0 ? i : first;
+		reports[i].incident.case_number = kn_case_number(reports[i].incident.created_at);
+		reports[i].incident.status = "new";
+	}
+	if (first < 0)
+		return;
+	for (int c = 0; c < lengthof(columns); c++)
+		arg_column(&args, reports, n, columns[c].type, columns[c].value, subject);
+	kn_arg_uuid(&args, &reports[first].incident.owner);
+	kn_arg_uuid(&args, &reports[first].incident.edited_by);
+	kn_run(&insert_many, &args);
+	rows = kn_rows();
+	for (int i = 0; i < n; i++)
+	{
+		bool stored = false;
+
+		for (uint64 row = 0; row < rows.n && reports[i].is_new && !stored; row++)
+		{
+			pg_uuid_t id;
+
+			kn_col_uuid(&rows, row, 1, &id);
+			stored = kn_uuid_equal(&id, &reports[i].incident.id);
+		}
+		if (reports[i].is_new && !stored)
+			reports[i].is_new = false;
+	}
+}
+
+static void
+open_needs(KnCall *call, Report *reports, int n, KnRecordResult *results, const char *language)
+{
+	const KnCasePolicy *policy = kn_case_policy();
+	TimestampTz now = GetCurrentTimestamp();
+	int n_new = 0;
+	int max = 0;
+	KnNeed *needs;
+	int n_needs = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		n_new += reports[i].is_new;
+		max += Max(reports[i].incident.values[KN_INCIDENT_SERVICES].n_items, 1);
+	}
+	if (n_new == 0)
+		return;
+	needs = palloc0(sizeof(KnNeed) * max);
+	for (int i = 0; i < n; i++)
+	{
+		KnOpening opening;
+
+		if (!reports[i].is_new)
+			continue;
+		reports[i].incident.language = (char *) language;
+		if (n_new <= KN_ROUTE_AT_ONCE)
+		{
+			kn_opening_plan(&reports[i].incident, policy, now, &opening);
+			kn_opening_store(&opening, now);
+			if (opening.needs_dispatcher)
+				kn_incident_follow_needs(&reports[i].incident.id);
+		}
+		else
+			n_needs += kn_opening_defer(&reports[i].incident, policy, now, needs + n_needs);
+	}
+	if (n_needs > 0)
+		kn_need_insert(needs, n_needs);
+	kn_call_flush(call);
+	for (int i = 0; i < n; i++)
+	{
+		if (!reports[i].is_new)
+			continue;
+		results[i].status = KN_RECORD_APPLIED;
+		results[i].created = true;
+		kn_change_stamp(&reports[i].incident.id, "incident", &reports[i].incident.id,
+						&results[i].stamp);
+	}
+}
+
+static void
+apply_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *result)
+{
+	if (!report->known)
+	{
+		KnIntake intake;
+
+		if (write->is_delete)
+		{
+			result->status = KN_RECORD_UNCHANGED;
+			return;
+		}
+		/* the first of two in this batch, or of two batches at once */
+		kn_incident_intake(&call->caller->account, write->client_id, &intake);
+		kn_subject_forget(&intake.subject);
+		if (!intake.known)
+		{
+			result->status = KN_RECORD_RETRY;
+			result->code = "busy";
+			return;
+		}
+		report->incident.id = intake.id;
+		report->created_hash = intake.created_hash;
+	}
+	change_one(call, write, report, result);
+}
+
+static void
+change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *result)
+{
+	KnIncident stored = {.id = report->incident.id, .client_id = pstrdup(write->client_id)};
+
+	if (report->deleted || !kn_incident_lock_own(call->caller, &stored))
+	{
+		result->status = write->is_delete ? KN_RECORD_UNCHANGED : KN_RECORD_CONFLICT;
+		result->drop = true;
+		if (!write->is_delete)
+		{
+			result->code = "deleted";
+			kn_archive_keep(call, write, &report->incident.id, "deleted", &result->archive);
+			result->has_archive = true;
+		}
+		return;
+	}
+	result->stamp = stored.stamp;
+	if (write->is_delete)
+	{
+		if (write->has_base && kn_incident_edit_conflicts(call, &stored, write->base))
+		{
+			lose(call, write, &stored, "version", result);
+			return;
+		}
+		kn_incident_take_back(call, &stored.id);
+		kn_call_flush(call);
+		result->status = KN_RECORD_APPLIED;
+		return;
+	}
+	if (same_text(&stored, report, write->has_base))
+	{
+		result->status = KN_RECORD_UNCHANGED;
+		result->replayed = true;
+		return;
+	}
+	if (!write->has_base || kn_incident_edit_conflicts(call, &stored, write->base))
+	{
+		lose(call, write, &stored, write->has_base ? "version" : "no_base", result);
+		return;
+	}
+	kn_incident_change(call, &stored, report->incident.values);
+	kn_call_flush(call);
+	kn_change_stamp(&stored.id, "incident", &stored.id, &result->stamp);
+	result->status = KN_RECORD_APPLIED;
+}
+
+/*
+ * The payload as first sent, however much was changed since, or as it stands
+ * now: nothing is to be done.  With a base it is meant as a change.
+ */
+static bool
+same_text(const KnIncident *stored, const Report *report, bool has_base)
+{
+	const bytea *a = report->created_hash;
+	const bytea *b = report->incident.created_hash;
+	KnJson now;
+	KnJson sent;
+
+	if (a && (!has_base || stored->edited_version == 1) && VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0)
+		return true;
+	kn_json_init(&now);
+	kn_json_init(&sent);
+	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
+	{
+		if (!report->incident.values[i].present)
+			continue;
+		kn_field_write(&now, &kn_incident_fields[i], &stored->values[i]);
+		kn_field_write(&sent, &kn_incident_fields[i], &report->incident.values[i]);
+	}
+	return strcmp(now.text.data, sent.text.data) == 0;
+}
+
+static void
+lose(KnCall *call, const KnWrite *write, const KnIncident *stored, const char *code,
+	 KnRecordResult *result)
+{
+	KnIncident shown = *stored;
+
+	result->status = KN_RECORD_CONFLICT;
+	result->code = code;
+	kn_archive_keep(call, write, &stored->id, code, &result->archive);
+	result->has_archive = true;
+	kn_change_touch(&stored->id, "incident", &stored->id);
+	result->current = render_own(call, &shown);
+}
+
+static char *
+render_own(KnCall *call, KnIncident *incident)
+{
+	KnCaseParts parts;
+	KnJson json;
+
+	kn_need_load_parts(&incident->id, &parts);
+	kn_json_init(&json);
+	kn_render_incident(&json, incident, KN_OWNER, KN_SHAPE_DETAIL, &parts, NULL, NULL);
+	return json.text.data;
+}

@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * incident_record.h
+ *	  Reports that come as records, many at a time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_INCIDENT_RECORD_H
+#define KN_CASES_INCIDENT_RECORD_H
+
+#include "cases/record.h"
+
+/*
+ * Applies n writes of noun incident by their author, each with its result.
+ * New reports go in with a fixed number of statements, whatever their number;
+ * beyond KN_ROUTE_AT_ONCE of them the worker routes, within a second.
+ */
+extern void kn_incident_apply_many(KnCall *call, const KnWrite *writes, KnRecordResult *results,
+								   int n);
+
+#endif

@@ -48,6 +48,8 @@ static const Route routes[] = {
 	{GET,    "/api/incidents",                            "incident_list",            NORMAL, TOKEN, ROUTE_DOOR},
 	{GET,    "/api/incidents/updates",                    "sync_updates",             NORMAL, TOKEN, ROUTE_DOOR},
 	{GET,    "/api/sync/pull",                            "sync_pull",                NORMAL, TOKEN, ROUTE_DOOR},
+	{POST,   "/api/sync/batch",                           "sync_batch",               SOS,    TOKEN, ROUTE_DOOR},
+	{POST,   "/api/sync/push",                            "sync_push",                SOS,    TOKEN, ROUTE_DOOR},
 	{GET,    "/api/incidents/{id}",                       "incident_get",             NORMAL, TOKEN, ROUTE_DOOR},
 	{PATCH,  "/api/incidents/{id}",                       "incident_update",          NORMAL, TOKEN, ROUTE_DOOR},
 	{DELETE, "/api/incidents/{id}",                       "incident_delete",          NORMAL, TOKEN, ROUTE_DOOR},

@@ -214,6 +214,25 @@ finish(KnCall *call, const KnPersonal *record, KnRecordResult *out)
 }
 
 void
+kn_record_touch(KnCall *call, const KnWrite *write)
+{
+	const KnPersonalNoun *noun = kn_personal_noun(write->noun);
+	KnPersonal stored;
+	KnIntake intake;
+
+	if (noun != NULL)
+	{
+		if (kn_personal_find(noun, &call->caller->account, write->client_id, false, &stored))
+			kn_change_touch(&stored.owner, noun->name, &stored.id);
+		return;
+	}
+	kn_incident_intake(&call->caller->account, write->client_id, &intake);
+	kn_subject_forget(&intake.subject);
+	if (intake.known)
+		kn_change_touch(&intake.id, "incident", &intake.id);
+}
+
+void
 kn_archive_keep(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, const char *reason,
 				pg_uuid_t *id)
 {

@@ -53,6 +53,8 @@ typedef struct KnRecordResult
 
 /* Writes nothing twice and loses nothing; never raises for what a phone cannot mend. */
 extern void kn_record_apply(KnCall *call, const KnWrite *write, KnRecordResult *out);
+/* Sends the record of a write again, as it stands. */
+extern void kn_record_touch(KnCall *call, const KnWrite *write);
 /* Answers a conflict of a single write, with current and archiveId; what it wrote stays. */
 extern void kn_record_answer_conflict(KnCall *call, const KnRecordResult *result);
 

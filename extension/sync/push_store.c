@@ -1,0 +1,192 @@
+/*-------------------------------------------------------------------------
+ *
+ * push_store.c
+ *	  What devices sent last: guards against taking effect twice.
+ *
+ * Called by push.c.  A hash, an outcome and a version per record; never a
+ * payload and never an answer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+
+#include "base/spi.h"
+#include "sync/push.h"
+
+static KnStatement lock_device = KN_WRITE(
+	KN_AS_SYSTEM,
+	"INSERT INTO kintaraa.device AS d (account_id, id, last_seq) VALUES ($1, $2, -1) "
+	"ON CONFLICT (account_id, id) DO UPDATE SET seen_at = pg_catalog.now() RETURNING d.last_seq",
+	UUIDOID, TEXTOID);
+
+static KnStatement set_seq = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.device SET last_seq = $3 WHERE account_id = $1 AND id = $2 AND last_seq < $3",
+	UUIDOID, TEXTOID, INT8OID);
+
+static KnStatement select_applied = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT w.i, a.hash, a.version, a.outcome "
+	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) WITH ORDINALITY AS w (noun, id, i) "
+	"  JOIN kintaraa.applied a ON a.account_id = $1 AND a.device = $2 AND a.noun = w.noun AND a.id = w.id",
+	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID);
+
+static KnStatement upsert_applied = KN_WRITE(
+	KN_AS_SYSTEM,
+	"INSERT INTO kintaraa.applied AS a (account_id, device, noun, id, hash, version, outcome) "
+	"SELECT DISTINCT ON (w.noun, w.id) $1, $2, w.noun, w.id, w.hash, w.version, w.outcome "
+	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), "
+	"                  pg_catalog.unnest($6), pg_catalog.unnest($7)) "
+	"       WITH ORDINALITY AS w (noun, id, hash, version, outcome, i) "
+	" ORDER BY w.noun, w.id, w.i DESC "
+	"ON CONFLICT (account_id, device, noun, id) DO UPDATE SET hash = EXCLUDED.hash, "
+	"   version = EXCLUDED.version, outcome = EXCLUDED.outcome, at = pg_catalog.now()",
+	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
+
+static KnStatement select_seen = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT w.i, c.version "
+	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS w (noun, id, i) "
+	" CROSS JOIN LATERAL ("
+	"    SELECT i.id, i.id AS bucket FROM kintaraa.incident i "
+	"     WHERE i.owner_id = $1 AND i.client_id = w.id AND w.noun = 'incident' "
+	"    UNION ALL SELECT p.id, p.owner_id FROM kintaraa.personal p "
+	"     WHERE p.owner_id = $1 AND p.noun = w.noun AND p.client_id = w.id) r "
+	"  JOIN kintaraa.change c ON c.bucket = r.bucket AND c.noun = w.noun AND c.id = r.id "
+	" WHERE c.x < $4 AND c.x <> ALL ($5)",
+	UUIDOID, TEXTARRAYOID, TEXTARRAYOID, XID8OID, XID8ARRAYOID);
+
+void
+kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
+{
+	char **nouns = palloc(sizeof(char *) * Max(push->n, 1));
+	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
+	int *from = palloc(sizeof(int) * Max(push->n, 1));
+	KnArgs args = {0};
+	KnRows rows;
+	int n = 0;
+
+	for (int i = 0; i < push->n; i++)
+	{
+		if (push->writes[i].has_base || push->writes[i].noun == NULL)
+			continue;
+		nouns[n] = (char *) push->writes[i].noun;
+		ids[n] = (char *) push->writes[i].client_id;
+		from[n++] = i;
+	}
+	if (n == 0 || !since->known)
+		return;
+	kn_arg_uuid(&args, &call->caller->account);
+	kn_arg_text_array(&args, nouns, n);
+	kn_arg_text_array(&args, ids, n);
+	kn_arg_datum(&args, since->xmax, false);
+	kn_arg_datum(&args, since->xip, false);
+	kn_run(&select_seen, &args);
+	rows = kn_rows();
+	for (uint64 row = 0; row < rows.n; row++)
+	{
+		KnWrite *write = &push->writes[from[kn_col_bigint(&rows, row, 1, 1) - 1]];
+
+		write->has_base = true;
+		write->base = kn_col_bigint(&rows, row, 2, 0);
+	}
+}
+
+int64
+kn_device_lock(KnCall *call, const char *device)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, &call->caller->account);
+	kn_arg_text(&args, device);
+	kn_run(&lock_device, &args);
+	rows = kn_rows();
+	return kn_col_bigint(&rows, 0, 1, -1);
+}
+
+void
+kn_device_seq(KnCall *call, const char *device, int64 seq)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, &call->caller->account);
+	kn_arg_text(&args, device);
+	kn_arg_bigint(&args, seq);
+	kn_run(&set_seq, &args);
+}
+
+void
+kn_applied_find(KnCall *call, const char *device, const KnPush *push, KnApplied *out)
+{
+	char **nouns = palloc(sizeof(char *) * Max(push->n, 1));
+	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
+	KnArgs args = {0};
+	KnRows rows;
+
+	memset(out, 0, sizeof(KnApplied) * push->n);
+	for (int i = 0; i < push->n; i++)
+	{
+		nouns[i] = (char *) push->writes[i].noun;
+		ids[i] = (char *) push->writes[i].client_id;
+	}
+	kn_arg_uuid(&args, &call->caller->account);
+	kn_arg_text(&args, device);
+	kn_arg_text_array(&args, nouns, push->n);
+	kn_arg_text_array(&args, ids, push->n);
+	kn_run(&select_applied, &args);
+	rows = kn_rows();
+	for (uint64 row = 0; row < rows.n; row++)
+	{
+		KnApplied *applied = &out[kn_col_bigint(&rows, row, 1, 1) - 1];
+		char *outcome = kn_col_text(&rows, row, 4);
+
+		applied->known = true;
+		applied->hash = kn_col_bytea(&rows, row, 2);
+		applied->version = kn_col_bigint(&rows, row, 3, 0);
+		for (int s = 0; s <= KN_RECORD_INVALID; s++)
+			if (strcmp(kn_record_status_names[s], outcome) == 0)
+				applied->status = (KnRecordStatus) s;
+	}
+}
+
+void
+kn_applied_store(KnCall *call, const char *device, const KnPush *push, const KnApplied *before,
+				 bytea **hashes)
+{
+	int n = 0;
+	char **nouns = palloc(sizeof(char *) * Max(push->n, 1));
+	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
+	char **outcomes = palloc(sizeof(char *) * Max(push->n, 1));
+	Datum *bytes = palloc(sizeof(Datum) * Max(push->n, 1));
+	Datum *versions = palloc(sizeof(Datum) * Max(push->n, 1));
+	KnArgs args = {0};
+
+	for (int i = 0; i < push->n; i++)
+	{
+		if (push->results[i].status >= KN_RECORD_RETRY || hashes[i] == NULL)
+			continue;
+		nouns[n] = (char *) push->writes[i].noun;
+		ids[n] = (char *) push->writes[i].client_id;
+		outcomes[n] = (char *) kn_record_status_names[push->results[i].status];
+		bytes[n] = PointerGetDatum(hashes[i]);
+		versions[n++] = Int64GetDatum(push->results[i].stamp.version);
+	}
+	if (n == 0)
+		return;
+	kn_arg_uuid(&args, &call->caller->account);
+	kn_arg_text(&args, device);
+	kn_arg_text_array(&args, nouns, n);
+	kn_arg_text_array(&args, ids, n);
+	kn_arg_datum(&args, PointerGetDatum(construct_array(bytes, n, BYTEAOID, -1, false, TYPALIGN_INT)),
+				 false);
+	kn_arg_datum(&args,
+				 PointerGetDatum(construct_array(versions, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+												 TYPALIGN_DOUBLE)),
+				 false);
+	kn_arg_text_array(&args, outcomes, n);
+	kn_run(&upsert_applied, &args);
+}

@@ -26,11 +26,11 @@ CREATE TABLE kintaraa.provider_dispatch (
     CONSTRAINT provider_dispatch_place_check CHECK (pos IS NOT NULL OR NOT dispatchable)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE kintaraa.provider_dispatch IS
-    'Derived by kintaraa.dispatch_refresh(); load is exact, moved by acceptance and release; acknowledgement and last offer are folded in by the worker.';
+    'Derived by kintaraa.dispatch_refresh(); acceptance and release move load, the worker folds in the rest.';
 COMMENT ON COLUMN kintaraa.provider_dispatch.pos IS
     'point(longitude, latitude) in degrees.';
 COMMENT ON COLUMN kintaraa.provider_dispatch.ack_minutes IS
-    'Mean minutes to an answer, drawn towards the mean of its type; NULL when it has not answered yet: the policy''s figure counts.';
+    'Mean minutes to an answer, drawn towards the mean of its type; NULL before the first: the policy''s figure counts.';
 COMMENT ON COLUMN kintaraa.provider_dispatch.ack_mean IS
     'The provider''s own moving mean, over ack_count answers.';
 

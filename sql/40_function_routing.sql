@@ -44,7 +44,8 @@ COMMENT ON FUNCTION kintaraa.distance_km IS 'Kilometres on the sphere between tw
 GRANT EXECUTE ON FUNCTION kintaraa.distance_km TO kintaraa_system, kintaraa_door, kintaraa_dispatch;
 
 -- API: public
-CREATE FUNCTION kintaraa_api.recommendation_list(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.recommendation_list(token text, path text[], query jsonb, input jsonb, context jsonb,
+    OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_recommendation_list';
 COMMENT ON FUNCTION kintaraa_api.recommendation_list IS
@@ -52,7 +53,8 @@ COMMENT ON FUNCTION kintaraa_api.recommendation_list IS
 ALTER FUNCTION kintaraa_api.recommendation_list OWNER TO kintaraa_dispatch;
 
 -- API: public
-CREATE FUNCTION kintaraa_api.dispatch_coverage(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.dispatch_coverage(token text, path text[], query jsonb, input jsonb, context jsonb,
+    OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_dispatch_coverage';
 COMMENT ON FUNCTION kintaraa_api.dispatch_coverage IS

@@ -41,7 +41,9 @@ static KnStatement turn_over = KN_WRITE(
 /* Only rows that differ are written: the others' pages stay clean, and nobody waits for them. */
 #define DERIVE(condition) \
 	"WITH wanted AS ( " \
-	"  SELECT p.id, p.organisation_id, p.longitude, p.latitude, p.capacity, " \
+	"  SELECT p.id, p.organisation_id, p.capacity, " \
+	"         CASE WHEN p.latitude IS NOT NULL THEN p.longitude END AS longitude, " \
+	"         CASE WHEN p.longitude IS NOT NULL THEN p.latitude END AS latitude, " \
 	"         kintaraa.provider_number('type', p.provider_type) AS ptype, " \
 	"         kintaraa.provider_number('gender', p.gender) AS gender, " \
 	"         kintaraa.provider_mask('language', p.languages) AS langs, " \

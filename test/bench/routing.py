@@ -30,12 +30,14 @@ DECLARE
     n integer := 0;
     began timestamptz;
     answer record;
-    services text[] := ARRAY['medical', 'legal', 'counseling', 'police', 'shelter', 'financial', 'emergency', 'community'];
+    services text[] := ARRAY['medical', 'legal', 'counseling', 'police', 'shelter', 'financial', 'emergency',
+                             'community'];
     urgencies text[] := ARRAY['routine', 'urgent', 'immediate'];
 BEGIN
     FOR p IN SELECT * FROM place LIMIT calls LOOP
         began := clock_timestamp();
-        SELECT * INTO answer FROM kintaraa.route_trace(services[1 + n % 8], urgencies[1 + n % 3], p.latitude, p.longitude, 3);
+        SELECT * INTO answer FROM kintaraa.route_trace(services[1 + n % 8], urgencies[1 + n % 3], p.latitude,
+                                                       p.longitude, 3);
         INSERT INTO sample VALUES (EXTRACT(epoch FROM clock_timestamp() - began) * 1000, answer.visited, answer.capped);
         n := n + 1;
     END LOOP;
@@ -73,8 +75,9 @@ def fill(cursor, points):
         VALUES ('00000000-0000-4000-8000-0000000000be', 'helper', 'Bench')""")
     cursor.execute("""INSERT INTO kintaraa.provider
             (id, organisation_id, provider_type, name, latitude, longitude, is_verified, by_telephone)
-        SELECT gen_random_uuid(), '00000000-0000-4000-8000-0000000000be', (ARRAY['healthcare', 'healthcare', 'healthcare',
-               'healthcare', 'healthcare', 'healthcare', 'legal', 'police', 'counseling', 'social', 'gbv_rescue', 'chw'])
+        SELECT gen_random_uuid(), '00000000-0000-4000-8000-0000000000be',
+               (ARRAY['healthcare', 'healthcare', 'healthcare', 'healthcare', 'healthcare', 'healthcare',
+                      'legal', 'police', 'counseling', 'social', 'gbv_rescue', 'chw'])
                [1 + floor(random() * 12)::integer], 'Bench', latitude, longitude, true, true FROM bench""")
     cursor.execute("SELECT kintaraa.dispatch_refresh()")
     cursor.execute("VACUUM ANALYZE kintaraa.provider_dispatch")
@@ -89,12 +92,15 @@ def measure(tap, name, points, chance):
         copy(cursor, "place", [(point[0] + chance.gauss(0, 0.02), point[1] + chance.gauss(0, 0.02))
                                for point in chance.choices(points, k=CALLS)])
         cursor.execute("SELECT pg_temp.measure(200); TRUNCATE sample; SELECT pg_temp.measure(%s)", (CALLS,))
-        cursor.execute("""SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms), percentile_cont(0.99) WITHIN GROUP (ORDER BY ms),
-            max(ms), percentile_disc(0.5) WITHIN GROUP (ORDER BY visited), percentile_disc(0.99) WITHIN GROUP (ORDER BY visited),
+        cursor.execute("""SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms),
+            percentile_cont(0.99) WITHIN GROUP (ORDER BY ms), max(ms),
+            percentile_disc(0.5) WITHIN GROUP (ORDER BY visited),
+            percentile_disc(0.99) WITHIN GROUP (ORDER BY visited),
             max(visited), 100.0 * count(*) FILTER (WHERE capped) / count(*),
             pg_relation_size('kintaraa.provider_dispatch_place_idx') / 1048576.0 FROM sample""")
         p50, p99, worst, visited, visited99, most, capped, size = cursor.fetchone()
-        tap.note("%-10s %9d rows  p50 %.3f  p99 %.3f  max %.3f ms   rows read p50 %d  p99 %d  max %d   capped %.2f %%   index %.0f MB"
+        tap.note("%-10s %9d rows  p50 %.3f  p99 %.3f  max %.3f ms   rows read p50 %d  p99 %d  max %d   "
+                 "capped %.2f %%   index %.0f MB"
                  % (name, len(points), p50, p99, worst, visited, visited99, most, capped, size))
         target = next(limit for rows, limit in TARGETS if len(points) <= rows)
         tap.ok(p99 < target, "%s, %d rows: p99 below %g ms" % (name, len(points), target))

@@ -59,7 +59,8 @@ def vary_providers():
     rows = []
     for (provider,) in ask("SELECT id FROM kintaraa.provider ORDER BY facility_code"):
         ptype = chance.choices(TYPES[:6], [40, 12, 12, 12, 12, 12])[0]
-        rows.append((provider, ptype, chance.choice([0, 0, 0, 1, 2, 5, 10]), chance.choice([None, None, 2, 5.5, 10, 30]),
+        rows.append((provider, ptype, chance.choice([0, 0, 0, 1, 2, 5, 10]),
+                     chance.choice([None, None, 2, 5.5, 10, 30]),
                      chance.choice([None, None, None, "2026-01-01", "2026-01-02", "2026-01-02 11:59:59.5"]),
                      chance.choice([None, "male", "female"]), some(LANGUAGES, 0.5) or [], some(SKILLS, 0.5) or [],
                      chance.random() < 0.95))
@@ -137,7 +138,8 @@ ROUTED = """SELECT n.n, t.rank, t.provider_id::text, t.cost, t.capped FROM need 
 # far only spares rows that lie beyond the radius whatever the rounding: a chord is no longer than its arc.
 ORACLE = """
 CREATE TEMPORARY TABLE sphere AS SELECT provider_id AS id, organisation_id AS org, ptype, load, capacity,
-    gender, langs, skills, last_offer_at, COALESCE(ack_minutes, (ARRAY[10, 30, 10, 20, 30, 5, 20])[ptype])::float8 AS ack,
+    gender, langs, skills, last_offer_at,
+    COALESCE(ack_minutes, (ARRAY[10, 30, 10, 20, 30, 5, 20])[ptype])::float8 AS ack,
     cos(radians(pos[1])) * cos(radians(pos[0])) AS x, cos(radians(pos[1])) * sin(radians(pos[0])) AS y,
     sin(radians(pos[1])) AS z
   FROM kintaraa.provider_dispatch WHERE dispatchable;
@@ -145,26 +147,34 @@ CREATE INDEX ON sphere (ptype);
 ANALYZE sphere;
 """
 BRUTE = """SELECT n.n, b.id::text, b.cost FROM (
-    SELECT *, cos(radians(latitude)) * cos(radians(longitude)) AS x, cos(radians(latitude)) * sin(radians(longitude)) AS y,
-           sin(radians(latitude)) AS z, power(100.001 * radius_factor / 6371, 2) AS far, (urgency = 'routine')::integer + 1 AS spread,
+    SELECT *, cos(radians(latitude)) * cos(radians(longitude)) AS x,
+           cos(radians(latitude)) * sin(radians(longitude)) AS y, sin(radians(latitude)) AS z,
+           power(100.001 * radius_factor / 6371, 2) AS far,
+           (urgency = 'routine')::integer + 1 AS spread,
            CASE urgency WHEN 'immediate' THEN 0.1::float8 ELSE 1 END AS small,
            COALESCE(array_position(ARRAY['male', 'female'], required_gender), 0) AS rg,
            COALESCE(array_position(ARRAY['male', 'female'], preferred_gender), 0) AS pg,
-           (SELECT COALESCE(bit_or(1 << (array_position(%(languages)s, w) - 1)), 0) FROM unnest(required_languages) AS w) AS rl,
-           (SELECT COALESCE(bit_or(1 << (array_position(%(languages)s, w) - 1)), 0) FROM unnest(preferred_languages) AS w) AS pl,
-           (SELECT COALESCE(bit_or(1 << (array_position(%(skills)s, w) - 1)), 0) FROM unnest(required_skills) AS w) AS rs
+           (SELECT COALESCE(bit_or(1 << (array_position(%(languages)s, w) - 1)), 0)
+              FROM unnest(required_languages) AS w) AS rl,
+           (SELECT COALESCE(bit_or(1 << (array_position(%(languages)s, w) - 1)), 0)
+              FROM unnest(preferred_languages) AS w) AS pl,
+           (SELECT COALESCE(bit_or(1 << (array_position(%(skills)s, w) - 1)), 0)
+              FROM unnest(required_skills) AS w) AS rs
       FROM need OFFSET 0) AS n, LATERAL (
     SELECT id, last_offer_at, round(1e6::float8 * (
                COALESCE(3 + km * 1.4::float8 / 30 * 60, 0) + ack
                + 20 * small * spread * (load::float8 / capacity) * (load::float8 / capacity)
                + 10 * small * spread * CASE WHEN last_offer_at IS NULL THEN 0
                       ELSE exp(-GREATEST(EXTRACT(epoch FROM n.at - last_offer_at)::float8, 0) / 43200) END
-               + 15 * small * ((pg <> 0 AND gender <> pg)::integer + (pl <> 0 AND langs & pl = 0)::integer))) / 1e6::float8 AS cost
-      FROM (SELECT s.*, CASE WHEN n.x IS NOT NULL THEN 2 * 6371.0088::float8 * asin(LEAST(1, sqrt((s.x - n.x) * (s.x - n.x) + (s.y - n.y) * (s.y - n.y)
+               + 15 * small * ((pg <> 0 AND gender <> pg)::integer
+                               + (pl <> 0 AND langs & pl = 0)::integer))) / 1e6::float8 AS cost
+      FROM (SELECT s.*, CASE WHEN n.x IS NOT NULL THEN 2 * 6371.0088::float8 * asin(LEAST(1, sqrt(
+                   (s.x - n.x) * (s.x - n.x) + (s.y - n.y) * (s.y - n.y)
                                                               + (s.z - n.z) * (s.z - n.z)) / 2)) END AS km
               FROM sphere AS s WHERE s.ptype = ANY (n.types) AND load < capacity AND (rg = 0 OR gender = rg)
                AND (rl = 0 OR langs & rl <> 0) AND skills & rs = rs
-               AND (n.x IS NULL OR (s.x - n.x) * (s.x - n.x) + (s.y - n.y) * (s.y - n.y) + (s.z - n.z) * (s.z - n.z) <= far)
+               AND (n.x IS NULL OR (s.x - n.x) * (s.x - n.x) + (s.y - n.y) * (s.y - n.y)
+                                   + (s.z - n.z) * (s.z - n.z) <= far)
             OFFSET 0) AS s
      WHERE (km IS NULL OR km <= 100 * radius_factor) AND NOT id = ANY (excluded) AND NOT org = ANY (excluded)
      ORDER BY cost, last_offer_at NULLS FIRST, id LIMIT n.k) AS b
@@ -228,11 +238,14 @@ def routed_now(limit=600):
 def test_an_ineligible_provider_changes_nothing():
     before = routed_now()
     ask("BEGIN")
-    ask("""INSERT INTO kintaraa.provider (id, organisation_id, provider_type, name, latitude, longitude, is_verified, by_telephone)
+    ask("""INSERT INTO kintaraa.provider
+               (id, organisation_id, provider_type, name, latitude, longitude, is_verified, by_telephone)
            SELECT gen_random_uuid(), organisation_id, t, 'Nobody', latitude, longitude, t <> 'legal', t <> 'police'
-             FROM (SELECT * FROM kintaraa.provider ORDER BY id LIMIT 500) AS p, unnest(ARRAY['legal', 'police']) AS t""")
+             FROM (SELECT * FROM kintaraa.provider ORDER BY id LIMIT 500) AS p,
+                  unnest(ARRAY['legal', 'police']) AS t""")
     ask("SELECT kintaraa.dispatch_refresh()")
-    assert ask("SELECT count(*) FROM kintaraa.provider_dispatch AS d JOIN kintaraa.provider AS p ON p.id = d.provider_id "
+    assert ask("SELECT count(*) FROM kintaraa.provider_dispatch AS d "
+               "JOIN kintaraa.provider AS p ON p.id = d.provider_id "
                "WHERE p.name = 'Nobody' AND NOT dispatchable")[0][0] == 1000
     after = routed_now()
     ask("ROLLBACK")
@@ -268,7 +281,7 @@ def test_a_stricter_need_never_adds_a_candidate():
 
 def test_the_order_of_insertion_changes_nothing():
     before = routed_now()
-    ask("""CREATE TEMPORARY TABLE shuffled AS SELECT * FROM kintaraa.provider_dispatch ORDER BY md5(provider_id::text)""")
+    ask("CREATE TEMPORARY TABLE shuffled AS SELECT * FROM kintaraa.provider_dispatch")
     ask("DELETE FROM kintaraa.provider_dispatch")
     ask("INSERT INTO kintaraa.provider_dispatch SELECT * FROM shuffled ORDER BY md5(provider_id::text)")
     ask("REINDEX TABLE CONCURRENTLY kintaraa.provider_dispatch")
@@ -310,8 +323,8 @@ def test_equal_providers_share_routine_needs_and_urgency_keeps_the_nearest_first
     assert len(counts) == 50 and sum(counts) == 10000
     tap.note("Gini %.4f" % gini(counts))
     assert gini(counts) < 0.1
-    ask("UPDATE kintaraa.provider_dispatch SET pos = point(30, 50.1) WHERE provider_id IN (SELECT id FROM kintaraa.provider "
-        "WHERE facility_code LIKE 'fair-%%' AND facility_code <> 'fair-7')", ())
+    ask("UPDATE kintaraa.provider_dispatch SET pos = point(30, 50.1) WHERE provider_id IN "
+        "(SELECT id FROM kintaraa.provider WHERE facility_code LIKE 'fair-%%' AND facility_code <> 'fair-7')", ())
     assert ask("SELECT p.facility_code FROM kintaraa.route_trace('community', 'immediate', 50, 30, 1) AS t "
                "JOIN kintaraa.provider AS p ON p.id = t.provider_id") == [("fair-7",)]
 

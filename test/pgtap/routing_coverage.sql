@@ -14,11 +14,16 @@ SELECT is(pg_temp.ask('{"points": "-1.0,36.0", "service": "medical"}') #> '{item
 SELECT is(pg_temp.ask('{"points": "40,40", "service": "medical"}') #> '{items,0,services}',
           '[{"service": "medical", "providers": 0, "nearestKm": null, "gap": true}]', 'nobody is a gap');
 SELECT is(jsonb_array_length(pg_temp.ask('{"points": "0,0"}') #> '{items,0,services}'), 8, 'no service asks for all');
-SELECT is(jsonb_array_length(pg_temp.ask('{"box": "-2,36,-1,37"}') -> 'items'), 16, 'a box of one degree has sixteen cells');
-SELECT is(jsonb_array_length(pg_temp.ask('{"box": "0,0,20,20", "step": "1", "service": "legal"}') -> 'items'), 400, 'four hundred points');
-SELECT is(play.outcome('dispatch_coverage', 'dora', query => query), 'KN508', 'refused: ' || query::text) FROM unnest(ARRAY[
-    '{"box": "0,0,20,21", "step": "1"}', '{}', '{"points": "1,2", "box": "0,0,1,1"}', '{"points": "91,2"}', '{"points": "1"}',
-    '{"points": "1,2;"}', '{"box": "1,0,0,1"}', '{"box": "0,0,1,1", "step": "0"}', '{"points": "1,2", "service": "dentist"}',
+SELECT is(jsonb_array_length(pg_temp.ask('{"box": "-2,36,-1,37"}') -> 'items'), 16,
+       'a box of one degree has sixteen cells');
+SELECT is(jsonb_array_length(pg_temp.ask('{"box": "0,0,20,20", "step": "1", "service": "legal"}') -> 'items'), 400,
+       'four hundred points');
+SELECT is(play.outcome('dispatch_coverage', 'dora', query => query), 'KN508', 'refused: ' || query::text)
+       FROM unnest(ARRAY[
+    '{"box": "0,0,20,21", "step": "1"}', '{}', '{"points": "1,2", "box": "0,0,1,1"}', '{"points": "91,2"}',
+        '{"points": "1"}',
+    '{"points": "1,2;"}', '{"box": "1,0,0,1"}', '{"box": "0,0,1,1", "step": "0"}',
+        '{"points": "1,2", "service": "dentist"}',
     '{"points": "1,2", "urgency": "now"}']::jsonb[]) AS query;
 SELECT is(play.outcome('dispatch_coverage', who, query => '{"points": "1,2"}'), 'refused KN201', who || ' may not ask')
   FROM unnest(ARRAY['clinic', 'amina']) AS who;

@@ -13,17 +13,20 @@ BEGIN
     RETURN used;
 END
 $$;
-SELECT is(pg_temp.put(2, $$jsonb_set(body, '{travel,speed_kmh}', '60')$$), 2, 'the highest version is in force at once');
+SELECT is(pg_temp.put(2, $$jsonb_set(body, '{travel,speed_kmh}', '60')$$), 2,
+       'the highest version is in force at once');
 SET client_min_messages = error;
 SELECT is(pg_temp.put(3 + n::integer, change), 2, 'passed over: ' || change) FROM unnest(ARRAY[
     $$'[]'$$, $$'{}'$$, $$body - 'services'$$, $$jsonb_set(body, '{services,medical}', '["nurse"]')$$,
     $$jsonb_set(body, '{services,medical}', '[]')$$, $$jsonb_set(body, '{services,medical}', '"healthcare"')$$,
     $$jsonb_set(body, '{travel,speed_kmh}', '0')$$, $$jsonb_set(body, '{weights,urgent,travel}', '0')$$,
     $$jsonb_set(body, '{weights,urgent}', '1')$$, $$jsonb_set(body, '{radius_km,urgent}', '"far"')$$,
-    $$jsonb_set(body, '{cap}', '7')$$, $$jsonb_set(body, '{load_minutes}', '1e400')$$]) WITH ORDINALITY AS u (change, n);
+    $$jsonb_set(body, '{cap}', '7')$$, $$jsonb_set(body, '{load_minutes}', '1e400')$$]) WITH ORDINALITY AS u (change,
+        n);
 SELECT is(pg_temp.put(30, $$jsonb_set(body, '{cap}', '8')$$), 30, 'and a good one is taken again');
 SAVEPOINT before;
 SELECT is(pg_temp.put(31, $$jsonb_set(body, '{radius_km,urgent}', '1')$$), 31, 'a version of this transaction counts');
 ROLLBACK TO before;
-SELECT is(pg_temp.put(31, $$jsonb_set(body, '{services,medical}', '["legal"]')$$), NULL, 'one that was rolled back is forgotten, although its number comes again');
+SELECT is(pg_temp.put(31, $$jsonb_set(body, '{services,medical}', '["legal"]')$$), NULL,
+       'one that was rolled back is forgotten, although its number comes again');
 SELECT finish();

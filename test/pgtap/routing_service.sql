@@ -4,7 +4,8 @@ SELECT plan(40);
 
 CREATE TEMP TABLE team (name text PRIMARY KEY, id uuid);
 INSERT INTO team SELECT t, play.team(t, -1.0, 36.0 + n * 0.01, telephone => true)
-  FROM unnest(ARRAY['healthcare', 'legal', 'police', 'counseling', 'social', 'gbv_rescue', 'chw']) WITH ORDINALITY AS u (t, n);
+  FROM unnest(ARRAY['healthcare', 'legal', 'police', 'counseling', 'social', 'gbv_rescue',
+      'chw']) WITH ORDINALITY AS u (t, n);
 
 CREATE FUNCTION pg_temp.found(service text, urgency text DEFAULT 'urgent') RETURNS text LANGUAGE sql AS $$
 SELECT COALESCE(string_agg(provider_type, ' ' ORDER BY provider_type), '-')
@@ -35,11 +36,15 @@ SELECT is(pg_temp.reasons(filter), n, 'legal' || filter)
                (', required_skills => ''{child,trauma}''', '1'), (', required_skills => ''{child,forensic}''', '0'),
                (', radius_factor => 0.03', '1'), (', radius_factor => 0.02', '0'),
                (', k => 0', '0'), (', k => 100', '1')) AS v (filter, n);
-SELECT is((SELECT count(*) FROM kintaraa.route_trace('legal', 'urgent', -1.0, 36.0, excluded => ARRAY[id]))::int, 0, 'an excluded provider is not ranked')
+SELECT is((SELECT count(*) FROM kintaraa.route_trace('legal', 'urgent', -1.0, 36.0, excluded => ARRAY[id]))::int, 0,
+       'an excluded provider is not ranked')
   FROM team WHERE name = 'legal';
-SELECT is((SELECT count(*) FROM kintaraa.route_trace('legal', 'urgent', -1.0, 36.0, excluded => ARRAY[p.organisation_id]))::int, 0,
-          'nor one of an excluded organisation') FROM team t JOIN kintaraa.provider p ON p.id = t.id WHERE t.name = 'legal';
-UPDATE kintaraa.provider_dispatch SET load = capacity - 1 WHERE provider_id = (SELECT id FROM team WHERE name = 'legal');
+SELECT is((SELECT count(*) FROM kintaraa.route_trace('legal', 'urgent', -1.0, 36.0,
+       excluded => ARRAY[p.organisation_id]))::int, 0,
+          'nor one of an excluded organisation') FROM team t JOIN kintaraa.provider p ON p.id = t.id
+              WHERE t.name = 'legal';
+UPDATE kintaraa.provider_dispatch SET load = capacity - 1 WHERE provider_id = (SELECT id FROM team
+    WHERE name = 'legal');
 SELECT is(pg_temp.reasons(''), '1', 'one place left is enough');
 UPDATE kintaraa.provider_dispatch SET load = capacity WHERE provider_id = (SELECT id FROM team WHERE name = 'legal');
 SELECT is(pg_temp.reasons(''), '0', 'none is not');
@@ -67,10 +72,13 @@ SELECT is(provider_id, (SELECT id FROM team WHERE name = 'legal'), 'a place that
 
 -- Twins: the same in everything but id and idleness.
 INSERT INTO team SELECT 'twin ' || n, play.team('chw', 2.0, 38.0, telephone => true) FROM generate_series(1, 3) AS n;
-SELECT is(array_agg(provider_id ORDER BY rank), (SELECT array_agg(id ORDER BY id) FROM team WHERE name LIKE 'twin%'), 'a tie goes by id')
+SELECT is(array_agg(provider_id ORDER BY rank), (SELECT array_agg(id ORDER BY id) FROM team WHERE name LIKE 'twin%'),
+       'a tie goes by id')
   FROM kintaraa.route_trace('community', 'urgent', 2.0, 38.0);
-UPDATE kintaraa.provider_dispatch SET last_offer_at = now() - interval '100 days' WHERE provider_id = (SELECT min(id::text)::uuid FROM team WHERE name LIKE 'twin%');
-SELECT is((array_agg(provider_id ORDER BY rank))[3], (SELECT min(id::text)::uuid FROM team WHERE name LIKE 'twin%'), 'and before that by idleness')
+UPDATE kintaraa.provider_dispatch SET last_offer_at = now() - interval '100 days'
+    WHERE provider_id = (SELECT min(id::text)::uuid FROM team WHERE name LIKE 'twin%');
+SELECT is((array_agg(provider_id ORDER BY rank))[3], (SELECT min(id::text)::uuid FROM team WHERE name LIKE 'twin%'),
+       'and before that by idleness')
   FROM kintaraa.route_trace('community', 'immediate', 2.0, 38.0);
 SELECT kintaraa.change_flush() \g /dev/null
 SELECT finish();

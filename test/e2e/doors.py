@@ -110,5 +110,5 @@ def metric(gateway, name, label=None):
     wanted = "kintaraa_gateway_" + name + ("{%s}" % label if label else "")
     for line in gateway.api().get("/metrics").body.decode().splitlines():
         if line.startswith(wanted + " "):
-            return float(line.split()[1])
+            return float(line.rpartition(" ")[2])
     return 0

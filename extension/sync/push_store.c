@@ -130,7 +130,7 @@ kn_applied_find(KnCall *call, const char *device, const KnPush *push, KnApplied 
 	memset(out, 0, sizeof(KnApplied) * push->n);
 	for (int i = 0; i < push->n; i++)
 	{
-		nouns[i] = (char *) push->writes[i].noun;
+		nouns[i] = push->writes[i].noun ? (char *) push->writes[i].noun : "";
 		ids[i] = (char *) push->writes[i].client_id;
 	}
 	kn_arg_uuid(&args, &call->caller->account);

@@ -178,6 +178,26 @@ def test_pulls_answer_as_described():
     on.call("get", "/api/incidents/updates?since=yesterday", token=cast.survivor, expect=(422,))
 
 
+def test_pushes_answer_as_described():
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    records = [{"table": "incidents", "id": first, "data": {"type": "physical", "supportServices": ["counseling"]}},
+               {"table": "moodEntries", "id": "today", "data": {"mood": "happy"}},
+               {"table": "secrets", "id": "x", "data": {}}]
+    batch = {"device": "phone-1", "seq": 1, "records": records}
+    results = on.call("post", "/api/sync/batch", batch, cast.survivor)["results"]
+    assert [result["status"] for result in results] == ["applied", "applied", "invalid"], results
+    results = on.call("post", "/api/sync/batch", {**batch, "seq": 2}, cast.survivor)["results"]
+    assert results[0]["replayed"], results
+    assert on.call("post", "/api/sync/batch", batch, cast.survivor)["superseded"]
+    other = {"table": "incidents", "id": first, "data": {"type": "sexual"}}
+    results = on.call("post", "/api/sync/batch", {"records": [other]}, cast.survivor)["results"]
+    assert results[0]["status"] == "conflict" and results[0]["archiveId"], results
+    on.call("post", "/api/sync/batch", {"mode": "atomic", "records": [other]}, cast.survivor, (409,))
+    changes = {"incidents": {"created": [{"id": second, "type": "physical"}], "updated": [], "deleted": []}}
+    on.call("post", "/api/sync/push?last_pulled_at=null", changes, cast.survivor)
+    on.call("post", "/api/sync/push", {"incidents": {"updated": [{"id": first, "type": "online"}]}}, cast.survivor, (409,))
+
+
 def test_reports_answer_as_described_to_each_reader():
     made, body = report(cast, surprise=1, description="words")
     assert made["ignored"] == [{"pointer": "/surprise", "code": "unknown_field"}], made["ignored"]
@@ -188,7 +208,9 @@ def test_reports_answer_as_described_to_each_reader():
     own = "/api/incidents/" + body["id"]
     on.call("get", own, token=cast.survivor)
     on.call("patch", own, {"severity": "low", "incidentTime": "21:30"}, cast.survivor)
-    on.call("patch", own, {"severity": "high", "serverVersion": 1}, cast.survivor, (409,))
+    account = next(account for account in cast.accounts if account["role"] == "survivor")
+    signed_in = on.call("post", "/api/auth/login", {key: account[key] for key in ("email", "password")})
+    on.call("patch", own, {"severity": "high", "serverVersion": 1}, signed_in["tokens"]["access"], (409,))
     on.call("get", own + "/timeline", token=cast.survivor)
     for token in (cast.survivor, cast.helper, cast.dispatcher):
         on.call("get", "/api/incidents?limit=2", token=token)

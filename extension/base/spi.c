@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
@@ -28,6 +29,15 @@ static const char *const actor_name[KN_ACTORS] = {
 	[KN_AS_DISPATCH] = "kintaraa_dispatch",
 	[KN_AS_SYSTEM] = "kintaraa_system",
 };
+
+/* The row read last, taken apart once: columns behind a NULL or a text are far otherwise. */
+static struct
+{
+	SPITupleTable *table;
+	uint64 row;
+	Datum value[KN_RESULT_COLUMNS];
+	bool null[KN_RESULT_COLUMNS];
+} last;
 
 static Oid actor_role[KN_ACTORS];
 static bool watches_roles = false;
@@ -169,6 +179,7 @@ kn_run(KnStatement *statement, const KnArgs *args)
 		enable_seqscan = seqscan;
 	}
 	PG_END_TRY();
+	last.table = NULL; /* what is read from now on may lie where that row was */
 	if (result < 0)
 		elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
 	if (user != role)
@@ -211,8 +222,19 @@ kn_rows(void)
 Datum
 kn_col(const KnRows *rows, uint64 row, int column, bool *is_null)
 {
-	Assert(row < rows->n);
-	return SPI_getbinval(rows->table->vals[row], rows->table->tupdesc, column, is_null);
+	TupleDesc desc = rows->table->tupdesc;
+
+	Assert(row < rows->n && column <= desc->natts);
+	if (desc->natts > KN_RESULT_COLUMNS)
+		return SPI_getbinval(rows->table->vals[row], desc, column, is_null);
+	if (last.table != rows->table || last.row != row)
+	{
+		heap_deform_tuple(rows->table->vals[row], desc, last.value, last.null);
+		last.table = rows->table;
+		last.row = row;
+	}
+	*is_null = last.null[column - 1];
+	return last.value[column - 1];
 }
 
 bool

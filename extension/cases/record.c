@@ -17,6 +17,7 @@
 #include "base/errcodes.h"
 #include "base/spi.h"
 #include "cases/incident_store.h"
+#include "cases/note.h"
 #include "cases/personal.h"
 #include "cases/record.h"
 #include "keys/blind.h"
@@ -69,6 +70,11 @@ kn_record_apply(KnCall *call, const KnWrite *write, KnRecordResult *out)
 	if (noun != NULL)
 	{
 		apply_personal(call, write, noun, out);
+		return;
+	}
+	if (strcmp(write->noun, "note") == 0)
+	{
+		kn_note_apply(call, write, out);
 		return;
 	}
 	out->status = KN_RECORD_INVALID;

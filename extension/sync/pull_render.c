@@ -16,6 +16,7 @@
 #include "cases/assignment_store.h"
 #include "cases/case_policy.h"
 #include "cases/incident_store.h"
+#include "cases/note.h"
 #include "cases/personal.h"
 #include "cases/projection.h"
 #include "identity/account_store.h"
@@ -31,6 +32,7 @@ static void render_profile(KnPull *pull, const KnPullOut *out, int n);
 static void render_personal(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
 static bool in_person(const KnCaller *caller, const KnCaseParts *parts);
 static void hand_out(const KnPullOut *out, const char *noun, KnJson *json);
+static void hand_out_note(void *arg, const char *json, int len);
 
 static KnStatement select_notifications = KN_READ(
 	KN_AS_DOOR,
@@ -54,6 +56,8 @@ kn_pull_render(KnPull *pull, const KnPullOut *out)
 			remove_incidents(pull, out, &pull->items[i].id, 1, pull->items[i].reason);
 	n = ids_of(pull, "assignment", false, ids);
 	render_assignments(pull, out, ids, n);
+	n = ids_of(pull, "note", false, ids);
+	kn_note_render(pull->caller, ids, n, hand_out_note, (void *) out);
 	n = ids_of(pull, "notification", false, ids);
 	render_notifications(pull, out, ids, n);
 	render_profile(pull, out, ids_of(pull, "account", false, ids));
@@ -81,6 +85,14 @@ static void
 hand_out(const KnPullOut *out, const char *noun, KnJson *json)
 {
 	out->record(out->arg, noun, json->text.data, json->text.len);
+}
+
+static void
+hand_out_note(void *arg, const char *json, int len)
+{
+	const KnPullOut *out = arg;
+
+	out->record(out->arg, "note", json, len);
 }
 
 static bool

@@ -178,8 +178,9 @@ static void
 add_write(KnPush *push, const char *table, const KnWrite *write)
 {
 	KnRecordResult *result = &push->results[push->n];
-	bool writable = write->noun != NULL && (strcmp(write->noun, "incident") == 0 ||
-											kn_personal_noun(write->noun) != NULL);
+	bool writable = write->noun != NULL &&
+					(strcmp(write->noun, "incident") == 0 || strcmp(write->noun, "note") == 0 ||
+					 kn_personal_noun(write->noun) != NULL);
 
 	push->tables[push->n] = table;
 	push->writes[push->n++] = *write;

@@ -40,6 +40,7 @@ const KnWireNoun kn_wire_nouns[KN_WIRE_NOUNS] = {
 	{"preference",        "preferences",       "preferences"},
 	{"mood_entry",        "moodEntries",       "mood_entries"},
 	{"journal_entry",     "journalEntries",    "journal_entries"},
+	{"note",              "notes",             "notes"},
 };
 /* clang-format on */
 

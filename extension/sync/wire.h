@@ -21,7 +21,7 @@ typedef struct KnWireNoun
 	const char *table;  /* of a WatermelonDB schema */
 } KnWireNoun;
 
-#define KN_WIRE_NOUNS 9
+#define KN_WIRE_NOUNS 10
 
 extern const KnWireNoun kn_wire_nouns[KN_WIRE_NOUNS];
 extern const KnWireNoun *kn_wire_by_noun(const char *noun);

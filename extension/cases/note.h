@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * note.h
+ *	  A helper's note on a case.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_NOTE_H
+#define KN_CASES_NOTE_H
+
+#include "cases/record.h"
+
+/* A note is only ever added; for a case the author's team has lost it is parked. */
+extern void kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *out);
+
+/* The notes of ids that the caller's team wrote, each as a JSON object. */
+typedef void (*KnNoteOut)(void *arg, const char *json, int len);
+extern void kn_note_render(const KnCaller *caller, const pg_uuid_t *ids, int n, KnNoteOut out,
+						   void *arg);
+
+#endif

@@ -196,6 +196,13 @@ def test_pushes_answer_as_described():
     changes = {"incidents": {"created": [{"id": second, "type": "physical"}], "updated": [], "deleted": []}}
     on.call("post", "/api/sync/push?last_pulled_at=null", changes, cast.survivor)
     on.call("post", "/api/sync/push", {"incidents": {"updated": [{"id": first, "type": "online"}]}}, cast.survivor, (409,))
+    assert on.call("get", "/api/sync/archive", token=cast.survivor)["items"]
+    assert on.call("get", "/api/sync/digest", token=cast.survivor)["nouns"]["incident"]["count"] >= 2
+    on.call("get", "/api/sync/manifest?noun=incident", token=cast.survivor)
+    note = {"table": "notes", "id": "n1", "data": {"incidentId": str(uuid.uuid4()), "text": "words"}}
+    results = on.call("post", "/api/sync/batch", {"records": [note]}, cast.helper)["results"]
+    assert results[0]["status"] == "parked", results
+    assert on.call("get", "/api/sync/archive?reason=scope", token=cast.admin)["items"]
 
 
 def test_reports_answer_as_described_to_each_reader():
@@ -229,6 +236,9 @@ def test_assignments_answer_as_described():
     token = cast.helper if offer_to(cast.helper, incident) else cast.other
     on.call("post", "/api/assignments/%s/accept" % first["id"], token=token)
     on.call("get", "/api/incidents/" + incident, token=token)
+    note = {"table": "note", "id": str(uuid.uuid4()), "data": {"incidentId": incident, "text": "She is well."}}
+    on.call("post", "/api/sync/batch", {"records": [note]}, token)
+    assert on.call("get", "/api/incidents/updates", token=token)["notes"]
     on.call("get", "/api/incidents/" + incident, token=cast.dispatcher)
     on.call("post", "/api/incidents/%s/status" % incident, {"status": "new"}, token, (409,))
     on.call("post", "/api/assignments/%s/release" % first["id"], {"reason": "ill"}, token)

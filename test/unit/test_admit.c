@@ -94,7 +94,7 @@ test_networks(void)
 		ok(address_set_has(&set, &inside[i]), "inside %d", i);
 		ok(!address_set_has(&set, &outside[i]), "outside %d", i);
 	}
-	ok(address_set_read(&set, "") && !address_set_has(&set, &inside[0]), "an empty list has nobody");
+	ok(address_set_read(&set, "") && !address_set_has(&set, &inside[0]), "none is in an empty list");
 	ok(address_set_read(&set, "0.0.0.0/0") && address_set_has(&set, &inside[0]) &&
 		   !address_set_has(&set, &inside[2]),
 	   "all of IPv4 is not IPv6");
@@ -139,7 +139,7 @@ test_addresses_to_listen_on(void)
 	socklen_t len;
 
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
-		ok(address_listen(right[i], strlen(right[i]), &to, &len), "%s can be listened on", right[i]);
+		ok(address_listen(right[i], strlen(right[i]), &to, &len), "%s is fine", right[i]);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		ok(!address_listen(wrong[i], strlen(wrong[i]), &to, &len), "%s cannot", wrong[i]);
 }

@@ -130,12 +130,25 @@ class Cast:
         return team, self.join("provider", provider_type, invited["code"], provider_type)
 
 
+def open_socket(on, token):
+    """A socket that was welcomed; while the service starts it says 1013, and a client comes again."""
+    def welcomed():
+        line = Socket(None, token, url=on.ws)
+        try:
+            line.expect("hello.result", 5)
+        except AssertionError:
+            line.close()
+            raise
+        return line
+    return wait_until(welcomed, 30)
+
+
 class Helper:
     """A team's staff with an open socket that notes when news arrived."""
 
     def __init__(self, instance, team, token, name):
         self.on, self.team, self.token, self.name = instance, team, token, name
-        self.socket = Socket(None, token, url=instance.ws)
+        self.socket = open_socket(instance, token)
 
     def offer(self, incident, deadline=15):
         frame = self.socket.expect("assignment.new", deadline,
@@ -278,7 +291,7 @@ def one_case_to_its_end(on, cast, admin, helpers, latencies):
     title("One case: a refusal, a lapse, an acceptance")
     staff_the_nearest(on, cast, admin, PLACES[0], 8, helpers)
     token = cast.join("survivor", "survivor")
-    survivor = Socket(None, token, url=on.ws)
+    survivor = open_socket(on, token)
     body = report(PLACES[0], ["medical"], "urgent")
     began = time.monotonic()
     case = on.ok(on.api.post("/api/incidents", body, token=token), 201)

@@ -94,7 +94,7 @@ test_networks(void)
 		ok(address_set_has(&set, &inside[i]), "inside %d", i);
 		ok(!address_set_has(&set, &outside[i]), "outside %d", i);
 	}
-	ok(address_set_read(&set, "") && !address_set_has(&set, &inside[0]), "none is in an empty list");
+	ok(address_set_read(&set, "") && !address_set_has(&set, &inside[0]), "an empty list is empty");
 	ok(address_set_read(&set, "0.0.0.0/0") && address_set_has(&set, &inside[0]) &&
 		   !address_set_has(&set, &inside[2]),
 	   "all of IPv4 is not IPv6");

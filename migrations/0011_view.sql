@@ -49,7 +49,8 @@ SELECT t.timer, pg_catalog.count(*) AS waiting,
 COMMENT ON VIEW kintaraa_ops.timer IS 'Deadlines that the worker waits for; late is how far the oldest is behind.';
 
 CREATE VIEW kintaraa_ops.worker WITH (security_barrier) AS
-SELECT w.pid, w.database, w.seen_at, w.pid IS NOT NULL AND w.seen_at > pg_catalog.now() - interval '10 seconds' AS is_alive,
+SELECT w.pid, w.database, w.seen_at,
+       w.pid IS NOT NULL AND w.seen_at > pg_catalog.now() - interval '10 seconds' AS is_alive,
        (SELECT pg_catalog.max(k.t) FROM kintaraa.tick AS k) AS newest_tick,
        (SELECT pg_catalog.to_timestamp((pg_catalog.max(k.t) / 1000)::double precision / 1000)
           FROM kintaraa.tick AS k) AS newest_tick_at,

@@ -129,7 +129,7 @@ DECLARE
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
         RAISE NOTICE 'pg_cron is not in this database; nothing is scheduled'
-            USING HINT = 'The worker does what cannot wait. For the nightly checks create pg_cron here and call this again.';
+            USING HINT = 'For the nightly checks create pg_cron here and call this again.';
         RETURN 0;
     END IF;
     FOR job IN SELECT * FROM kintaraa.jobs() LOOP
@@ -167,7 +167,8 @@ CREATE FUNCTION kintaraa_api.health(token text, path text[], query jsonb, input 
     RETURNS record
     LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_health';
-COMMENT ON FUNCTION kintaraa_api.health IS 'Whether requests can be served: degraded when something indispensable is missing.';
+COMMENT ON FUNCTION kintaraa_api.health IS
+    'Whether requests can be served: degraded when something indispensable is missing.';
 ALTER FUNCTION kintaraa_api.health OWNER TO kintaraa_door;
 
 -- -> ok {"keys": [...]}
@@ -185,7 +186,8 @@ CREATE FUNCTION kintaraa_api.notification_list(token text, path text[], query js
     RETURNS record
     LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_notification_list';
-COMMENT ON FUNCTION kintaraa_api.notification_list IS 'The caller''s notifications, newest first: a class and a neutral sentence each.';
+COMMENT ON FUNCTION kintaraa_api.notification_list IS
+    'The caller''s notifications, newest first: a class and a neutral sentence each.';
 ALTER FUNCTION kintaraa_api.notification_list OWNER TO kintaraa_door;
 
 -- path {id} -> none
@@ -194,5 +196,6 @@ CREATE FUNCTION kintaraa_api.notification_read(token text, path text[], query js
     RETURNS record
     LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_notification_read';
-COMMENT ON FUNCTION kintaraa_api.notification_read IS 'Marks one notification of the caller as read; again is harmless.';
+COMMENT ON FUNCTION kintaraa_api.notification_read IS
+    'Marks one notification of the caller as read; again is harmless.';
 ALTER FUNCTION kintaraa_api.notification_read OWNER TO kintaraa_door;

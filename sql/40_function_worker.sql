@@ -74,7 +74,8 @@ BEGIN
     RETURN folded;
 END
 $$;
-COMMENT ON FUNCTION kintaraa.dispatch_count_fold IS 'Adds what is in dispatch_delta to dispatch_count; returns how many differences.';
+COMMENT ON FUNCTION kintaraa.dispatch_count_fold IS
+    'Adds what is in dispatch_delta to dispatch_count; returns how many differences.';
 ALTER FUNCTION kintaraa.dispatch_count_fold OWNER TO kintaraa_system;
 
 CREATE FUNCTION kintaraa.dispatch_count_recount() RETURNS integer
@@ -107,5 +108,6 @@ BEGIN
     RETURN corrected;
 END
 $$;
-COMMENT ON FUNCTION kintaraa.dispatch_count_recount IS 'Counts the incidents anew; returns how many counters were wrong.';
+COMMENT ON FUNCTION kintaraa.dispatch_count_recount IS
+    'Counts the incidents anew; returns how many counters were wrong.';
 ALTER FUNCTION kintaraa.dispatch_count_recount OWNER TO kintaraa_system;

@@ -76,7 +76,8 @@ static void jwks(KnCall *call);
 PG_FUNCTION_INFO_V1(kn_health_sql);
 
 static KnStatement unsealed_age = {
-	.sql = "SELECT COALESCE(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.min(a.at)), 0)"
+	.sql = "SELECT COALESCE(EXTRACT(epoch FROM pg_catalog.clock_timestamp() "
+		   "                                   - pg_catalog.min(a.at)), 0)"
 		   "           ::float8 "
 		   "  FROM kintaraa.epoch e, kintaraa.audit a "
 		   " WHERE e.last_tick IS NULL AND a.epoch = e.tag AND a.x >= COALESCE("
@@ -139,7 +140,7 @@ examine_state(Report *report)
 			 ? "Run CALL kintaraa.migrate()."
 			 : "Install the version of kintaraa that migrated this database.");
 	find(report, "key_ring", true, state.keyring ? state.keyring : "loaded",
-		 state.keyring ? "Set kintaraa.keyring_file; make the first ring with kintaraa.keyring_create()."
+		 state.keyring ? "Set kintaraa.keyring_file; kintaraa.keyring_create() makes one."
 					   : NULL);
 }
 
@@ -200,7 +201,8 @@ count_jobs(void)
 	TupleTableSlot *slot;
 	int n = 0;
 
-	if (name == InvalidAttrNumber || active == InvalidAttrNumber || get_atttype(id, name) != NAMEOID)
+	if (name == InvalidAttrNumber || active == InvalidAttrNumber ||
+		get_atttype(id, name) != NAMEOID)
 		return 0;
 	table = table_open(id, AccessShareLock);
 	slot = table_slot_create(table, NULL);
@@ -234,7 +236,7 @@ examine_seal(Report *report)
 	seconds = kn_col_float(&rows, 0, 1, 0);
 	SPI_finish();
 	find(report, "audit_seal", false, psprintf("oldest unsealed entry %.1f s old", seconds),
-		 seconds < UNSEALED_LATE_SECONDS ? NULL : "See the worker and the oldest open transaction.");
+		 seconds < UNSEALED_LATE_SECONDS ? NULL : "See the worker and the oldest transaction.");
 }
 
 static void

@@ -34,7 +34,6 @@ static KnStatement resolve_in_snapshot = KN_READ(KN_AS_SYSTEM, RESOLVE, INT8OID)
 
 static void run(KnStatement *statement, int64 cursor, KnCursor *out);
 
-
 void
 kn_cursor_resolve(int64 cursor, KnCursor *out)
 {

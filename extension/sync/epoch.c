@@ -30,7 +30,8 @@ PG_FUNCTION_INFO_V1(kn_epoch_check_sql);
 PG_FUNCTION_INFO_V1(kn_epoch_adopt_sql);
 
 static KnStatement current_epoch = {
-	.sql = "SELECT e.system, e.timeline, e.database FROM kintaraa.epoch e WHERE e.last_tick IS NULL",
+	.sql = "SELECT e.system, e.timeline, e.database FROM kintaraa.epoch e "
+		   " WHERE e.last_tick IS NULL",
 	.actor = KN_AS_SYSTEM,
 	.writes = true,
 };

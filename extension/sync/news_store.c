@@ -22,20 +22,22 @@
 	"(SELECT k.t FROM kintaraa.tick k WHERE k.t > $3 AND k.t <= $4 " \
 	"    AND pg_catalog.pg_visible_in_snapshot(" x_ ", k.snapshot) ORDER BY k.t LIMIT 1)"
 
-#define CHANGES(limit_)                                                                                                                                \
-	"SELECT c.bucket, c.noun, c.id, " FIRST_TICK("c.x") " FROM ("                                                                                      \
-														" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x >= $1 ORDER BY x LIMIT " limit_ ")" \
-														" UNION ALL "                                                                                  \
-														" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x = ANY ($2) LIMIT " limit_ ")) c"
+/* clang-format off */
+#define CHANGES(limit_) \
+	"SELECT c.bucket, c.noun, c.id, " FIRST_TICK("c.x") " FROM (" \
+	" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x >= $1 ORDER BY x LIMIT " limit_ ")" \
+	" UNION ALL " \
+	" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x = ANY ($2) LIMIT " limit_ ")) c"
 
-#define MEMBERS(limit_)                                                                                                                               \
-	"SELECT m.principal, m.bucket, " FIRST_TICK("m.gx") " FROM ("                                                                                     \
-														" (SELECT principal, bucket, gx, relation, revoked FROM kintaraa.member WHERE gx >= $1 "      \
-														"   ORDER BY gx LIMIT " limit_ ")"                                                            \
-														" UNION ALL "                                                                                 \
-														" (SELECT principal, bucket, gx, relation, revoked FROM kintaraa.member WHERE gx = ANY ($2) " \
-														"   LIMIT " limit_ ")) m "                                                                    \
-														" WHERE m.revoked OR m.relation <> 'owner'"
+#define MEMBERS(limit_) \
+	"SELECT m.principal, m.bucket, " FIRST_TICK("m.gx") " FROM (" \
+	" (SELECT principal, bucket, gx, relation, revoked FROM kintaraa.member " \
+	"   WHERE gx >= $1 ORDER BY gx LIMIT " limit_ ")" \
+	" UNION ALL " \
+	" (SELECT principal, bucket, gx, relation, revoked FROM kintaraa.member " \
+	"   WHERE gx = ANY ($2) LIMIT " limit_ ")) m " \
+	" WHERE m.revoked OR m.relation <> 'owner'"
+/* clang-format on */
 
 /* Subscriptions of a gateway by principal; $2 and $3 narrow it to one of them. */
 #define READERS "s.gateway = $1 AND s.id BETWEEN $2 AND $3"
@@ -74,6 +76,7 @@ static KnStatement end_subscriptions = KN_WRITE(
 	"SELECT ARRAY(SELECT DISTINCT id FROM gone)",
 	UUIDOID, UUIDARRAYOID, UUIDARRAYOID);
 
+/* clang-format off */
 /* Who loses one of several ways to see a case has not lost the case. */
 static KnStatement scope_readers = KN_FRESH(
 	KN_AS_SYSTEM,
@@ -87,7 +90,8 @@ static KnStatement scope_readers = KN_FRESH(
 	"            WHERE o.gateway = $1 AND o.id = s.id))) "
 	"  FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)) "
 	"       AS w (principal, bucket, tick) "
-	"  JOIN kintaraa.member m ON m.principal = w.principal AND m.bucket = w.bucket " BARRED("m.bucket"),
+	"  JOIN kintaraa.member m ON m.principal = w.principal AND m.bucket = w.bucket "
+	BARRED("m.bucket"),
 	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID);
 
 static KnStatement assignment_readers = KN_FRESH(
@@ -113,18 +117,21 @@ static KnStatement incident_readers = KN_FRESH(
 	"           AND (r.team IS NULL OR a.provider_id = r.team::uuid) "
 	"         ORDER BY a.responded_at, a.id LIMIT 1), w.tick, r.rank, r.ids "
 	"  FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) AS w (id, tick) "
-	"  JOIN kintaraa.incident i ON i.id = w.id AND i.deleted_at IS NULL " BARRED("i.id") " CROSS JOIN LATERAL ("
-																						 "   SELECT best.rank, best.team, pg_catalog.array_agg(best.id) AS ids FROM ("
-																						 "     SELECT s.id, pg_catalog.min(CASE m.relation WHEN 'owner' THEN 1 "
-																						 "                                   WHEN 'dispatcher' THEN 3 ELSE 2 END) AS rank, "
-																						 "            pg_catalog.min(CASE WHEN m.relation IN ('helper', 'reporter') "
-																						 "                                THEN m.principal::text END) AS team "
-																						 "       FROM kintaraa.member m "
-																						 "       JOIN kintaraa.subscription s ON s.principal = m.principal AND " READERS
-																						 "      WHERE m.bucket = i.id AND NOT m.revoked AND s.id <> ALL (b.ids) "
-																						 "      GROUP BY s.id) best "
-																						 "    GROUP BY best.rank, best.team) r",
+	"  JOIN kintaraa.incident i ON i.id = w.id AND i.deleted_at IS NULL "
+	BARRED("i.id")
+	" CROSS JOIN LATERAL ("
+	"   SELECT best.rank, best.team, pg_catalog.array_agg(best.id) AS ids FROM ("
+	"     SELECT s.id, pg_catalog.min(CASE m.relation WHEN 'owner' THEN 1 "
+	"                                   WHEN 'dispatcher' THEN 3 ELSE 2 END) AS rank, "
+	"            pg_catalog.min(CASE WHEN m.relation IN ('helper', 'reporter') "
+	"                                THEN m.principal::text END) AS team "
+	"       FROM kintaraa.member m "
+	"       JOIN kintaraa.subscription s ON s.principal = m.principal AND " READERS
+	"      WHERE m.bucket = i.id AND NOT m.revoked AND s.id <> ALL (b.ids) "
+	"      GROUP BY s.id) best "
+	"    GROUP BY best.rank, best.team) r",
 	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
+/* clang-format on */
 
 static KnStatement notification_readers = KN_FRESH(
 	KN_AS_SYSTEM,

@@ -28,7 +28,8 @@ static KnStatement insert_entry = KN_WRITE(
 	"INSERT INTO kintaraa.audit "
 	"(action, outcome, code, actor, actor_role, noun, target, fields, request, epoch) "
 	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-	"  COALESCE((SELECT CASE WHEN e.system = $10 AND e.database = $11 THEN e.tag ELSE e.tag + 1 END "
+	"  COALESCE((SELECT CASE WHEN e.system = $10 AND e.database = $11 THEN e.tag "
+	"                        ELSE e.tag + 1 END "
 	"              FROM kintaraa.epoch e WHERE e.last_tick IS NULL), 1))",
 	TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, INT8OID,
 	OIDOID);

@@ -76,6 +76,7 @@ static KnStatement newest_root = {
  * transaction runs any more, whatever their numbers say; and a backlog is
  * sealed piece by piece.
  */
+/* clang-format off */
 static KnStatement open_ranges = {
 	.sql =
 		"SELECT e.tag, f.x, LEAST(t.x, c.x) FROM kintaraa.epoch e "
@@ -84,14 +85,16 @@ static KnStatement open_ranges = {
 		" CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (SELECT FROM kintaraa.epoch n "
 		"       WHERE n.tag > e.tag AND n.reason = 'restored') THEN '18446744073709551615'::xid8 "
 		"       ELSE pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()) END AS x) t "
-		"  LEFT JOIN LATERAL (SELECT a.x FROM kintaraa.audit a WHERE a.epoch = e.tag AND a.x >= f.x "
-		"       ORDER BY a.x, a.n OFFSET " CppAsString2(KN_SEAL_ENTRIES) " LIMIT 1) c ON c.x > f.x "
-																		 " WHERE EXISTS (SELECT FROM kintaraa.audit a WHERE a.epoch = e.tag AND a.x >= f.x "
-																		 "                  AND a.x < t.x) "
-																		 " ORDER BY e.tag",
+		"  LEFT JOIN LATERAL (SELECT a.x FROM kintaraa.audit a "
+		"       WHERE a.epoch = e.tag AND a.x >= f.x ORDER BY a.x, a.n "
+		"       OFFSET " CppAsString2(KN_SEAL_ENTRIES) " LIMIT 1) c ON c.x > f.x "
+		" WHERE EXISTS (SELECT FROM kintaraa.audit a WHERE a.epoch = e.tag AND a.x >= f.x "
+		"                  AND a.x < t.x) "
+		" ORDER BY e.tag",
 	.actor = KN_AS_SYSTEM,
 	.writes = true,
 };
+/* clang-format on */
 
 static KnStatement select_entries = KN_READ(
 	KN_AS_SYSTEM,

@@ -13,7 +13,8 @@ SELECT is((SELECT array_agg("check" ORDER BY "check") FROM kintaraa.health()
           ARRAY['fsync', 'key_ring', 'migrations', 'preload'], 'a server that was set up is found so');
 SELECT is((SELECT ok FROM kintaraa.health() WHERE "check" = 'worker'), false,
           'the worker works in another database than this one');
-SELECT matches((SELECT detail FROM kintaraa.health() WHERE "check" = 'worker'), '^works in database ', 'and it says which');
+SELECT matches((SELECT detail FROM kintaraa.health() WHERE "check" = 'worker'), '^works in database ',
+               'and it says which');
 SELECT is((SELECT ok FROM kintaraa.health() WHERE "check" = 'pg_cron'), false, 'pg_cron is not here');
 
 SELECT is((SELECT outcome FROM kintaraa_api.health(NULL, NULL, '{}', NULL, '{}')), 'ok', 'the door is open to all');

@@ -3,7 +3,8 @@ SELECT plan(14);
 
 INSERT INTO kintaraa.account (id, role, email_index, password_hash)
 VALUES ('00000000-0000-4000-8000-0000000000aa', 'survivor', '', '');
-INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, type, urgency_level, created_hash, created_at)
+INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, type, urgency_level, created_hash,
+                               created_at)
 SELECT gen_random_uuid(), '00000000-0000-4000-8000-0000000000aa', type || i, type || i, 'new', type, 'urgent', '',
        '2026-03-31T20:59:59Z'
   FROM (VALUES ('physical', 10), ('sexual', 11)) AS k (type, n), generate_series(1, n) AS i;
@@ -25,10 +26,12 @@ SELECT results_eq('SELECT urgency_level, service, state, needs, overdue FROM kin
                   $$VALUES ('urgent', 'medical', 'searching', 21::bigint, 21::bigint)$$, 'an operator sees the queue');
 SELECT results_eq($$SELECT waiting, overdue FROM kintaraa_ops.timer WHERE timer = 'need'$$,
                   $$VALUES (21::bigint, 21::bigint)$$, 'the deadlines');
-SELECT cmp_ok((SELECT late FROM kintaraa_ops.timer WHERE timer = 'need'), '>=', interval '1 minute', 'how late they are');
+SELECT cmp_ok((SELECT late FROM kintaraa_ops.timer WHERE timer = 'need'), '>=', interval '1 minute',
+              'how late they are');
 SELECT is((SELECT epoch FROM kintaraa_ops.worker), 1::smallint, 'the worker''s epoch');
 SELECT cmp_ok((SELECT newest_tick_at FROM kintaraa_ops.worker), '>', now() - interval '1 hour', 'its newest tick');
-SELECT cmp_ok((SELECT bytes FROM kintaraa_ops.table_size WHERE name = 'incident'), '>', 0::bigint, 'the size of tables');
+SELECT cmp_ok((SELECT bytes FROM kintaraa_ops.table_size WHERE name = 'incident'), '>', 0::bigint,
+              'the size of tables');
 SELECT is((SELECT count(*) FROM kintaraa_ops.audit_seal), 0::bigint, 'and seals');
 SELECT throws_ok('SELECT due_at FROM kintaraa.need', '42501', NULL, 'but no table');
 SELECT throws_ok('SELECT * FROM kintaraa_report.incidents_monthly', '42501', NULL, 'and no statistics');

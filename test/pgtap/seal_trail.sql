@@ -38,7 +38,8 @@ SELECT ok(pg_temp.bad_after(format('UPDATE kintaraa.audit SET %s WHERE action = 
           'found: ' || change)
   FROM (VALUES ($$outcome = 'no'$$), ($$actor = '\x02'$$), ($$fields = NULL$$), ($$target = NULL$$),
                ($$at = at + interval '1 microsecond'$$), ($$code = ''$$), ($$request = 'r'$$)) AS c (change);
-SELECT ok(pg_temp.bad_after($$DELETE FROM kintaraa.audit WHERE action = 'b'$$) IS NOT NULL, 'a removed entry is found');
+SELECT ok(pg_temp.bad_after($$DELETE FROM kintaraa.audit WHERE action = 'b'$$) IS NOT NULL,
+          'a removed entry is found');
 SELECT ok(pg_temp.bad_after($$INSERT INTO kintaraa.audit (x, action, outcome) VALUES ('5', 'late', 'ok')$$) IS NOT NULL,
           'a back-dated entry is found');
 SELECT ok(pg_temp.bad_after($$UPDATE kintaraa.audit SET n = DEFAULT WHERE action = 'b'$$) IS NOT NULL,
@@ -47,6 +48,7 @@ SELECT ok(pg_temp.bad_after($$UPDATE kintaraa.audit SET x = '6' WHERE action = '
           'an entry moved to another transaction is found');
 SELECT ok(pg_temp.bad_after($$UPDATE kintaraa.audit_seal SET root = sha256(root)$$) IS NOT NULL,
           'a root that was replaced is found');
-SELECT ok(pg_temp.bad_after($$UPDATE kintaraa.audit_seal SET from_x = '2'$$) IS NOT NULL, 'a gap between seals is found');
+SELECT ok(pg_temp.bad_after($$UPDATE kintaraa.audit_seal SET from_x = '2'$$) IS NOT NULL,
+          'a gap between seals is found');
 
 SELECT * FROM finish();

@@ -13,6 +13,8 @@ CREATE TABLE kintaraa.organisation (
 );
 COMMENT ON TABLE kintaraa.organisation IS
     'Organisations of helpers, and dispatch centres; opens_at and closes_at are the working hours of its zone.';
+-- Every report is shared with the centres; they are few among many.
+CREATE INDEX organisation_centre_idx ON kintaraa.organisation (id) WHERE kind = 'dispatch_centre';
 
 CREATE TABLE kintaraa.provider (
     id               uuid PRIMARY KEY,

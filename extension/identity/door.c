@@ -241,6 +241,8 @@ refusal(KnCall *call, ErrorData *error)
 		pg_atomic_fetch_add_u64(&kn_shared()->refused_tokens, 1);
 	else if (code[2] != '6')
 		write_audit(call, outcome, code);
+	/* the statements above left us in SPI's memory, which ends before the answer is read */
+	MemoryContextSwitchTo(call->memory);
 	kn_json_init(&call->json);
 	kn_json_open(&call->json, '{');
 	kn_json_pair_text(&call->json, "code", code);

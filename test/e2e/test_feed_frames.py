@@ -132,11 +132,14 @@ def test_a_barred_dispatcher_hears_nothing_of_that_case():
     fresh()
     world.write(*world.incident_statements(incident),
                 ("INSERT INTO kintaraa.barred (bucket, principal) VALUES (%s, %s)", incident, world.dispatcher))
+    settle()
+    world.write(("UPDATE kintaraa.incident SET status = 'assigned' WHERE id = %s", incident))
+    settle()
     world.write(("UPDATE kintaraa.member SET revoked = true, gx = pg_current_xact_id() "
                  "WHERE principal = %s AND bucket = %s", world.centre, incident))
     settle()
     assert room.take(dispatcher) == []
-    assert room.take(her) != []
+    assert len(room.take(her)) >= 2
 
 
 def test_a_barred_team_hears_nothing_of_that_case():

@@ -140,18 +140,23 @@ def test_ticks_rise_by_a_millisecond_when_the_clock_is_behind():
 def test_later_ticks_have_later_snapshots_whoever_writes_them():
     account = make_account()
     stop = threading.Event()
+    failures = []
 
-    def write():
-        with contextlib.closing(cluster.connect()) as connection:
-            while not stop.is_set():
-                change(connection, account)
-
-    def tick():
+    def run(act):
         with contextlib.closing(cluster.connect()) as connection, connection.cursor() as cursor:
-            while not stop.is_set():
-                cursor.execute("SELECT kintaraa.tick_write(true)")
+            try:
+                while not stop.is_set():
+                    act(connection, cursor)
+            except Exception as error:
+                failures.append(error)
 
-    threads = [threading.Thread(target=target) for target in (write, write, tick, tick)]
+    def write(connection, cursor):
+        change(connection, account)
+
+    def tick(connection, cursor):
+        cursor.execute("SELECT kintaraa.tick_write(true)")
+
+    threads = [threading.Thread(target=run, args=(act,)) for act in (write, write, tick, tick)]
     for thread in threads:
         thread.start()
     start = newest()
@@ -159,6 +164,7 @@ def test_later_ticks_have_later_snapshots_whoever_writes_them():
     stop.set()
     for thread in threads:
         thread.join()
+    assert failures == []
     assert cluster.value("SELECT count(*) FROM (SELECT pg_snapshot_xmax(snapshot) < lag(pg_snapshot_xmax(snapshot)) "
                          "OVER (ORDER BY t) AS back FROM kintaraa.tick) k WHERE back") == 0
 

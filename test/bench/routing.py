@@ -80,7 +80,8 @@ def fill(cursor, points):
                       'legal', 'police', 'counseling', 'social', 'gbv_rescue', 'chw'])
                [1 + floor(random() * 12)::integer], 'Bench', latitude, longitude, true, true FROM bench""")
     cursor.execute("SELECT kintaraa.dispatch_refresh()")
-    cursor.execute("VACUUM ANALYZE kintaraa.provider_dispatch")
+    cursor.execute("VACUUM ANALYZE")
+    cursor.execute("CHECKPOINT")
 
 
 def measure(tap, name, points, chance):

@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -35,6 +36,7 @@ typedef struct Change
 	char noun[NOUN_MAX];
 	bool deleted;
 	int level;    /* nesting level of the transaction that made it */
+	int flushed;  /* nesting level in which it was stamped, 0 when it was not */
 	int sequence; /* later entries of a record have the last word */
 } Change;
 
@@ -55,9 +57,12 @@ static bool wrote_stamps = false;
 static void at_transaction_end(XactEvent event, void *arg);
 static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 								  SubTransactionId parent, void *arg);
+static void forget_from(int level);
+static void hand_over(int parent);
 static int compare(const void *a, const void *b);
 static int compare_in_order(const void *a, const void *b);
-static int sort_and_merge(void);
+static int sort_and_merge(Change **out);
+static void mark_flushed(void);
 static void keep_stamps(const KnRows *rows);
 
 PG_FUNCTION_INFO_V1(kn_change_remember_trigger);
@@ -119,6 +124,7 @@ kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *i
 	strlcpy(change->noun, noun, NOUN_MAX);
 	change->deleted = deleted;
 	change->level = GetCurrentTransactionNestLevel();
+	change->flushed = 0;
 	change->sequence = n_pending;
 }
 
@@ -137,18 +143,24 @@ kn_change_touch(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id)
 int
 kn_change_pending(void)
 {
-	return n_pending;
+	int n = 0;
+
+	for (int i = 0; i < n_pending; i++)
+		n += pending[i].flushed == 0;
+	return n;
 }
 
 void
 kn_change_flush(const pg_uuid_t *writer)
 {
-	int n = sort_and_merge();
+	Change *changes;
+	int n = sort_and_merge(&changes);
 	KnArgs args = {0};
 	pg_uuid_t *buckets;
 	pg_uuid_t *ids;
 	char **nouns;
 	Datum *deleted;
+	ArrayType *array;
 	KnRows rows;
 
 	if (n == 0)
@@ -159,42 +171,64 @@ kn_change_flush(const pg_uuid_t *writer)
 	deleted = palloc(sizeof(Datum) * n);
 	for (int i = 0; i < n; i++)
 	{
-		buckets[i] = pending[i].bucket;
-		ids[i] = pending[i].id;
-		nouns[i] = pending[i].noun;
-		deleted[i] = BoolGetDatum(pending[i].deleted);
+		buckets[i] = changes[i].bucket;
+		ids[i] = changes[i].id;
+		nouns[i] = changes[i].noun;
+		deleted[i] = BoolGetDatum(changes[i].deleted);
 	}
 	kn_arg_uuid_array(&args, buckets, n);
 	kn_arg_text_array(&args, nouns, n);
 	kn_arg_uuid_array(&args, ids, n);
-	kn_arg_datum(&args, PointerGetDatum(construct_array(deleted, n, BOOLOID, 1, true, TYPALIGN_CHAR)),
-				 false);
+	array = construct_array(deleted, n, BOOLOID, 1, true, TYPALIGN_CHAR);
+	kn_arg_datum(&args, PointerGetDatum(array), false);
 	kn_arg_uuid(&args, writer);
 	kn_run(&stamp_all, &args);
 	rows = kn_rows();
 	keep_stamps(&rows);
-	n_pending = 0;
+	mark_flushed();
 	wrote_stamps = true;
 }
 
 /* Key order makes concurrent flushes free of deadlocks; the last word on a record stays. */
 static int
-sort_and_merge(void)
+sort_and_merge(Change **out)
 {
+	Change *all = palloc(sizeof(Change) * Max(n_pending, 1));
+	int n = 0;
 	int kept = 0;
 
-	if (n_pending < 2)
-		return n_pending;
-	qsort(pending, n_pending, sizeof(Change), compare_in_order);
+	for (int i = 0; i < n_pending; i++)
+		if (pending[i].flushed == 0)
+			all[n++] = pending[i];
+	qsort(all, n, sizeof(Change), compare_in_order);
+	for (int i = 0; i < n; i++)
+	{
+		if (kept > 0 && compare(&all[kept - 1], &all[i]) == 0)
+			all[kept - 1].deleted = all[i].deleted;
+		else
+			all[kept++] = all[i];
+	}
+	*out = all;
+	return kept;
+}
+
+/* What an outer transaction changed is stamped for good only when this one ends well. */
+static void
+mark_flushed(void)
+{
+	int level = GetCurrentTransactionNestLevel();
+	int kept = 0;
+
 	for (int i = 0; i < n_pending; i++)
 	{
-		if (kept > 0 && compare(&pending[kept - 1], &pending[i]) == 0)
-			pending[kept - 1].deleted = pending[i].deleted;
-		else
-			pending[kept++] = pending[i];
+		if (pending[i].level >= level)
+			continue;
+		pending[kept] = pending[i];
+		if (pending[kept].flushed == 0)
+			pending[kept].flushed = level;
+		kept++;
 	}
 	n_pending = kept;
-	return kept;
 }
 
 static int
@@ -233,6 +267,7 @@ keep_stamps(const KnRows *rows)
 							  : MemoryContextAlloc(TopMemoryContext, sizeof(Stamped) * max_stamped);
 		}
 		at = &stamped[n_stamped++];
+		at->change.level = GetCurrentTransactionNestLevel();
 		kn_col_uuid(rows, i, 1, &at->change.bucket);
 		strlcpy(at->change.noun, kn_col_text(rows, i, 2), NOUN_MAX);
 		kn_col_uuid(rows, i, 3, &at->change.id);
@@ -287,20 +322,48 @@ static void
 at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
 {
 	int level = GetCurrentTransactionNestLevel();
-	int kept = 0;
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
-		for (int i = 0; i < n_pending; i++)
-			if (pending[i].level < level)
-				pending[kept++] = pending[i];
-		n_pending = kept;
-	}
+		forget_from(level);
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		hand_over(level - 1);
+}
+
+/* Undone: what was changed there is as it was, what was only stamped there has to be stamped again. */
+static void
+forget_from(int level)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n_pending; i++)
 	{
-		for (int i = 0; i < n_pending; i++)
-			pending[i].level = Min(pending[i].level, level - 1);
+		if (pending[i].level >= level)
+			continue;
+		pending[kept] = pending[i];
+		if (pending[kept].flushed >= level)
+			pending[kept].flushed = 0;
+		kept++;
 	}
+	n_pending = kept;
+	while (n_stamped > 0 && stamped[n_stamped - 1].change.level >= level)
+		n_stamped--;
+}
+
+static void
+hand_over(int parent)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n_pending; i++)
+	{
+		pending[i].level = Min(pending[i].level, parent);
+		pending[i].flushed = Min(pending[i].flushed, parent);
+		if (pending[i].flushed == 0 || pending[i].flushed > pending[i].level)
+			pending[kept++] = pending[i];
+	}
+	n_pending = kept;
+	for (int i = n_stamped - 1; i >= 0 && stamped[i].change.level > parent; i--)
+		stamped[i].change.level = parent;
 }
 
 /*
@@ -344,7 +407,7 @@ kn_change_remember_trigger(PG_FUNCTION_ARGS)
 PGDLLEXPORT Datum
 kn_change_flush_sql(PG_FUNCTION_ARGS)
 {
-	int n = n_pending;
+	int n = kn_change_pending();
 
 	SPI_connect();
 	kn_change_flush(NULL);

@@ -29,7 +29,7 @@ extern void kn_change_remember(const pg_uuid_t *bucket, const char *noun, const 
 extern void kn_change_touch(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id);
 /* Stamps all that is remembered, as written by writer (may be NULL). */
 extern void kn_change_flush(const pg_uuid_t *writer);
-/* Forgets all; for a rolled-back door body. */
+/* How many changes wait for their stamp. */
 extern int kn_change_pending(void);
 /* The stamp a flush of this transaction gave to a record; false when it gave none. */
 extern bool kn_change_stamp(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id,

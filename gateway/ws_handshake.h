@@ -20,7 +20,7 @@
 typedef struct WsHandshake
 {
 	char accept[WS_ACCEPT_SIZE]; /* value of Sec-WebSocket-Accept, NUL-terminated */
-	int status;                  /* when refused: 400 or 426; with 426 send Sec-WebSocket-Version: 13 */
+	int status;                  /* when refused: 400 or 426, which asks for version 13 */
 	const char *reason;          /* when refused: fixed word */
 } WsHandshake;
 

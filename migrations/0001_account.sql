@@ -29,7 +29,8 @@ CREATE TABLE kintaraa.provider (
     languages        text[] NOT NULL DEFAULT '{}',
     skills           text[] NOT NULL DEFAULT '{}',
     gender           text CONSTRAINT provider_gender_check CHECK (gender IN ('male', 'female')),
-    capacity         integer NOT NULL DEFAULT 10 CONSTRAINT provider_capacity_check CHECK (capacity BETWEEN 0 AND 10000),
+    capacity         integer NOT NULL DEFAULT 10
+                     CONSTRAINT provider_capacity_check CHECK (capacity BETWEEN 0 AND 10000),
     hours            jsonb,
     by_telephone     boolean NOT NULL DEFAULT false,
     is_active        boolean NOT NULL DEFAULT true,
@@ -39,7 +40,8 @@ CREATE TABLE kintaraa.provider (
     created_at       timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON COLUMN kintaraa.provider.hours IS
-    'Shifts in local time of the organisation: {"mon":[["22:00","06:00"]],…,"closed":["2026-12-25"]}; NULL is always open.';
+    'Shifts in local time of the organisation: {"mon":[["22:00","06:00"]],…,"closed":["2026-12-25"]}; NULL is always '
+    'open.';
 COMMENT ON COLUMN kintaraa.provider.by_telephone IS
     'A facility without staff accounts: its offers go to the dispatch centre, which telephones.';
 CREATE INDEX provider_organisation_idx ON kintaraa.provider (organisation_id);

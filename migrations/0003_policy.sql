@@ -28,4 +28,3 @@ CREATE TABLE kintaraa.status_rule (
 );
 COMMENT ON TABLE kintaraa.status_rule IS
     'Which incident status may follow which, and who may move it; machine moves follow the needs.';
-

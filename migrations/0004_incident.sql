@@ -117,7 +117,8 @@ CREATE TABLE kintaraa.assignment (
     CONSTRAINT assignment_round_key UNIQUE (need_id, provider_id, round)
 );
 COMMENT ON TABLE kintaraa.assignment IS
-    'A provider offered to a need. Lives in the provider''s own bucket; before acceptance it shows the triage card only.';
+    'A provider offered to a need. Lives in the provider''s own bucket; before acceptance it shows the triage card '
+    'only.';
 COMMENT ON COLUMN kintaraa.assignment.components IS
     'The cost in minutes by term, so that the same inputs give the same ranking again.';
 CREATE UNIQUE INDEX assignment_accepted_key ON kintaraa.assignment (need_id) WHERE status = 'accepted';

@@ -16,7 +16,8 @@ CREATE TABLE kintaraa.audit (
     request     text
 );
 COMMENT ON TABLE kintaraa.audit IS
-    'Who did what to which record, denials and protected reads included. Names of fields, never values; the actor is a keyed pseudonym.';
+    'Who did what to which record, denials and protected reads included. Names of fields, never values; the actor is '
+    'a keyed pseudonym.';
 CREATE INDEX audit_x_idx ON kintaraa.audit (x, n);
 CREATE INDEX audit_target_idx ON kintaraa.audit (target, n) WHERE target IS NOT NULL;
 

@@ -30,7 +30,8 @@ COMMENT ON TABLE kintaraa.provider_dispatch IS
 COMMENT ON COLUMN kintaraa.provider_dispatch.pos IS
     'point(longitude, latitude) in degrees.';
 COMMENT ON COLUMN kintaraa.provider_dispatch.ack_minutes IS
-    'Mean minutes to an answer, drawn towards the mean of its type; NULL before the first: the policy''s figure counts.';
+    'Mean minutes to an answer, drawn towards the mean of its type; NULL before the first: the policy''s figure '
+    'counts.';
 COMMENT ON COLUMN kintaraa.provider_dispatch.ack_mean IS
     'The provider''s own moving mean, over ack_count answers.';
 

@@ -10,7 +10,8 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('ALTER TABLE kintaraa.%I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE pg_catalog.format('ALTER TABLE kintaraa.%I FORCE ROW LEVEL SECURITY', name);
-        EXECUTE pg_catalog.format('CREATE POLICY system ON kintaraa.%I TO kintaraa_system USING (true) WITH CHECK (true)', name);
+        EXECUTE pg_catalog.format(
+            'CREATE POLICY system ON kintaraa.%I TO kintaraa_system USING (true) WITH CHECK (true)', name);
         EXECUTE pg_catalog.format('REVOKE ALL ON kintaraa.%I FROM PUBLIC', name);
         IF name IN ('audit', 'audit_seal', 'policy') THEN
             EXECUTE pg_catalog.format('GRANT SELECT, INSERT ON kintaraa.%I TO kintaraa_system', name);
@@ -58,7 +59,8 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['incident', 'need', 'assignment', 'status_history', 'change', 'provider', 'organisation',
+    FOREACH name IN ARRAY ARRAY['incident', 'need', 'assignment', 'status_history', 'change', 'provider',
+                                'organisation',
                                 'provider_dispatch', 'dispatch_count', 'dispatch_delta', 'status_rule', 'duty',
                                 'barred', 'account']
     LOOP
@@ -91,7 +93,8 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['incident', 'need', 'assignment', 'account', 'notification', 'provider', 'change', 'audit']
+    FOREACH name IN ARRAY ARRAY['incident', 'need', 'assignment', 'account', 'notification', 'provider',
+                                'change', 'audit']
     LOOP
         EXECUTE pg_catalog.format('CREATE TRIGGER no_truncate BEFORE TRUNCATE ON kintaraa.%I '
                                   'FOR EACH STATEMENT EXECUTE FUNCTION kintaraa.refuse_truncate()', name);

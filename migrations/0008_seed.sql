@@ -37,12 +37,15 @@ INSERT INTO kintaraa.status_rule (from_status, to_status, actor) VALUES
     ('completed', 'closed', 'owner');
 
 INSERT INTO kintaraa.setting (name, value, help) VALUES
-    ('routing_mode', '"hybrid"', 'hybrid offers each need to the best providers; manual leaves every need to dispatchers.'),
-    ('hotlines', '[{"number":"999","name":"Police"},{"number":"1195","name":"GBV helpline"},{"number":"116","name":"Child helpline"}]',
+    ('routing_mode', '"hybrid"',
+     'hybrid offers each need to the best providers; manual leaves every need to dispatchers.'),
+    ('hotlines', '[{"number":"999","name":"Police"},{"number":"1195","name":"GBV helpline"},
+                   {"number":"116","name":"Child helpline"}]',
      'Numbers in the answer to every report.'),
     ('minimum_app_version', 'null', 'Apps older than this are told to upgrade; null asks nothing.');
 
--- Minutes per level; who = providers (k of them, radius scaled), dispatchers, officers. repeat_minutes is the last level's.
+-- Minutes per level; who = providers (k of them, radius scaled), dispatchers, officers. repeat_minutes is the last
+-- level's.
 INSERT INTO kintaraa.policy (kind, version, body) VALUES ('escalation', 1, '{
   "immediate": {"levels": [{"who":"providers","k":3,"radius_factor":1,"minutes":2},
                            {"who":"providers","k":5,"radius_factor":2,"minutes":2},
@@ -55,7 +58,8 @@ INSERT INTO kintaraa.policy (kind, version, body) VALUES ('escalation', 1, '{
   "routine":   {"levels": [{"who":"providers","k":1,"radius_factor":1,"minutes":60,"working":true},
                            {"who":"providers","k":1,"radius_factor":1,"minutes":60,"working":true},
                            {"who":"dispatchers","minutes":480,"working":true},
-                           {"who":"officers","minutes":480,"working":true}], "contact_minutes": 960, "contact_working": true}
+                           {"who":"officers","minutes":480,"working":true}],
+                "contact_minutes": 960, "contact_working": true}
 }');
 INSERT INTO kintaraa.policy (kind, version, body) VALUES ('retention', 1, '{
   "tombstone_days": 180, "applied_days": 180, "archive_days": 365, "session_days": 30, "subscription_minutes": 60,
@@ -64,5 +68,6 @@ INSERT INTO kintaraa.policy (kind, version, body) VALUES ('retention', 1, '{
 }');
 INSERT INTO kintaraa.dispatch_count (status, urgency, n)
 SELECT s, u, 0
-  FROM pg_catalog.unnest(ARRAY['new', 'pending_dispatcher_review', 'assigned', 'in_progress', 'completed', 'closed']) AS s,
+  FROM pg_catalog.unnest(ARRAY['new', 'pending_dispatcher_review', 'assigned', 'in_progress', 'completed',
+                               'closed']) AS s,
        pg_catalog.unnest(ARRAY['routine', 'urgent', 'immediate']) AS u;

@@ -2,7 +2,8 @@
 CREATE FUNCTION kintaraa.can_see(bucket uuid) RETURNS boolean
     LANGUAGE C STABLE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_can_see';
-COMMENT ON FUNCTION kintaraa.can_see IS 'Whether the proven caller is a member of the bucket; false when nobody is proven.';
+COMMENT ON FUNCTION kintaraa.can_see IS
+    'Whether the proven caller is a member of the bucket; false when nobody is proven.';
 
 CREATE FUNCTION kintaraa.caller_may(what text) RETURNS boolean
     LANGUAGE C STABLE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
@@ -23,7 +24,8 @@ COMMENT ON FUNCTION kintaraa.principals IS 'The caller''s principals; empty when
 CREATE FUNCTION kintaraa.change_remember() RETURNS trigger
     LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_change_remember_trigger';
-COMMENT ON FUNCTION kintaraa.change_remember IS 'Remembers a changed record until the stamp is written. Arguments: noun, bucket column, id column.';
+COMMENT ON FUNCTION kintaraa.change_remember IS
+    'Remembers a changed record until the stamp is written. Arguments: noun, bucket column, id column.';
 
 CREATE FUNCTION kintaraa.refuse_truncate() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -38,7 +40,8 @@ $$;
 CREATE FUNCTION kintaraa.change_flush() RETURNS integer
     LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_change_flush_sql';
-COMMENT ON FUNCTION kintaraa.change_flush IS 'Stamps what this transaction changed; the last statement of a writer in psql. Returns the number of records.';
+COMMENT ON FUNCTION kintaraa.change_flush IS
+    'Stamps what this transaction changed; the last statement of a writer in psql. Returns the number of records.';
 ALTER FUNCTION kintaraa.change_flush OWNER TO kintaraa_system;
 
 CREATE FUNCTION kintaraa.policy_changed() RETURNS trigger

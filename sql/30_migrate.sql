@@ -46,4 +46,5 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE kintaraa.migrate IS 'Brings the tables to what this version of the extension needs; again is harmless.';
+COMMENT ON PROCEDURE kintaraa.migrate IS
+    'Brings the tables to what this version of the extension needs; again is harmless.';

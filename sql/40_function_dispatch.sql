@@ -1,12 +1,15 @@
 -- API: public
-CREATE FUNCTION kintaraa_api.dispatch_queue(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.dispatch_queue(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_dispatch_queue';
-COMMENT ON FUNCTION kintaraa_api.dispatch_queue IS 'GET /dispatch/queue: open needs, those that wait for a person first. Query: state, urgency, limit.';
+COMMENT ON FUNCTION kintaraa_api.dispatch_queue IS
+    'GET /dispatch/queue: open needs, those that wait for a person first. Query: state, urgency, limit.';
 ALTER FUNCTION kintaraa_api.dispatch_queue OWNER TO kintaraa_dispatch;
 
 -- API: public
-CREATE FUNCTION kintaraa_api.dispatch_dashboard(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.dispatch_dashboard(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_dispatch_dashboard';
 COMMENT ON FUNCTION kintaraa_api.dispatch_dashboard IS 'GET /dispatch/dashboard: maintained counters.';

@@ -1,55 +1,69 @@
 -- API: public
-CREATE FUNCTION kintaraa_api.incident_create(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.incident_create(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_incident_create';
-COMMENT ON FUNCTION kintaraa_api.incident_create IS 'POST /incidents: stores a report, opens and routes its needs. Body: any JSON object.';
+COMMENT ON FUNCTION kintaraa_api.incident_create IS
+    'POST /incidents: stores a report, opens and routes its needs. Body: any JSON object.';
 ALTER FUNCTION kintaraa_api.incident_create OWNER TO kintaraa_door;
 
 -- API: public
-CREATE FUNCTION kintaraa_api.incident_list(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.incident_list(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_incident_list';
-COMMENT ON FUNCTION kintaraa_api.incident_list IS 'GET /incidents: a page of what the caller may see. Query: status, type, urgency, limit, after.';
+COMMENT ON FUNCTION kintaraa_api.incident_list IS
+    'GET /incidents: a page of what the caller may see. Query: status, type, urgency, limit, after.';
 ALTER FUNCTION kintaraa_api.incident_list OWNER TO kintaraa_door;
 
 -- API: public
-CREATE FUNCTION kintaraa_api.incident_get(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.incident_get(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_incident_get';
 COMMENT ON FUNCTION kintaraa_api.incident_get IS 'GET /incidents/{id}: one incident. Path: id.';
 ALTER FUNCTION kintaraa_api.incident_get OWNER TO kintaraa_door;
 
 -- API: public
-CREATE FUNCTION kintaraa_api.incident_update(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.incident_update(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_incident_update';
-COMMENT ON FUNCTION kintaraa_api.incident_update IS 'PATCH /incidents/{id}: the survivor changes her report. Path: id. Body: the fields to change, serverVersion.';
+COMMENT ON FUNCTION kintaraa_api.incident_update IS
+    'PATCH /incidents/{id}: the survivor changes her report. Path: id. Body: the fields to change, serverVersion.';
 ALTER FUNCTION kintaraa_api.incident_update OWNER TO kintaraa_door;
 
 -- API: public
-CREATE FUNCTION kintaraa_api.incident_delete(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.incident_delete(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_incident_delete';
-COMMENT ON FUNCTION kintaraa_api.incident_delete IS 'DELETE /incidents/{id}: the survivor takes her report back. Path: id.';
+COMMENT ON FUNCTION kintaraa_api.incident_delete IS
+    'DELETE /incidents/{id}: the survivor takes her report back. Path: id.';
 ALTER FUNCTION kintaraa_api.incident_delete OWNER TO kintaraa_door;
 
 -- API: public
-CREATE FUNCTION kintaraa_api.incident_status(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.incident_status(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_incident_status';
-COMMENT ON FUNCTION kintaraa_api.incident_status IS 'POST /incidents/{id}/status: a person moves the case. Path: id. Body: status, note.';
+COMMENT ON FUNCTION kintaraa_api.incident_status IS
+    'POST /incidents/{id}/status: a person moves the case. Path: id. Body: status, note.';
 ALTER FUNCTION kintaraa_api.incident_status OWNER TO kintaraa_door;
 
 -- API: public
-CREATE FUNCTION kintaraa_api.incident_timeline(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.incident_timeline(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_incident_timeline';
 COMMENT ON FUNCTION kintaraa_api.incident_timeline IS 'GET /incidents/{id}/timeline: what happened when. Path: id.';
 ALTER FUNCTION kintaraa_api.incident_timeline OWNER TO kintaraa_door;
 
 -- API: public
-CREATE FUNCTION kintaraa_api.need_withdraw(token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+CREATE FUNCTION kintaraa_api.need_withdraw(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_need_withdraw';
-COMMENT ON FUNCTION kintaraa_api.need_withdraw IS 'POST /incidents/{id}/needs/{service}/withdraw: one service is no longer wanted. Path: id, service.';
+COMMENT ON FUNCTION kintaraa_api.need_withdraw IS
+    'POST /incidents/{id}/needs/{service}/withdraw: one service is no longer wanted. Path: id, service.';
 ALTER FUNCTION kintaraa_api.need_withdraw OWNER TO kintaraa_door;

@@ -270,7 +270,8 @@ number_is_short(Numeric number)
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 		largest = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum("1e20"),
-													  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+													  ObjectIdGetDatum(InvalidOid),
+													  Int32GetDatum(-1)));
 		MemoryContextSwitchTo(old);
 	}
 	return scale <= KN_JSON_NUMBER_DIGITS / 2 &&

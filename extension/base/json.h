@@ -33,7 +33,8 @@ extern void kn_json_float(KnJson *json, double value, int decimals);
 extern void kn_json_bool(KnJson *json, bool value);
 extern void kn_json_null(KnJson *json);
 extern void kn_json_uuid(KnJson *json, const pg_uuid_t *value);
-extern void kn_json_time(KnJson *json, TimestampTz value); /* RFC 3339 UTC, milliseconds; 0 is null */
+/* RFC 3339 UTC, milliseconds; 0 is null */
+extern void kn_json_time(KnJson *json, TimestampTz value);
 extern void kn_json_raw(KnJson *json, const char *ready, int len); /* text that is JSON already */
 
 /* key and value in one call */
@@ -51,8 +52,8 @@ extern void kn_json_pair_texts(KnJson *json, const char *key, char *const *value
  */
 extern void kn_json_client(KnJson *json, JsonbValue *value);
 
-extern char *kn_uuid_text(const pg_uuid_t *value);                    /* returns new, lower case */
-extern bool kn_uuid_parse(const char *text, pg_uuid_t *out);         /* lower-case form only */
+extern char *kn_uuid_text(const pg_uuid_t *value);           /* returns new, lower case */
+extern bool kn_uuid_parse(const char *text, pg_uuid_t *out); /* lower-case form only */
 extern bool kn_uuid_equal(const pg_uuid_t *a, const pg_uuid_t *b);
 extern void kn_time_text(TimestampTz value, char *out, size_t size); /* RFC 3339 UTC, ms */
 

@@ -38,8 +38,8 @@ typedef struct KnShared
 	pg_atomic_uint32 dirty;
 	Latch *worker_latch; /* under mutex */
 	slock_t mutex;
-	int worker_pid;              /* under mutex; 0 when none runs */
-	int64 worker_seen_at;        /* under mutex; TimestampTz of its last turn */
+	int worker_pid;                           /* under mutex; 0 when none runs */
+	int64 worker_seen_at;                     /* under mutex; TimestampTz of its last turn */
 	pg_atomic_uint32 worker_database_missing; /* so that it does not try in vain every second */
 	/* password hashing slots */
 	pg_atomic_uint32 hashing;

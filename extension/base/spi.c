@@ -140,12 +140,24 @@ void
 kn_arg_uuid_array(KnArgs *args, const pg_uuid_t *values, int n)
 {
 	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
+	ArrayType *array;
 
 	for (int i = 0; i < n; i++)
 		items[i] = UUIDPGetDatum(&values[i]);
-	kn_arg_datum(args,
-				 PointerGetDatum(construct_array(items, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR)),
-				 false);
+	array = construct_array(items, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+	kn_arg_datum(args, PointerGetDatum(array), false);
+}
+
+void
+kn_arg_float_array(KnArgs *args, const double *values, int n)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
+	ArrayType *array;
+
+	for (int i = 0; i < n; i++)
+		items[i] = Float8GetDatum(values[i]);
+	array = construct_array(items, n, FLOAT8OID, sizeof(double), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	kn_arg_datum(args, PointerGetDatum(array), false);
 }
 
 /*

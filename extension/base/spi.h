@@ -39,17 +39,17 @@ typedef struct KnStatement
 
 #define KN_TYPES(...) \
 	.types = (const Oid[]){__VA_ARGS__}, .nargs = sizeof((const Oid[]){__VA_ARGS__}) / sizeof(Oid)
-#define KN_READ(actor_, sql_, ...) \
-	{ \
+#define KN_READ(actor_, sql_, ...)                          \
+	{                                                       \
 		.sql = sql_, .actor = actor_, KN_TYPES(__VA_ARGS__) \
 	}
-#define KN_WRITE(actor_, sql_, ...) \
-	{ \
+#define KN_WRITE(actor_, sql_, ...)                                         \
+	{                                                                       \
 		.sql = sql_, .actor = actor_, .writes = true, KN_TYPES(__VA_ARGS__) \
 	}
 /* Reads news: the newest snapshot whatever the door's flags say. */
-#define KN_FRESH(actor_, sql_, ...) \
-	{ \
+#define KN_FRESH(actor_, sql_, ...)                                         \
+	{                                                                       \
 		.sql = sql_, .actor = actor_, .writes = true, KN_TYPES(__VA_ARGS__) \
 	}
 
@@ -74,6 +74,7 @@ extern void kn_arg_time(KnArgs *args, TimestampTz value);
 extern void kn_arg_time_or_null(KnArgs *args, TimestampTz value); /* 0 is NULL */
 extern void kn_arg_text_array(KnArgs *args, char *const *values, int n);
 extern void kn_arg_uuid_array(KnArgs *args, const pg_uuid_t *values, int n);
+extern void kn_arg_float_array(KnArgs *args, const double *values, int n);
 
 /*
  * Runs a statement inside the current SPI connection.  Returns the number of

@@ -19,28 +19,31 @@
 #include "cases/provider.h"
 #include "cases/routing_policy.h"
 
+/* clang-format off */
 /* The card comes from clear columns: rendering an offer opens no sealed field. */
-#define ASSIGNMENT_COLUMNS                                                                          \
-	"a.id, a.provider_id, a.incident_bucket, a.need_id, a.service, a.status, a.urgency_level, "     \
+#define ASSIGNMENT_COLUMNS \
+	"a.id, a.provider_id, a.incident_bucket, a.need_id, a.service, a.status, a.urgency_level, " \
 	"a.level::int4, a.round::int4, a.offered_at, a.due_at, a.responded_at, a.distance_km::float8, " \
-	"c.version, c.updated_at, i.card_time, i.card_language, i.communication_method, "               \
+	"c.version, c.updated_at, i.card_time, i.card_language, i.communication_method, " \
 	"i.cell_latitude, i.cell_longitude, i.case_number, i.status "
-/* Another team's incident is out of the door's sight before acceptance: the card is read as the system. */
-#define CARD_FROM                                                                                   \
-	"FROM kintaraa.assignment a "                                                                   \
-	"JOIN LATERAL (SELECT CASE WHEN x.occurred_to IS NULL THEN 'unknown' "                          \
-	"                    WHEN x.created_at - x.occurred_to < interval '3 days' THEN '0-3 days' "    \
-	"                    WHEN x.created_at - x.occurred_to < interval '5 days' THEN '4-5 days' "    \
-	"                    WHEN x.created_at - x.occurred_to < interval '14 days' THEN '6-14 days' "  \
+/* Another team's incident is out of the door's sight before acceptance: the system reads the card. */
+#define CARD_FROM \
+	"FROM kintaraa.assignment a " \
+	"JOIN LATERAL (SELECT CASE WHEN x.occurred_to IS NULL THEN 'unknown' " \
+	"                    WHEN x.created_at - x.occurred_to < interval '3 days' THEN '0-3 days' " \
+	"                    WHEN x.created_at - x.occurred_to < interval '5 days' THEN '4-5 days' " \
+	"                    WHEN x.created_at - x.occurred_to < interval '14 days' THEN '6-14 days' " \
 	"                    WHEN x.created_at - x.occurred_to < interval '30 days' THEN '15-30 days' " \
-	"                    ELSE 'over 30 days' END AS card_time, "                                    \
-	"               o.language AS card_language, x.communication_method, x.cell_latitude, "         \
-	"               x.cell_longitude, x.case_number, x.status "                                     \
-	"          FROM kintaraa.incident x JOIN kintaraa.account o ON o.id = x.owner_id "              \
-	"         WHERE x.id = a.incident_bucket) i ON true "                                           \
+	"                    ELSE 'over 30 days' END AS card_time, " \
+	"               o.language AS card_language, x.communication_method, x.cell_latitude, " \
+	"               x.cell_longitude, x.case_number, x.status " \
+	"          FROM kintaraa.incident x JOIN kintaraa.account o ON o.id = x.owner_id " \
+	"         WHERE x.id = a.incident_bucket) i ON true " \
 	"LEFT JOIN kintaraa.change c ON c.bucket = a.provider_id AND c.noun = 'assignment' AND c.id = a.id "
+/* clang-format on */
 
-static void read_assignment(const KnRows *rows, uint64 row, KnAssignment *out);
+static void
+read_assignment(const KnRows *rows, uint64 row, KnAssignment *out);
 static bool read_one(KnStatement *statement, const KnArgs *args, KnAssignment *out);
 
 static KnStatement see_own = KN_READ(
@@ -52,7 +55,8 @@ static KnStatement see_by_telephone = KN_READ(
 	KN_AS_DISPATCH,
 	"SELECT 1 FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id "
 	" WHERE a.id = $1 AND p.by_telephone AND NOT EXISTS ("
-	"   SELECT FROM kintaraa.barred b WHERE b.bucket = a.incident_bucket AND b.principal = ANY ($2))",
+	"   SELECT FROM kintaraa.barred b WHERE b.bucket = a.incident_bucket AND b.principal = "
+	"       ANY ($2))",
 	UUIDOID, UUIDARRAYOID);
 
 static KnStatement select_one = KN_READ(
@@ -92,7 +96,8 @@ static KnStatement move_one = KN_WRITE(
 
 static KnStatement withdraw_pending = KN_WRITE(
 	KN_AS_SYSTEM,
-	"UPDATE kintaraa.assignment SET status = 'withdrawn', responded_at = pg_catalog.clock_timestamp() "
+	"UPDATE kintaraa.assignment SET status = 'withdrawn', responded_at = "
+	"       pg_catalog.clock_timestamp() "
 	" WHERE incident_bucket = $1 AND need_id = $2 AND status = 'pending'",
 	UUIDOID, UUIDOID);
 
@@ -118,7 +123,8 @@ static KnStatement insert_manual = KN_WRITE(
 
 static KnStatement take_capacity = KN_WRITE(
 	KN_AS_SYSTEM,
-	"UPDATE kintaraa.provider_dispatch SET load = load + 1 WHERE provider_id = $1 AND load < capacity",
+	"UPDATE kintaraa.provider_dispatch SET load = load + 1 WHERE provider_id = $1 AND load < "
+	"       capacity",
 	UUIDOID);
 
 static KnStatement take_capacity_anyway = KN_WRITE(
@@ -441,9 +447,10 @@ kn_provider_eligible(const pg_uuid_t *provider, const KnNeed *need, KnEligible *
 	out->full = kn_col_bool(&rows, 0, 3);
 	type = kn_word_number(kn_provider_types, kn_col_text(&rows, 0, 4));
 	if (!kn_col_is_null(&rows, 0, 5) && !kn_col_is_null(&rows, 0, 7))
-		out->distance_km = kn_distance_km(kn_col_float(&rows, 0, 5, 0), kn_col_float(&rows, 0, 6, 0),
-										  kn_col_float(&rows, 0, 7, 0), kn_col_float(&rows, 0, 8, 0));
+		out->distance_km =
+			kn_distance_km(kn_col_float(&rows, 0, 5, 0), kn_col_float(&rows, 0, 6, 0),
+						   kn_col_float(&rows, 0, 7, 0), kn_col_float(&rows, 0, 8, 0));
 	/* urgent lifts what is withheld from routine: a person decides here */
 	out->serves = strcmp(need->service, KN_TRIAGE) == 0 ||
-				  (kn_routing_types(kn_routing_policy(), need->service, KN_URGENT) & (1 << type)) != 0;
+				  (kn_routing_types(kn_routing_policy(), need->service, KN_URGENT) & (1 << type));
 }

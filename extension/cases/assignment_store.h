@@ -22,7 +22,8 @@ extern int kn_assignment_load_many(const pg_uuid_t *provider, const pg_uuid_t *i
 /* As the system, whatever its state; false when there is none. */
 extern bool kn_assignment_read(const pg_uuid_t *id, KnAssignment *out);
 /* The one accepted for a need; false when there is none. */
-extern bool kn_assignment_accepted(const pg_uuid_t *bucket, const pg_uuid_t *need, KnAssignment *out);
+extern bool kn_assignment_accepted(const pg_uuid_t *bucket, const pg_uuid_t *need,
+								   KnAssignment *out);
 
 /* The team's open or accepted assignment for a need; false when it has none. */
 extern bool kn_assignment_find(const pg_uuid_t *bucket, const pg_uuid_t *need,

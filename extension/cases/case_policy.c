@@ -140,7 +140,7 @@ kn_escalation_read(Jsonb *part, KnEscalation *out)
 			kn_input_error(ERRCODE_KN_FIELD_TYPE, "levels", "a level is not an object", NULL);
 		read_level(level->val.binary.data, &out->levels[out->n_levels++]);
 	}
-	if (out->levels[n - 1].who == KN_ASK_PROVIDERS)
+	if (out->levels[out->n_levels - 1].who == KN_ASK_PROVIDERS)
 		kn_input_error(ERRCODE_KN_FIELD_VALUE, "levels", "the last level asks providers",
 					   "End with dispatchers or officers: a need must always have an owner.");
 	kn_in_float(root, "contact_minutes", MINUTES_MIN, MINUTES_MAX, true, &out->contact_minutes);

@@ -47,7 +47,8 @@ static KnStatement select_queue = KN_READ(
 	"   AND NOT EXISTS (SELECT FROM kintaraa.barred b "
 	"                    WHERE b.bucket = i.id AND b.principal = ANY ($1)) "
 	" ORDER BY n.state NOT IN ('needs_dispatcher', 'stalled'), "
-	"          pg_catalog.array_position(ARRAY['immediate', 'urgent', 'routine'], n.urgency_level), "
+	"          pg_catalog.array_position(ARRAY['immediate', 'urgent', 'routine'], "
+	"       n.urgency_level), "
 	"          n.created_at, n.id "
 	" LIMIT $4",
 	UUIDARRAYOID, TEXTOID, TEXTOID, INT4OID);
@@ -62,7 +63,8 @@ static KnStatement select_counts = KN_READ(
 
 static KnStatement select_team_counts = KN_READ(
 	KN_AS_DISPATCH,
-	"SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE d.dispatchable AND d.load < d.capacity), "
+	"SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE d.dispatchable AND d.load "
+	"       < d.capacity), "
 	"       pg_catalog.count(*) FILTER (WHERE d.load >= d.capacity), "
 	"       (SELECT pg_catalog.count(*) FROM kintaraa.need n WHERE n.due_at IS NOT NULL "
 	"           AND n.state IN ('needs_dispatcher', 'stalled')), "
@@ -170,7 +172,8 @@ static void
 render_counts(KnJson *json, const char *key, const KnRows *rows, int column)
 {
 	static const char *const values[2][7] = {
-		{"new", "pending_dispatcher_review", "assigned", "in_progress", "completed", "closed", NULL},
+		{"new", "pending_dispatcher_review", "assigned", "in_progress", "completed", "closed",
+		 NULL},
 		{"routine", "urgent", "immediate", NULL}};
 
 	kn_json_key(json, key);

@@ -42,7 +42,8 @@ static KnStatement insert_offers = KN_WRITE(
 	"SELECT o.id, o.provider, $1, $2, $3, 'pending', $4, $5, $6, $7, $8, "
 	"       NULLIF(o.km, -1), o.cost, o.components::jsonb, $13, $14 "
 	"  FROM ROWS FROM (pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), "
-	"                  pg_catalog.unnest($12), pg_catalog.unnest($15)) AS o (id, provider, km, cost, components) "
+	"                  pg_catalog.unnest($12), pg_catalog.unnest($15)) AS o (id, provider, "
+	"       km, cost, components) "
 	" ORDER BY o.provider",
 	UUIDOID, UUIDOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 	UUIDARRAYOID, UUIDARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, INT4OID, BOOLOID, TEXTARRAYOID);
@@ -66,7 +67,8 @@ static KnStatement notify_people = KN_WRITE(
 	KN_AS_SYSTEM,
 	"WITH able AS MATERIALIZED (SELECT a.id, a.role FROM kintaraa.account a "
 	"  WHERE a.centre_id IS NOT NULL AND a.is_active AND NOT EXISTS ("
-	"        SELECT FROM kintaraa.barred b WHERE b.bucket = $1 AND b.principal IN (a.id, a.centre_id))), "
+	"        SELECT FROM kintaraa.barred b WHERE b.bucket = $1 AND b.principal IN (a.id, "
+	"       a.centre_id))), "
 	"called AS (SELECT d.account_id FROM kintaraa.duty d JOIN able ON able.id = d.account_id "
 	"            WHERE d.kind = $2 AND pg_catalog.now() BETWEEN d.from_at AND d.to_at), "
 	"people AS (SELECT account_id FROM called UNION "
@@ -156,7 +158,8 @@ ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place, cons
 	};
 	KnRoute route;
 
-	memcpy(excluded, asked, sizeof(pg_uuid_t) * n_asked);
+	if (n_asked > 0)
+		memcpy(excluded, asked, sizeof(pg_uuid_t) * n_asked);
 	memcpy(excluded + n_asked, place->barred, sizeof(pg_uuid_t) * place->n_barred);
 	kn_route(&wanted, level->k, now, &route);
 	step->policy_version = route.policy_version;
@@ -180,16 +183,16 @@ kn_escalation_store(const KnNeed *need, const KnStep *step, TimestampTz now)
 		KnArgs args = {0};
 		pg_uuid_t ids[KN_OFFERS_MAX];
 		pg_uuid_t providers[KN_OFFERS_MAX];
-		Datum km[KN_OFFERS_MAX];
-		Datum cost[KN_OFFERS_MAX];
+		double km[KN_OFFERS_MAX];
+		double cost[KN_OFFERS_MAX];
 		char *components[KN_OFFERS_MAX];
 
 		for (int i = 0; i < n; i++)
 		{
 			ids[i] = step->offers[i].id;
 			providers[i] = step->offers[i].candidate.provider;
-			km[i] = Float8GetDatum(step->offers[i].candidate.km);
-			cost[i] = Float8GetDatum(step->offers[i].candidate.cost);
+			km[i] = step->offers[i].candidate.km;
+			cost[i] = step->offers[i].candidate.cost;
 			components[i] = kn_candidate_components(&step->offers[i].candidate);
 		}
 		kn_arg_uuid(&args, &need->bucket);
@@ -202,8 +205,8 @@ kn_escalation_store(const KnNeed *need, const KnStep *step, TimestampTz now)
 		kn_arg_time(&args, need->due_at);
 		kn_arg_uuid_array(&args, ids, n);
 		kn_arg_uuid_array(&args, providers, n);
-		kn_arg_datum(&args, PointerGetDatum(construct_array(km, n, FLOAT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)), false);
-		kn_arg_datum(&args, PointerGetDatum(construct_array(cost, n, FLOAT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)), false);
+		kn_arg_float_array(&args, km, n);
+		kn_arg_float_array(&args, cost, n);
 		kn_arg_int(&args, step->policy_version);
 		kn_arg_bool(&args, step->capped);
 		kn_arg_text_array(&args, components, n);
@@ -306,8 +309,8 @@ kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out)
 	out->preferred_gender = kn_col_text(&rows, 0, 3);
 	out->language = kn_col_text(&rows, 0, 4);
 	barred = kn_col(&rows, 0, 7, &is_null);
-	deconstruct_array(DatumGetArrayTypeP(barred), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items, NULL,
-					  &out->n_barred);
+	deconstruct_array(DatumGetArrayTypeP(barred), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items,
+					  NULL, &out->n_barred);
 	out->barred = palloc(sizeof(pg_uuid_t) * Max(out->n_barred, 1));
 	for (int i = 0; i < out->n_barred; i++)
 		out->barred[i] = *DatumGetUUIDP(items[i]);

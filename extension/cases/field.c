@@ -94,8 +94,8 @@ find(const KnField *fields, int n, const char *object, const char *key)
 {
 	for (int i = 0; i < n; i++)
 	{
-		bool same_object = object == NULL ? fields[i].object == NULL
-										  : fields[i].object && strcmp(fields[i].object, object) == 0;
+		const char *of = fields[i].object;
+		bool same_object = object == NULL ? of == NULL : of && strcmp(of, object) == 0;
 
 		if (same_object && strcmp(fields[i].key, key) == 0)
 			return &fields[i];

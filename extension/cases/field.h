@@ -20,8 +20,8 @@ typedef enum KnFieldKind
 	KN_FIELD_TEXT,
 	KN_FIELD_CHOICE,
 	KN_FIELD_BOOL,
-	KN_FIELD_DATE,  /* YYYY-MM-DD */
-	KN_FIELD_TIME,  /* HH:MM or HH:MM:SS */
+	KN_FIELD_DATE, /* YYYY-MM-DD */
+	KN_FIELD_TIME, /* HH:MM or HH:MM:SS */
 	KN_FIELD_NUMBER,
 	KN_FIELD_POINT, /* {"latitude","longitude"} */
 	KN_FIELD_SERVICES,

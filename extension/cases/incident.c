@@ -29,7 +29,8 @@
 #define CASE_NUMBER_TRIES 5
 
 static char *client_id_of(JsonbContainer *body, pg_uuid_t *id);
-static bool insert_with_number(KnIncident *incident, const KnIntake *intake, const char *unreadable);
+static bool insert_with_number(KnIncident *incident, const KnIntake *intake,
+							   const char *unreadable);
 static void answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent);
 static void show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape,
 				 const KnCaseParts *parts);
@@ -350,7 +351,7 @@ check_version(KnCall *call, JsonbContainer *body, const KnIncident *incident)
 	return false;
 }
 
-/* DELETE /incidents/{id} -> none; hidden at once, her open needs end, helpers keep what they wrote. */
+/* DELETE /incidents/{id} -> none; hidden at once, open needs end, helpers keep what they wrote. */
 static void
 incident_delete(KnCall *call)
 {

@@ -65,7 +65,7 @@ typedef struct KnIncident
 	bool has_cell;
 	double cell_latitude;
 	double cell_longitude;
-	bool by_provider; /* reported for her by a helper */
+	bool by_provider;          /* reported for her by a helper */
 	TimestampTz occurred_from; /* 0 when unknown */
 	TimestampTz occurred_to;
 	TimestampTz created_at;

@@ -137,6 +137,7 @@ apply_clinical_clock(KnIncident *incident, TimestampTz now)
 {
 	const KnValue *type = &incident->values[KN_INCIDENT_TYPE];
 	bool unknown = incident->occurred_to == 0;
+	bool is_near;
 	TimestampTz end;
 
 	if (!type->present || strcmp(type->text, "sexual") != 0)
@@ -144,8 +145,8 @@ apply_clinical_clock(KnIncident *incident, TimestampTz now)
 	end = incident->occurred_from + PEP_HOURS * HOUR_USECS;
 	if (!unknown && now - incident->occurred_to >= PEP_HOURS * HOUR_USECS)
 		return;
-	incident->urgency = Max(incident->urgency,
-							unknown || end - now < SLACK_HOURS * HOUR_USECS ? KN_IMMEDIATE : KN_URGENT);
+	is_near = unknown || end - now < SLACK_HOURS * HOUR_USECS;
+	incident->urgency = Max(incident->urgency, is_near ? KN_IMMEDIATE : KN_URGENT);
 	if (!asks_for(incident, "medical"))
 		incident->suggested[incident->n_suggested++] = pstrdup("medical");
 }

@@ -179,7 +179,8 @@ kn_case_number(TimestampTz at)
 	int digits[6];
 	int sum = 0;
 
-	if (timestamp2tm(at + NAIROBI_HOURS * (int64) USECS_PER_HOUR, NULL, &tm, &fsec, NULL, NULL) != 0)
+	at += NAIROBI_HOURS * (int64) USECS_PER_HOUR;
+	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
 		elog(ERROR, "timestamp out of range");
 	kn_random(&random, sizeof(random));
 	for (int i = 0; i < 6; i++, random /= 10)

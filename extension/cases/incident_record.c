@@ -31,8 +31,8 @@ typedef struct Report
 {
 	KnIncident incident;
 	KnLeftovers left;
-	bool known;    /* the server has it */
-	bool is_new;   /* it goes in with this call */
+	bool known;  /* the server has it */
+	bool is_new; /* it goes in with this call */
 	bool deleted;
 	bytea *created_hash;
 } Report;
@@ -51,7 +51,7 @@ static void lose(KnCall *call, const KnWrite *write, const KnIncident *stored, c
 static char *render_own(KnCall *call, KnIncident *incident);
 static bool same_text(const KnIncident *stored, const Report *report, bool has_base);
 static void arg_column(KnArgs *args, Report *reports, int n, Oid type,
-					   Datum (*value)(const Report *report, const KnSubject *subject, bool *is_null),
+					   Datum (*value)(const Report *, const KnSubject *, bool *),
 					   const KnSubject *subject);
 
 static KnStatement select_known = KN_READ(
@@ -66,8 +66,10 @@ static KnStatement select_known = KN_READ(
 static KnStatement insert_many = KN_WRITE(
 	KN_AS_SYSTEM,
 	"WITH u AS (SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
-	"    pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), "
-	"    pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10), "
+	"    pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), "
+	"       pg_catalog.unnest($6), "
+	"    pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9), "
+	"       pg_catalog.unnest($10), "
 	"    pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13), "
 	"    pg_catalog.unnest($14), pg_catalog.unnest($15), pg_catalog.unnest($16)) AS r "
 	"    (id, texts, services, suggested, ignored, hash, unreadable, description, address, place, "
@@ -76,7 +78,8 @@ static KnStatement insert_many = KN_WRITE(
 	"i AS (INSERT INTO kintaraa.incident "
 	"  (id, owner_id, client_id, case_number, status, reporter, created_hash, ignored, "
 	"   unreadable_sealed, description_sealed, address_sealed, place_sealed, point_sealed, type, "
-	"   severity, urgency_level, urgency_asked, support_services, suggested_services, is_anonymous, "
+	"   severity, urgency_level, urgency_asked, support_services, suggested_services, "
+	"       is_anonymous, "
 	"   incident_date, incident_time, occurred_from, occurred_to, communication_method, "
 	"   preferred_gender, proximity_preference, place_source, accuracy_m, cell_latitude, "
 	"   cell_longitude, edited_by) "
@@ -308,7 +311,8 @@ column_description(const Report *report, const KnSubject *subject, bool *is_null
 static Datum
 column_address(const Report *report, const KnSubject *subject, bool *is_null)
 {
-	return sealed(report, subject, "incident.address", text_of(report, KN_INCIDENT_ADDRESS), is_null);
+	return sealed(report, subject, "incident.address", text_of(report, KN_INCIDENT_ADDRESS),
+				  is_null);
 }
 
 static Datum
@@ -559,11 +563,14 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 	}
 	if (same_text(&stored, report, write->has_base))
 	{
+		if (write->has_base && write->base < stored.stamp.version)
+			kn_change_touch(&stored.id, "incident", &stored.id);
 		result->status = KN_RECORD_UNCHANGED;
 		result->replayed = true;
 		return;
 	}
-	if (!write->has_base || kn_incident_edit_conflicts(call, &stored, write->base))
+	/* without a base the author knows what her device wrote, and nothing else */
+	if (kn_incident_edit_conflicts(call, &stored, write->has_base ? write->base : 0))
 	{
 		lose(call, write, &stored, write->has_base ? "version" : "no_base", result);
 		return;
@@ -586,7 +593,8 @@ same_text(const KnIncident *stored, const Report *report, bool has_base)
 	KnJson now;
 	KnJson sent;
 
-	if (a && (!has_base || stored->edited_version == 1) && VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+	if (a && (!has_base || stored->edited_version == 1) &&
+		VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
 		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0)
 		return true;
 	kn_json_init(&now);

@@ -163,10 +163,12 @@ static KnStatement move_status = KN_WRITE(
 	"WITH i AS (UPDATE kintaraa.incident SET status = $3, "
 	"             closed_at = CASE WHEN $3 IN ('completed', 'closed') THEN pg_catalog.now() END "
 	"            WHERE id = $1 RETURNING id, urgency_level), "
-	"h AS (INSERT INTO kintaraa.status_history (bucket, id, from_status, to_status, actor, note_sealed) "
+	"h AS (INSERT INTO kintaraa.status_history (bucket, id, from_status, to_status, actor, "
+	"       note_sealed) "
 	"      SELECT id, pg_catalog.gen_random_uuid(), $2, $3, $4, $5 FROM i), "
 	"d AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
-	"      SELECT s.status, i.urgency_level, s.n FROM i, (VALUES ($2, -1), ($3, 1)) AS s (status, n)) "
+	"      SELECT s.status, i.urgency_level, s.n FROM i, (VALUES ($2, -1), ($3, 1)) AS s "
+	"       (status, n)) "
 	"UPDATE kintaraa.member m SET revoked = ($3 IN ('completed', 'closed')), "
 	"       gx = pg_catalog.pg_current_xact_id(), changed_at = pg_catalog.now() "
 	"  FROM i WHERE m.bucket = i.id AND m.relation = 'dispatcher' "
@@ -243,7 +245,8 @@ kn_incident_insert(const KnIncident *incident, const KnSubject *subject, const c
 	kn_arg_bytea(&args, incident->created_hash);
 	kn_arg_text(&args, incident->ignored);
 	kn_arg_bytea(&args, kn_seal(subject, "incident.unreadable", id, unreadable));
-	kn_arg_bytea(&args, kn_seal(subject, "incident.description", id, v[KN_INCIDENT_DESCRIPTION].text));
+	kn_arg_bytea(&args,
+				 kn_seal(subject, "incident.description", id, v[KN_INCIDENT_DESCRIPTION].text));
 	kn_arg_bytea(&args, kn_seal(subject, "incident.address", id, v[KN_INCIDENT_ADDRESS].text));
 	kn_arg_bytea(&args, kn_seal(subject, "incident.place", id, v[KN_INCIDENT_PLACE].text));
 	kn_arg_bytea(&args, kn_incident_seal_point(incident, subject));
@@ -441,7 +444,8 @@ read_incident(const KnRows *rows, uint64 row, KnIncident *out)
 	set_text(out, KN_INCIDENT_URGENCY, kn_col_text(rows, row, 9));
 	out->asked = kn_urgency_parse(v[KN_INCIDENT_URGENCY].text);
 	v[KN_INCIDENT_SERVICES].present = true;
-	v[KN_INCIDENT_SERVICES].items = kn_col_text_array(rows, row, 10, &v[KN_INCIDENT_SERVICES].n_items);
+	v[KN_INCIDENT_SERVICES].items =
+		kn_col_text_array(rows, row, 10, &v[KN_INCIDENT_SERVICES].n_items);
 	items = kn_col_text_array(rows, row, 11, &n);
 	for (int i = 0; i < Min(n, KN_SERVICES_MAX); i++)
 		out->suggested[out->n_suggested++] = items[i];
@@ -546,7 +550,8 @@ kn_incident_update(const KnIncident *incident, const KnSubject *subject)
 	KnArgs args = {0};
 
 	kn_arg_uuid(&args, id);
-	kn_arg_bytea(&args, kn_seal(subject, "incident.description", id, v[KN_INCIDENT_DESCRIPTION].text));
+	kn_arg_bytea(&args,
+				 kn_seal(subject, "incident.description", id, v[KN_INCIDENT_DESCRIPTION].text));
 	kn_arg_bytea(&args, kn_seal(subject, "incident.address", id, v[KN_INCIDENT_ADDRESS].text));
 	kn_arg_bytea(&args, kn_seal(subject, "incident.place", id, v[KN_INCIDENT_PLACE].text));
 	kn_arg_bytea(&args, kn_incident_seal_point(incident, subject));

@@ -61,7 +61,8 @@ extern void kn_incident_hide(const pg_uuid_t *id);
 /* Status moves of a case, oldest first, as rows (at, from, to, actor). */
 extern KnRows kn_incident_history(const pg_uuid_t *id);
 /* Statuses that may follow for an actor, as JSON array text. */
-extern char *kn_incident_allowed(const char *from, const char *actor, const char *to, bool *allowed);
+extern char *kn_incident_allowed(const char *from, const char *actor, const char *to,
+								 bool *allowed);
 /* Her name and how to reach her, for helpers and dispatchers of a named report. */
 extern void kn_incident_render_survivor(KnJson *json, const pg_uuid_t *owner);
 extern void kn_incident_owner(const pg_uuid_t *id, pg_uuid_t *owner);

@@ -58,7 +58,10 @@ extern void kn_need_load_parts(const pg_uuid_t *bucket, KnCaseParts *out);
 extern void kn_need_load_many(const pg_uuid_t *buckets, int n, KnCaseParts *out);
 /* Locks and reads one need as the system; false when there is none. */
 extern bool kn_need_lock(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *out);
-/* Locks all needs of a case, then what its teams' capacity stands in: in one order, whoever comes. */
+/*
+ * Locks all needs of a case, then what its teams' capacity stands in: in one order, whoever
+ * comes.
+ */
 extern void kn_case_lock(const pg_uuid_t *bucket, KnCaseParts *out);
 /* State, level, round, rules and times back to the row. */
 extern void kn_need_save(const KnNeed *need);

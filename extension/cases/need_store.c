@@ -20,9 +20,11 @@
 
 #define NEED_BUCKET 1
 #define HELPER_BUCKET 10
+/* clang-format off */
 #define NEED_COLUMNS                                                                                \
 	"n.bucket, n.id, n.service, n.state, n.urgency_level, n.level::int4, n.round::int4, n.due_at, " \
 	"n.expected_by, n.engaged_at, n.contacted_at, n.created_at, n.escalation "
+/* clang-format on */
 
 /* A bucket and its place in the caller's list. */
 typedef struct Place
@@ -37,10 +39,12 @@ static int compare_places(const void *a, const void *b);
 static void read_need(const KnRows *rows, uint64 row, KnNeed *out);
 static void read_helper(const KnRows *rows, uint64 row, KnHelper *out);
 
+/* clang-format off */
 static KnStatement select_needs = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT " NEED_COLUMNS "FROM kintaraa.need n WHERE n.bucket = ANY ($1) ORDER BY n.created_at, n.service",
 	UUIDARRAYOID);
+/* clang-format on */
 
 static KnStatement select_helpers = KN_READ(
 	KN_AS_SYSTEM,
@@ -50,10 +54,12 @@ static KnStatement select_helpers = KN_READ(
 	" WHERE a.incident_bucket = ANY ($1) ORDER BY a.offered_at, a.id",
 	UUIDARRAYOID);
 
+/* clang-format off */
 static KnStatement lock_need = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT " NEED_COLUMNS "FROM kintaraa.need n WHERE n.bucket = $1 AND n.id = $2 FOR NO KEY UPDATE",
 	UUIDOID, UUIDOID);
+/* clang-format on */
 
 static KnStatement update_need = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -130,7 +136,7 @@ kn_need_load_many(const pg_uuid_t *buckets, int n, KnCaseParts *out)
 static KnCaseParts *
 parts_of(const Place *places, int n, KnCaseParts *parts, const KnRows *rows, uint64 row, int column)
 {
-	Place wanted;
+	Place wanted = {.at = 0};
 	Place *found;
 
 	kn_col_uuid(rows, row, column, &wanted.bucket);

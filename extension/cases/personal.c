@@ -162,7 +162,10 @@ personal_get(KnCall *call)
 }
 KN_DOOR(personal_get, personal_get, KN_ROLE_ANY, KN_DOOR_READS);
 
-/* PUT /me/records/{noun}/{id} -> the record; serverVersion in the body is the version she changed. */
+/*
+ * PUT /me/records/{noun}/{id} -> the record; serverVersion in the body is the version she
+ * changed.
+ */
 static void
 personal_put(KnCall *call)
 {

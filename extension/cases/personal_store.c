@@ -18,10 +18,12 @@
 #include "cases/incident_store.h"
 #include "cases/personal.h"
 
-#define PERSONAL_COLUMNS \
+/* clang-format off */
+#define PERSONAL_COLUMNS                                                                             \
 	"p.id, p.owner_id, p.noun, p.client_id, p.body_sealed, p.created_at, p.deleted_at IS NOT NULL, " \
 	"c.version, c.updated_at, c.writer, c.foreign_version "
-#define PERSONAL_FROM \
+/* clang-format on */
+#define PERSONAL_FROM                                       \
 	"FROM kintaraa.personal p LEFT JOIN kintaraa.change c " \
 	"  ON c.bucket = p.owner_id AND c.noun = p.noun AND c.id = p.id "
 #define UNREADABLE "_unreadable"
@@ -61,10 +63,12 @@ static KnStatement insert_one = KN_WRITE(
 	"VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
 	UUIDOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID);
 
+/* clang-format off */
 static KnStatement update_one = KN_WRITE(
 	KN_AS_DOOR,
 	"UPDATE kintaraa.personal SET body_sealed = $3, deleted_at = NULL WHERE id = $1 AND owner_id = $2",
 	UUIDOID, UUIDOID, BYTEAOID);
+/* clang-format on */
 
 static KnStatement delete_one = KN_WRITE(
 	KN_AS_DOOR,

@@ -228,14 +228,8 @@ static void
 add_policy(KnArgs *args)
 {
 	const KnRoutingPolicy *policy = kn_routing_policy();
-	Datum prior[KN_PROVIDER_TYPES];
 
-	for (int i = 0; i < KN_PROVIDER_TYPES; i++)
-		prior[i] = Float8GetDatum(policy->prior_minutes[i + 1]);
-	kn_arg_datum(args,
-				 PointerGetDatum(construct_array(prior, KN_PROVIDER_TYPES, FLOAT8OID, sizeof(float8),
-												 true, TYPALIGN_DOUBLE)),
-				 false);
+	kn_arg_float_array(args, &policy->prior_minutes[1], KN_PROVIDER_TYPES);
 	kn_arg_float(args, policy->prior_weight, false);
 	kn_arg_float(args, policy->memory, false);
 	kn_arg_float(args, policy->longest_minutes, false);

@@ -120,7 +120,10 @@ static KnStatement upsert = KN_WRITE(
 	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, UUIDOID, TEXTOID,
 	BOOLOID, BOOLOID);
 
-/* provider_import(organisation text, provider_type text, csv text, demo boolean, by_telephone boolean) */
+/*
+ * provider_import(organisation text, provider_type text, csv text, demo boolean, by_telephone
+ * boolean)
+ */
 Datum
 kn_provider_import(PG_FUNCTION_ARGS)
 {
@@ -196,7 +199,8 @@ column_of(const KnCsv *csv, const char *name, bool required)
 	if (required)
 		line_error(1, psprintf("column \"%s\" is missing", name),
 				   "The header is facility_id,country,admin1,name,facility_type,ownership,latitude,"
-				   "longitude,facility_class; facility_id, name, latitude and longitude are needed.");
+				   "longitude,facility_class; facility_id, name, latitude and longitude "
+				   "are needed.");
 	return -1;
 }
 

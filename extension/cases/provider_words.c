@@ -25,7 +25,8 @@ const char *const kn_provider_types[] = {"healthcare", "legal", "police", "couns
 const char *const kn_genders[] = {"male", "female", NULL};
 
 /* ISO 639: English, Swahili, then by number of speakers in Kenya; xki is Kenyan Sign Language. */
-const char *const kn_languages[] = {"en", "sw", "ki", "luy", "luo", "kln", "kam", "so", "guz", "mer",
+const char *const kn_languages[] = {"en", "sw", "ki", "luy", "luo", "kln", "kam", "so", "guz",
+									"mer",
 									"nyf", "tuv", "mas", "om", "ar", "am", "fr", "rw", "lg", "din",
 									"xki", NULL};
 const char *const kn_skills[] = {"child", "forensic", "disability", "male_survivor", "trauma",
@@ -82,7 +83,8 @@ kn_provider_mask(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_INT64(0);
 	words = table_named(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, &n);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls,
+					  &n);
 	for (int i = 0; i < n; i++)
 	{
 		char *word = nulls[i] ? NULL : TextDatumGetCString(items[i]);

@@ -27,6 +27,7 @@ static void apply_personal(KnCall *call, const KnWrite *write, const KnPersonalN
 static void insert_personal(KnCall *call, KnPersonal *record, KnRecordResult *out);
 static void change_personal(KnCall *call, const KnWrite *write, KnPersonal *stored,
 							KnPersonal *sent, KnRecordResult *out);
+static bool stale(KnCall *call, const KnWrite *write, const KnPersonal *stored);
 static bool last_write_wins(const char *noun);
 static bool same(const KnPersonal *a, const KnPersonal *b);
 static void lose(KnCall *call, const KnWrite *write, const KnPersonal *stored, const char *code,
@@ -94,6 +95,11 @@ apply_personal(KnCall *call, const KnWrite *write, const KnPersonalNoun *noun, K
 
 	if (write->is_delete)
 	{
+		if (known && !stored.deleted && write->has_base && stale(call, write, &stored))
+		{
+			lose(call, write, &stored, "version", out);
+			return;
+		}
 		out->status = known && !stored.deleted ? KN_RECORD_APPLIED : KN_RECORD_UNCHANGED;
 		if (out->status == KN_RECORD_APPLIED)
 			kn_personal_delete(&stored);
@@ -131,26 +137,24 @@ static void
 change_personal(KnCall *call, const KnWrite *write, KnPersonal *stored, KnPersonal *sent,
 				KnRecordResult *out)
 {
-	pg_uuid_t writer;
-
-	kn_call_writer(call, &writer);
-	if (stored->deleted)
+	/* of which there is one, that one may come back */
+	if (stored->deleted &&
+		(!stored->noun->single || (write->has_base && stale(call, write, stored))))
 	{
 		lose(call, write, stored, "deleted", out);
 		out->drop = true;
 		return;
 	}
-	if (same(stored, sent))
+	if (!stored->deleted && same(stored, sent))
 	{
+		if (write->has_base && write->base < stored->stamp.version)
+			kn_change_touch(&stored->owner, stored->noun->name, &stored->id);
 		out->status = KN_RECORD_UNCHANGED;
 		out->stamp = stored->stamp;
 		finish(call, stored, out);
 		return;
 	}
-	if (!last_write_wins(write->noun) &&
-		(!write->has_base ||
-		 kn_version_conflicts(write->base, stored->stamp.version, stored->foreign_version,
-							  stored->has_writer, &stored->writer, &writer)))
+	if (!stored->deleted && stale(call, write, stored))
 	{
 		lose(call, write, stored, write->has_base ? "version" : "no_base", out);
 		return;
@@ -160,6 +164,19 @@ change_personal(KnCall *call, const KnWrite *write, KnPersonal *stored, KnPerson
 	kn_personal_update(sent);
 	out->status = KN_RECORD_APPLIED;
 	finish(call, sent, out);
+}
+
+/* Without a base the author knows what her device wrote, and nothing else. */
+static bool
+stale(KnCall *call, const KnWrite *write, const KnPersonal *stored)
+{
+	pg_uuid_t writer;
+
+	kn_call_writer(call, &writer);
+	return !last_write_wins(write->noun) &&
+		   kn_version_conflicts(write->has_base ? write->base : 0, stored->stamp.version,
+								stored->foreign_version, stored->has_writer, &stored->writer,
+								&writer);
 }
 
 /* Where nothing is lost that anybody would miss; everything else keeps both versions. */
@@ -232,6 +249,8 @@ kn_record_touch(KnCall *call, const KnWrite *write)
 			kn_change_touch(&stored.owner, noun->name, &stored.id);
 		return;
 	}
+	if (strcmp(write->noun, "incident") != 0)
+		return;
 	kn_incident_intake(&call->caller->account, write->client_id, &intake);
 	kn_subject_forget(&intake.subject);
 	if (intake.known)

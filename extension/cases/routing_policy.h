@@ -56,7 +56,10 @@ typedef struct KnRoutingPolicy
 
 /* The highest version that can be read; borrowed until the next call. */
 extern const KnRoutingPolicy *kn_routing_policy(void);
-/* Raises KN5xx naming the member when body is no routing policy; for whoever stores a new version. */
+/*
+ * Raises KN5xx naming the member when body is no routing policy; for whoever stores a new
+ * version.
+ */
 extern void kn_routing_policy_check(Jsonb *body);
 /* Types that serve the need, bit t for type number t; 0 when the service is unknown. */
 extern int kn_routing_types(const KnRoutingPolicy *policy, const char *service, KnUrgency urgency);

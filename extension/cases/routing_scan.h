@@ -66,7 +66,10 @@ typedef struct KnScan
 extern void kn_scan_least_ack(int types, const double *prior_minutes, double *least);
 /* Bounds are planar degrees from the place; the caller sets the limits. */
 extern void kn_scan_near(KnScan *scan, int types, double latitude, double longitude);
-/* Bounds are minutes of acknowledgement, without limit at first; rows of equal bound and type come in the order of id. */
+/*
+ * Bounds are minutes of acknowledgement, without limit at first; rows of equal bound and type
+ * come in the order of id.
+ */
 extern void kn_scan_anywhere(KnScan *scan, int types, const double *prior_minutes);
 /* The row with the smallest bound among those within their type's limit.  Each row comes once. */
 extern bool kn_scan_next(KnScan *scan, KnDispatchRow *row);

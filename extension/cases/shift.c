@@ -26,7 +26,8 @@
 #define MINUTES_OF_DAY 1440
 
 static const char *const day_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};
-static const char *const members[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", "closed", NULL};
+static const char *const members[] = {"sun", "mon", "tue", "wed", "thu",
+									  "fri", "sat", "closed", NULL};
 
 static bool local_time(TimestampTz at, const char *zone, struct pg_tm *out);
 static bool day_covers(JsonbContainer *hours, int julian, int minute);
@@ -115,7 +116,10 @@ is_closed(JsonbContainer *hours, int julian)
 	return false;
 }
 
-/* Minutes from the midnight its day begins with; an end at or before the start is the next day's. */
+/*
+ * Minutes from the midnight its day begins with; an end at or before the start is the next
+ * day's.
+ */
 static bool
 shift_at(JsonbContainer *shifts, uint32 i, int *from, int *to)
 {

@@ -37,7 +37,8 @@
 #include "trail/audit.h"
 #include "trail/change.h"
 
-static const char *const outcome_names[] = {"ok", "created", "accepted", "none", "conflict", "gone"};
+static const char *const outcome_names[] = {"ok", "created", "accepted",
+											"none", "conflict", "gone"};
 
 static void read_arguments(FunctionCallInfo fcinfo, KnCall *call);
 static char *context_text(Jsonb *context, const char *key);

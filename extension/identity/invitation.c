@@ -99,7 +99,8 @@ place(KnCall *call, JsonbContainer *body, KnInvitation *invitation)
 		return;
 	}
 	if (invitation->has_provider == (team != NULL))
-		kn_input_error(ERRCODE_KN_FIELD_MISSING, "providerId", "the team is missing, or there are two",
+		kn_input_error(ERRCODE_KN_FIELD_MISSING, "providerId",
+					   "the team is missing, or there are two",
 					   "Send providerId of a team, or provider to make a new one.");
 	if (team != NULL)
 		make_team(team, &invitation->provider);
@@ -255,9 +256,10 @@ kn_invite_sql(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("role and provider do not go together"),
-				errhint("Use provider with the id of a team, or dispatcher, admin or analyst alone."));
+				errhint("Use provider with the id of a team, or dispatcher, admin or analyst "
+						"alone."));
 	SPI_connect();
-	invitation.has_centre = invitation.role == KN_ROLE_ADMIN || invitation.role == KN_ROLE_DISPATCHER;
+	invitation.has_centre = (invitation.role & (KN_ROLE_ADMIN | KN_ROLE_DISPATCHER)) != 0;
 	if (invitation.has_centre && !kn_centre_first(&invitation.centre))
 		ereport(ERROR, errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no dispatch centre"));
 	new_code(code, index);

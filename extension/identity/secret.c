@@ -45,7 +45,8 @@ kn_secret_require_strong(char *password, const char *pointer)
 		return;
 	OPENSSL_cleanse(password, strlen(password));
 	if (status == KN_PASSWORD_COMMON)
-		kn_input_error(ERRCODE_KN_PASSWORD_WEAK, pointer, "the password is one that many people use",
+		kn_input_error(ERRCODE_KN_PASSWORD_WEAK, pointer,
+					   "the password is one that many people use",
 					   "Choose another one, such as a few words that do not belong together.");
 	kn_input_error(ERRCODE_KN_FIELD_LENGTH, pointer, "the password is too short or too long",
 				   psprintf("Send %d to %d characters.", KN_PASSWORD_MIN, KN_PASSWORD_MAX));

@@ -165,7 +165,10 @@ refuse_refresh(void)
 	kn_refuse(ERRCODE_KN_REFRESH_TOKEN, "the refresh token is not good any more", "Sign in again.");
 }
 
-/* An old token in somebody's hands: the thief and she cannot be told apart, so both sign in anew. */
+/*
+ * An old token in somebody's hands: the thief and she cannot be told apart, so both sign in
+ * anew.
+ */
 static void
 end_reused(KnCall *call)
 {

@@ -39,10 +39,12 @@ static KnStatement rotate_session = KN_WRITE(
 	" WHERE id = $1",
 	UUIDOID, INT8OID, INT4OID);
 
+/* clang-format off */
 static KnStatement end_session = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.session SET revoked_at = pg_catalog.now() WHERE id = $1 AND revoked_at IS NULL",
 	UUIDOID);
+/* clang-format on */
 
 static KnStatement end_others = KN_WRITE(
 	KN_AS_SYSTEM,

@@ -25,13 +25,16 @@ static void blind(const char *purpose, const void *data, Size len, unsigned char
 static void count(KnCall *call);
 static void refuse_for(KnCall *call, int seconds) pg_attribute_noreturn();
 
+/* clang-format off */
 static KnStatement find_wait = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT pg_catalog.ceil(pg_catalog.date_part('epoch', until - pg_catalog.clock_timestamp()))::integer "
 	"  FROM kintaraa.throttle WHERE key = $1 AND until > pg_catalog.clock_timestamp()",
 	BYTEAOID);
+/* clang-format on */
 
 /* $1 key, $2 secret, $3 free, $4 longest wait, $5 remembered, $6 hours */
+/* clang-format off */
 static KnStatement count_secret = KN_WRITE(
 	KN_AS_SYSTEM,
 	"INSERT INTO kintaraa.throttle AS t (key, failures, secrets, until, updated_at) "
@@ -52,6 +55,7 @@ static KnStatement count_secret = KN_WRITE(
 	"                                 - pg_catalog.make_interval(hours => $6) AS stale) AS s) AS o) "
 	"         AS n (known, failures, secrets))",
 	BYTEAOID, BYTEAOID, INT4OID, FLOAT8OID, INT4OID, INT4OID);
+/* clang-format on */
 
 /* $1 key, $2 limit, $3 hours; no row when the limit is reached */
 static KnStatement spend_one = KN_WRITE(

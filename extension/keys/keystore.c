@@ -10,8 +10,8 @@
  */
 #include "postgres.h"
 
-#include <openssl/crypto.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <sys/stat.h>
 
 #include "access/xact.h"

@@ -17,8 +17,10 @@
 #include "base/errcodes.h"
 #include "sync/pull.h"
 
-#define RECENT_MAX 200              /* changes anywhere up to which the index on x leads */
-#define UNTRUSTED_MINUTES 15        /* how far a phone's own time is set back */
+/* clang-format off */
+#define RECENT_MAX 200                            /* changes anywhere up to which the index on x leads */
+/* clang-format on */
+#define UNTRUSTED_MINUTES 15                      /* how far a phone's own time is set back */
 #define FIRST_CURSOR INT64CONST(1000000000000000) /* 16 digits: milliseconds and a tag */
 
 static bool parse_digits(const char *text, int64 *out);
@@ -87,7 +89,6 @@ since_untrusted(KnPull *pull, KnCall *call, int64 ms)
 	else
 		cursor = Min(cursor, acked);
 	since_cursor(pull, cursor);
-	pull->resync = false;
 }
 
 static bool
@@ -229,7 +230,8 @@ kn_pull_page_parse(const char *text)
 	char bucket[37];
 	char id[37];
 
-	if (sscanf(text, "%lld.%36[0-9a-f-].%31[a-z_].%36[0-9a-f-]", &tick, bucket, page.noun, id) != 4 ||
+	if (sscanf(text, "%lld.%36[0-9a-f-].%31[a-z_].%36[0-9a-f-]", &tick, bucket, page.noun,
+			   id) != 4 ||
 		!kn_uuid_parse(bucket, &page.bucket) || !kn_uuid_parse(id, &page.id))
 		kn_input_error(ERRCODE_KN_QUERY, "pageToken", "the page key is not one of ours",
 					   "Send the pageToken of the page before, or leave it out.");

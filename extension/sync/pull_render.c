@@ -150,7 +150,8 @@ render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
 
 /* To its owner under her own id for it. */
 static void
-remove_incidents(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n, const char *reason)
+remove_incidents(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n,
+				 const char *reason)
 {
 	KnRows rows = kn_incident_client_ids(&pull->caller->account, ids, n);
 

@@ -16,15 +16,18 @@
 
 #include "sync/pull.h"
 
+/* clang-format off */
 /* Principals are members of their own buckets without a row. */
 #define NOT_BARRED(bucket_)                                        \
 	"NOT EXISTS (SELECT FROM kintaraa.barred b WHERE b.bucket = " bucket_ \
 	"             AND b.principal = ANY ($1))"
 #define IS_NEW(x_) "(" x_ " >= $2 OR " x_ " = ANY ($3))"
+/* clang-format on */
 
 static void add_rows(KnPull *pull, const KnRows *rows);
 static void args_since(KnArgs *args, const KnPull *pull);
 
+/* clang-format off */
 static KnStatement count_since = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT pg_catalog.count(*)::int4 FROM ("
@@ -86,6 +89,8 @@ static KnStatement lost = KN_READ(
 	"                    AND k.bucket = m.bucket AND NOT k.revoked)",
 	UUIDARRAYOID, XID8OID, XID8ARRAYOID);
 
+/* clang-format on */
+
 static KnStatement select_acked = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT acked_tick FROM kintaraa.device WHERE account_id = $1 AND id = $2",
@@ -135,7 +140,8 @@ add_rows(KnPull *pull, const KnRows *rows)
 
 		kn_col_uuid(rows, i, 1, &bucket);
 		kn_col_uuid(rows, i, 3, &id);
-		kn_pull_add(pull, &bucket, kn_col_text(rows, i, 2), &id, kn_col_bool(rows, i, 4), "deleted");
+		kn_pull_add(pull, &bucket, kn_col_text(rows, i, 2), &id, kn_col_bool(rows, i, 4),
+					"deleted");
 	}
 }
 

@@ -23,6 +23,7 @@
 #include "sync/push.h"
 #include "sync/wire.h"
 
+static bool superseded(KnCall *call, KnPush *push, const char *seq_text);
 static void read_batch(KnCall *call, KnPush *push, JsonbContainer *body);
 static void read_record(KnPush *push, JsonbContainer *record);
 static void read_changes(KnPush *push, JsonbContainer *body);
@@ -76,9 +77,11 @@ sync_batch(KnCall *call)
 KN_DOOR(sync_batch, sync_batch, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
 
 /*
- * POST /sync/push ?last_pulled_at, body: the changes of WatermelonDB -> {} or experimentalRejectedIds
+ * POST /sync/push ?last_pulled_at, body: the changes of WatermelonDB
+ *	  -> {} or experimentalRejectedIds
  *	  A device that names itself gets each record judged by its server_version;
- *	  one that does not gets all or nothing, as its protocol has it.
+ *	  one that does not gets all or nothing, as its protocol has it.  With ?seq,
+ *	  a number that the device counts up, one held up on its way does nothing.
  */
 static void
 sync_push(KnCall *call)
@@ -89,6 +92,8 @@ sync_push(KnCall *call)
 
 	call->noun = "sync";
 	read_changes(&push, kn_in_object(call->body));
+	if (superseded(call, &push, kn_query_text(call->query, "seq")))
+		return;
 	kn_pull_since(&pull, call, kn_query_text(call->query, "last_pulled_at"));
 	kn_push_bases(call, &push, &pull.since);
 	kn_push_apply(call, &push);
@@ -97,6 +102,39 @@ sync_push(KnCall *call)
 	answer_push(call, &push);
 }
 KN_DOOR(sync_push, sync_push, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+
+/* Whoever still waits for this answer keeps its records dirty and counts on from seq. */
+static bool
+superseded(KnCall *call, KnPush *push, const char *seq_text)
+{
+	char *end;
+	int64 last;
+	int64 seq;
+
+	if (seq_text == NULL || call->device == NULL)
+		return false;
+	errno = 0;
+	seq = strtoll(seq_text, &end, 10);
+	if (errno != 0 || end == seq_text || *end != '\0' || seq < 0)
+		kn_input_error(ERRCODE_KN_QUERY, "seq", "seq is not a number",
+					   "Send a number that this device counts up.");
+	last = kn_device_lock(call, call->device);
+	if (seq >= last)
+	{
+		kn_device_seq(call, call->device, seq);
+		return false;
+	}
+	for (int i = 0; i < push->n; i++)
+		if (push->writes[i].noun != NULL)
+			push->results[i].status = KN_RECORD_RETRY;
+	answer_push(call, push);
+	call->json.text.len--;
+	call->json.comma = call->json.text.data[call->json.text.len - 1] != '{';
+	kn_json_pair_bool(&call->json, "superseded", true);
+	kn_json_pair_int(&call->json, "seq", last);
+	kn_json_close(&call->json, '}');
+	return true;
+}
 
 static void
 prepare(KnPush *push, int n)
@@ -126,7 +164,8 @@ read_batch(KnCall *call, KnPush *push, JsonbContainer *body)
 		JsonbValue *record = getIthJsonbValueFromContainer(records->val.binary.data, i);
 
 		if (record->type != jbvBinary || !JsonContainerIsObject(record->val.binary.data))
-			kn_input_error(ERRCODE_KN_FIELD_TYPE, psprintf("records/%d", i), "a record is not an object",
+			kn_input_error(ERRCODE_KN_FIELD_TYPE, psprintf("records/%d", i),
+						   "a record is not an object",
 						   "Send a JSON object.");
 		read_record(push, record->val.binary.data);
 	}
@@ -326,8 +365,8 @@ replay(KnCall *call, KnPush *push, int i, const KnApplied *applied, bytea *hash)
 	result->status = applied->status == KN_RECORD_APPLIED ? KN_RECORD_UNCHANGED : applied->status;
 	result->replayed = true;
 	result->stamp.version = applied->version;
-	if (applied->status != KN_RECORD_APPLIED && applied->status != KN_RECORD_UNCHANGED)
-		kn_record_touch(call, &push->writes[i]);
+	/* what stands may be another version by now, and the phone may have passed it */
+	kn_record_touch(call, &push->writes[i]);
 	return true;
 }
 

@@ -27,8 +27,9 @@ typedef struct KnPush
 extern void kn_push_apply(KnCall *call, KnPush *push);
 
 /*
- * Gives writes without a version the one their author had by her cursor: what
- * has changed since then is left without, and conflicts.
+ * Gives writes without a version the one their author had by her cursor, or
+ * wrote herself: what others have changed since then is left without, and
+ * conflicts.
  */
 extern void kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since);
 

@@ -27,12 +27,14 @@ static KnStatement set_seq = KN_WRITE(
 	"UPDATE kintaraa.device SET last_seq = $3 WHERE account_id = $1 AND id = $2 AND last_seq < $3",
 	UUIDOID, TEXTOID, INT8OID);
 
+/* clang-format off */
 static KnStatement select_applied = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT w.i, a.hash, a.version, a.outcome "
 	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) WITH ORDINALITY AS w (noun, id, i) "
 	"  JOIN kintaraa.applied a ON a.account_id = $1 AND a.device = $2 AND a.noun = w.noun AND a.id = w.id",
 	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID);
+/* clang-format on */
 
 static KnStatement upsert_applied = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -46,6 +48,7 @@ static KnStatement upsert_applied = KN_WRITE(
 	"   version = EXCLUDED.version, outcome = EXCLUDED.outcome, at = pg_catalog.now()",
 	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
 
+/* clang-format off */
 static KnStatement select_seen = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT w.i, c.version "
@@ -56,8 +59,9 @@ static KnStatement select_seen = KN_READ(
 	"    UNION ALL SELECT p.id, p.owner_id FROM kintaraa.personal p "
 	"     WHERE p.owner_id = $1 AND p.noun = w.noun AND p.client_id = w.id) r "
 	"  JOIN kintaraa.change c ON c.bucket = r.bucket AND c.noun = w.noun AND c.id = r.id "
-	" WHERE c.x < $4 AND c.x <> ALL ($5)",
-	UUIDOID, TEXTARRAYOID, TEXTARRAYOID, XID8OID, XID8ARRAYOID);
+	" WHERE (c.x < $4 AND c.x <> ALL ($5)) OR c.writer = $6",
+	UUIDOID, TEXTARRAYOID, TEXTARRAYOID, XID8OID, XID8ARRAYOID, UUIDOID);
+/* clang-format on */
 
 void
 kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
@@ -67,6 +71,7 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 	int *from = palloc(sizeof(int) * Max(push->n, 1));
 	KnArgs args = {0};
 	KnRows rows;
+	pg_uuid_t writer;
 	int n = 0;
 
 	for (int i = 0; i < push->n; i++)
@@ -84,6 +89,8 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 	kn_arg_text_array(&args, ids, n);
 	kn_arg_datum(&args, since->xmax, false);
 	kn_arg_datum(&args, since->xip, false);
+	kn_call_writer(call, &writer);
+	kn_arg_uuid(&args, &writer);
 	kn_run(&select_seen, &args);
 	rows = kn_rows();
 	for (uint64 row = 0; row < rows.n; row++)
@@ -93,6 +100,10 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 		write->has_base = true;
 		write->base = kn_col_bigint(&rows, row, 2, 0);
 	}
+	/* A deletion carries no version: what she had not seen is not hers to delete yet. */
+	for (int i = 0; i < n; i++)
+		if (push->writes[from[i]].is_delete && strcmp(nouns[i], "incident") != 0)
+			push->writes[from[i]].has_base = true;
 }
 
 int64
@@ -163,6 +174,7 @@ kn_applied_store(KnCall *call, const char *device, const KnPush *push, const KnA
 	char **outcomes = palloc(sizeof(char *) * Max(push->n, 1));
 	Datum *bytes = palloc(sizeof(Datum) * Max(push->n, 1));
 	Datum *versions = palloc(sizeof(Datum) * Max(push->n, 1));
+	ArrayType *array;
 	KnArgs args = {0};
 
 	for (int i = 0; i < push->n; i++)
@@ -181,12 +193,10 @@ kn_applied_store(KnCall *call, const char *device, const KnPush *push, const KnA
 	kn_arg_text(&args, device);
 	kn_arg_text_array(&args, nouns, n);
 	kn_arg_text_array(&args, ids, n);
-	kn_arg_datum(&args, PointerGetDatum(construct_array(bytes, n, BYTEAOID, -1, false, TYPALIGN_INT)),
-				 false);
-	kn_arg_datum(&args,
-				 PointerGetDatum(construct_array(versions, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-												 TYPALIGN_DOUBLE)),
-				 false);
+	array = construct_array(bytes, n, BYTEAOID, -1, false, TYPALIGN_INT);
+	kn_arg_datum(&args, PointerGetDatum(array), false);
+	array = construct_array(versions, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	kn_arg_datum(&args, PointerGetDatum(array), false);
 	kn_arg_text_array(&args, outcomes, n);
 	kn_run(&upsert_applied, &args);
 }

@@ -3,7 +3,7 @@
  * wire.h
  *	  Records as the two kinds of clients name them.
  *
- * JSON clients get the records of the HTTP API by noun.  WatermelonDB gets flat
+ * JSON clients get the records of the API by noun.  WatermelonDB gets flat
  * rows: members of nested objects joined by _, camelCase as snake_case, times
  * as milliseconds, arrays as JSON text.
  *

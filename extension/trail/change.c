@@ -329,7 +329,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 		hand_over(level - 1);
 }
 
-/* Undone: what was changed there is as it was, what was only stamped there has to be stamped again. */
+/* What was changed there is as it was; what was only stamped there has to be stamped again. */
 static void
 forget_from(int level)
 {

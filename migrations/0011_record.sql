@@ -13,7 +13,8 @@ CREATE TABLE kintaraa.personal (
     CONSTRAINT personal_owner_client_key UNIQUE (owner_id, noun, client_id)
 );
 COMMENT ON TABLE kintaraa.personal IS
-    'Hers alone, sealed whole; lives in her account''s bucket. A deleted row keeps its ids for the phones, and nothing else.';
+    'Hers alone, sealed whole; lives in her account''s bucket. A deleted row keeps its ids for the phones, and '
+    'nothing else.';
 
 CREATE TABLE kintaraa.note (
     bucket       uuid NOT NULL REFERENCES kintaraa.incident,
@@ -41,7 +42,8 @@ BEGIN
     FOREACH name IN ARRAY ARRAY['personal', 'note'] LOOP
         EXECUTE pg_catalog.format('ALTER TABLE kintaraa.%I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE pg_catalog.format('ALTER TABLE kintaraa.%I FORCE ROW LEVEL SECURITY', name);
-        EXECUTE pg_catalog.format('CREATE POLICY system ON kintaraa.%I TO kintaraa_system USING (true) WITH CHECK (true)', name);
+        EXECUTE pg_catalog.format(
+            'CREATE POLICY system ON kintaraa.%I TO kintaraa_system USING (true) WITH CHECK (true)', name);
         EXECUTE pg_catalog.format('REVOKE ALL ON kintaraa.%I FROM PUBLIC', name);
         EXECUTE pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON kintaraa.%I TO kintaraa_system', name);
         EXECUTE pg_catalog.format('CREATE TRIGGER no_truncate BEFORE TRUNCATE ON kintaraa.%I '

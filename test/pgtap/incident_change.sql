@@ -1,6 +1,6 @@
 -- Reading in pages, changing, taking back, withdrawing a service: the survivor's doors after the report.
 \ir ../data/play.sql
-SELECT plan(95);
+SELECT plan(97);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('lawyer', 'legal', -1.2802, 36.8202), play.helper('police', 'police', -1.2803, 36.8203),
        play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
 
@@ -34,11 +34,17 @@ SELECT is(jsonb_array_length((play.call('incident_list', who)).body -> 'items'),
 -- Change.
 SELECT play.report('amina', 'change', '{medical}', '{"description": "before"}') AS change \gset
 SELECT is(body ->> 'description' || ' ' || (body ->> 'serverVersion'), 'after 2', 'a change answers with the record and its version') FROM play.call('incident_update', 'amina', '{change}', '{"description": "after"}');
-SELECT is(play.outcome('incident_update', 'amina', '{change}', '{"description": "base 1", "serverVersion": 1}'), 'conflict KN407', 'an older base is a conflict');
-SELECT is((play.call('incident_update', 'amina', '{change}', '{"description": "x", "serverVersion": 1}')).body #>> '{current,description}', 'after', 'with the record as it is');
-SELECT is(play.outcome('incident_update', 'amina', '{change}', '{"description": "base 2", "serverVersion": 2}'), 'ok', 'the present base is taken');
+INSERT INTO play.person (name, token, id, email) SELECT 'her other phone', c.body #>> '{tokens,access}', p.id, p.email
+  FROM play.person p, play.call('auth_login', NULL, NULL, jsonb_build_object('email', p.email, 'password', 'correct horse amina', 'device', 'other')) AS c WHERE p.name = 'amina';
+CREATE TEMP TABLE conflict AS SELECT * FROM play.call('incident_update', 'her other phone', '{change}', '{"description": "base 1", "serverVersion": 1}');
+SELECT is(outcome || ' ' || (body ->> 'code'), 'conflict KN407', 'an older base of another phone is a conflict') FROM conflict;
+SELECT is(body #>> '{current,description}', 'after', 'with the record as it is') FROM conflict;
+SELECT is((SELECT count(*)::int FROM kintaraa.archive a, conflict c WHERE a.id::text = c.body ->> 'archiveId' AND position('base 1' IN a::text) = 0 AND a.payload_sealed IS NOT NULL), 1, 'C2: and what was sent is kept, sealed');
+SELECT is((play.call('incident_get', 'amina', '{change}')).body ->> 'description', 'after', 'nothing is overwritten');
+SELECT is(play.outcome('incident_update', 'her other phone', '{change}', '{"description": "base 2", "serverVersion": 2}'), 'ok', 'the present base is taken');
+SELECT (play.call('incident_get', 'amina', '{change}')).body ->> 'serverVersion' AS version \gset
 SELECT is(play.outcome('incident_update', 'amina', '{change}', '{"severity": "low"}', context => jsonb_build_object('ifMatch', match)), wanted, 'If-Match ' || match)
-  FROM (VALUES ('"2"', 'stale KN412'), ('"3"', 'ok'), ('3', 'stale KN412'), ('"x"', 'stale KN412'), ('*', 'ok'), ('"5"', 'ok')) AS t (match, wanted);
+  FROM (VALUES (1, format('"%s"', :version - 1), 'stale KN412'), (2, format('"%s"', :version), 'ok'), (3, :'version', 'stale KN412'), (4, '"x"', 'stale KN412'), (5, '*', 'ok'), (6, (:version + 2)::text, 'ok')) AS t (n, match, wanted) ORDER BY n;
 SELECT is(play.outcome('incident_update', who, ARRAY[CASE who WHEN 'dora' THEN :'change' ELSE 'change' END], '{"description": "not mine"}'), wanted, who || ' does not change it')
   FROM (VALUES ('zawadi', 'absent KN301'), ('clinic', 'absent KN301'), ('dora', 'refused KN201'), (NULL, 'unknown KN101')) AS t (who, wanted);
 SELECT is(play.outcome('incident_update', 'amina', '{change}', body), 'KN501', 'a change is an object') FROM unnest(ARRAY['[]', '1', NULL]::jsonb[]) AS body;

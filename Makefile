@@ -1,7 +1,5 @@
 # Verbs only; how a part is built is written in that part.
 
-PYTHON := /usr/bin/python3
-# The folder of this file, whatever blanks it has, is where make stands.
 .PHONY: all build run stop demo psql test check bench fuzz soak format format-check \
 	install packages key-folder clean
 
@@ -40,8 +38,9 @@ bench: build
 fuzz: build
 	@test/local/fuzz all $(or $(SECONDS),600)
 
-soak: build
-	@$(PYTHON) test/fault/soak.py
+# SECONDS is how long the main job is played over and over on the running instance.
+soak: run
+	@test/local/soak $(or $(SECONDS),3600)
 
 format: packages
 	@test/check/format.sh write

@@ -70,6 +70,7 @@ static const Rule rules[] = {
 	{"KN4",   409, 0},
 	{"KN5",   422, 0},
 	{"KN6",   429, 1},
+	{"KN9",   503, 2},
 	{"23505", 409, 0},
 	{"25006", 503, 2},
 	{"40001", 503, 1},
@@ -227,7 +228,8 @@ problem_of_answer(Problem *problem, const DbAnswer *answer)
 			problem->retry_after = rules[i].retry_after;
 			break;
 		}
-	if (strncmp(answer->sqlstate, "KN", 2) == 0)
+	/* what is wrong with the set-up is told to operators, not to callers */
+	if (strncmp(answer->sqlstate, "KN", 2) == 0 && answer->sqlstate[2] != '9')
 	{
 		problem->detail = answer->message;
 		problem->hint = answer->hint;

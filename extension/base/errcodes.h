@@ -57,7 +57,6 @@
 #define ERRCODE_KN_BUSY                  MAKE_SQLSTATE('K', 'N', '6', '0', '2')
 
 #define ERRCODE_KN_NOT_READY             MAKE_SQLSTATE('K', 'N', '9', '0', '1')
-#define ERRCODE_KN_STATE_DIFFERS         MAKE_SQLSTATE('K', 'N', '9', '0', '2')
 #define ERRCODE_KN_UNSTAMPED             MAKE_SQLSTATE('K', 'N', '9', '0', '3')
 /* clang-format on */
 

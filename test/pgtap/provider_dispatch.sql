@@ -75,12 +75,14 @@ SELECT ok(kintaraa.shift_open(NULL, 'Africa/Nairobi', now()), 'no hours are all 
 SELECT ok(kintaraa.shift_open('{"mon":[["08:00","09:00"]]}', zone, '2026-02-16 08:30+00') = open, zone)
   FROM (VALUES ('UTC', true), ('Africa/Nairobi', false), ('Nowhere/Else', true)) AS v (zone, open);
 
--- What is folded: last offer and minutes to an answer.
+-- What is folded: last offer and minutes to an answer.  The bookmark is set back each time, since a snapshot
+-- counts the changes of its own transaction as seen.
 SELECT kintaraa.dispatch_fold() \g /dev/null
 SELECT play.register('amina') \g /dev/null
 SELECT play.report('amina', 'case-1', '{medical}', '{"urgencyLevel": "urgent"}') AS incident \gset
 SELECT ok(last_offer_at IS NULL, 'an offer touches no provider row') FROM kintaraa.provider_dispatch
        WHERE provider_id = :'clinic';
+UPDATE kintaraa.dispatch_bookmark SET snapshot = '3:3:';
 SELECT ok(kintaraa.dispatch_fold() BETWEEN 1 AND 2, 'the fold sees it');
 SELECT ok(last_offer_at = a.offered_at AND ack_minutes IS NULL AND ack_count = 0, 'as the last offer, not as an answer')
   FROM kintaraa.provider_dispatch d JOIN kintaraa.assignment a USING (provider_id) WHERE provider_id = :'clinic';
@@ -88,10 +90,12 @@ UPDATE kintaraa.assignment SET offered_at = now() - interval '30 minutes' WHERE 
 SELECT is(play.outcome('assignment_accept', 'clinic', ARRAY[play.offer('clinic', :'incident')::text]), 'ok',
        'it accepts');
 SELECT is(load, 1, 'which takes capacity at once') FROM kintaraa.provider_dispatch WHERE provider_id = :'clinic';
+UPDATE kintaraa.dispatch_bookmark SET snapshot = '3:3:';
 SELECT kintaraa.dispatch_fold() \g /dev/null
 SELECT ok(ack_count = 1 AND abs(ack_mean - 30) < 0.1 AND ack_minutes > 10 AND ack_minutes < 15 AND load = 1,
           'thirty minutes count, drawn towards the ten of its type: ' || ack_minutes)
   FROM kintaraa.provider_dispatch WHERE provider_id = :'clinic';
+UPDATE kintaraa.dispatch_bookmark SET snapshot = '3:3:';
 SELECT kintaraa.dispatch_fold() \g /dev/null
 SELECT is(ack_count, 1, 'and once') FROM kintaraa.provider_dispatch WHERE provider_id = :'clinic';
 

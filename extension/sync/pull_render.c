@@ -30,6 +30,7 @@ static void render_assignments(KnPull *pull, const KnPullOut *out, const pg_uuid
 static void render_notifications(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
 static void render_profile(KnPull *pull, const KnPullOut *out, int n);
 static void render_personal(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
+static void add_own_assignments(KnPull *pull, const KnIncident *incident, const KnCaseParts *parts);
 static bool in_person(const KnCaller *caller, const KnCaseParts *parts);
 static void hand_out(const KnPullOut *out, const char *noun, KnJson *json);
 static void hand_out_note(void *arg, const char *json, int len);
@@ -54,6 +55,7 @@ kn_pull_render(KnPull *pull, const KnPullOut *out)
 	for (int i = 0; i < pull->n; i++)
 		if (pull->items[i].removed && strcmp(pull->items[i].noun, "incident") == 0)
 			remove_incidents(pull, out, &pull->items[i].id, 1, pull->items[i].reason);
+	ids = palloc(sizeof(pg_uuid_t) * Max(pull->n, 1)); /* it has grown */
 	n = ids_of(pull, "assignment", false, ids);
 	render_assignments(pull, out, ids, n);
 	n = ids_of(pull, "note", false, ids);
@@ -136,6 +138,7 @@ render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
 						   relations[i] == KN_DISPATCHER ? KN_SHAPE_LIST : KN_SHAPE_DETAIL,
 						   &parts[i], caller->has_provider ? &caller->provider : NULL, NULL);
 		hand_out(out, "incident", &json);
+		add_own_assignments(pull, &incidents[i], &parts[i]);
 	}
 	for (int i = 0; i < n; i++)
 	{
@@ -145,6 +148,24 @@ render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
 			seen = kn_uuid_equal(&ids[i], &shown[j]);
 		if (!seen && !pull->first)
 			remove_incidents(pull, out, &ids[i], 1, "access");
+	}
+}
+
+/* The row of an accepted assignment tells the status of its case: it comes along. */
+static void
+add_own_assignments(KnPull *pull, const KnIncident *incident, const KnCaseParts *parts)
+{
+	for (int i = 0; pull->caller->has_provider && i < parts->n_helpers; i++)
+	{
+		const KnHelper *helper = &parts->helpers[i];
+		bool there = !kn_uuid_equal(&helper->provider, &pull->caller->provider) ||
+					 strcmp(helper->status, "accepted") != 0;
+
+		for (int j = 0; j < pull->n && !there; j++)
+			there = strcmp(pull->items[j].noun, "assignment") == 0 &&
+					kn_uuid_equal(&pull->items[j].id, &helper->assignment);
+		if (!there)
+			kn_pull_add(pull, &incident->id, "assignment", &helper->assignment, false, NULL);
 	}
 }
 

@@ -28,7 +28,7 @@
 
 #define CASE_NUMBER_TRIES 5
 
-static char *client_id_of(JsonbContainer *body, pg_uuid_t *id);
+static char *client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id);
 static bool insert_with_number(KnIncident *incident, const KnIntake *intake,
 							   const char *unreadable);
 static void answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent);
@@ -58,7 +58,7 @@ incident_create(KnCall *call)
 	KnOpening opening;
 	KnJson canonical;
 
-	incident.client_id = client_id_of(body, &incident.id);
+	incident.client_id = client_id_of(call, body, &incident.id);
 	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, body, kn_incident_owned,
 				   incident.values, &left);
 	incident.values[KN_INCIDENT_ANONYMOUS].present = true;
@@ -98,23 +98,31 @@ incident_create(KnCall *call)
 KN_DOOR(incident_create, incident_create, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
 		KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
 
-/* Her own id for it; a lower-case UUID becomes the incident's id if nobody has it. */
+/*
+ * Her own id for it; a lower-case UUID becomes the incident's id if nobody has
+ * it.  Without one the Idempotency-Key stands for it, so that a client without
+ * ids of its own is safe to repeat itself.
+ */
 static char *
-client_id_of(JsonbContainer *body, pg_uuid_t *id)
+client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id)
 {
 	JsonbValue *value = kn_in_member(body, "id");
 	char *text;
 
 	kn_uuid4(id->data);
 	if (value == NULL || value->type == jbvNull)
+	{
+		unsigned char digest[32];
+
+		if (call->idempotency_key != NULL)
+		{
+			kn_sha256(call->idempotency_key, strlen(call->idempotency_key), digest);
+			return psprintf("key-%s", kn_uuid_text((pg_uuid_t *) digest));
+		}
 		return kn_uuid_text(id);
-	if (value->type != jbvString || value->val.string.len < 1 ||
-		value->val.string.len > KN_CLIENT_ID_MAX)
-		kn_input_error(ERRCODE_KN_ID_FORM, "id", "the id has the wrong form",
-					   "Send 1 to 64 characters of A-Z a-z 0-9 _ . - or leave it out.");
-	text = pnstrdup(value->val.string.val, value->val.string.len);
-	if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") !=
-		strlen(text))
+	}
+	text = value->type == jbvString ? pnstrdup(value->val.string.val, value->val.string.len) : "";
+	if (!kn_client_id_valid(text))
 		kn_input_error(ERRCODE_KN_ID_FORM, "id", "the id has the wrong form",
 					   "Send 1 to 64 characters of A-Z a-z 0-9 _ . - or leave it out.");
 	(void) kn_uuid_parse(text, id);

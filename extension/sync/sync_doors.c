@@ -92,6 +92,9 @@ sync_pull(KnCall *call)
 	kn_json_key(&call->json, "changes");
 	write_changes(&call->json, &gathered);
 	kn_json_pair_int(&call->json, "timestamp", pull.cursor);
+	/* a phone that cannot go on from its cursor replaces what it has, after pushing it */
+	if (pull.resync && !pull.more && !pull.has_page)
+		kn_json_pair_text(&call->json, "experimentalStrategy", "replacement");
 	write_tail(call, &pull);
 	kn_json_close(&call->json, '}');
 }

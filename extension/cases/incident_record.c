@@ -569,8 +569,7 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 		result->replayed = true;
 		return;
 	}
-	/* without a base the author knows what her device wrote, and nothing else */
-	if (kn_incident_edit_conflicts(call, &stored, write->has_base ? write->base : 0))
+	if (!write->has_base || kn_incident_edit_conflicts(call, &stored, write->base))
 	{
 		lose(call, write, &stored, write->has_base ? "version" : "no_base", result);
 		return;

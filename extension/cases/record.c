@@ -24,7 +24,7 @@
 
 static void apply_personal(KnCall *call, const KnWrite *write, const KnPersonalNoun *noun,
 						   KnRecordResult *out);
-static void insert_personal(KnCall *call, KnPersonal *record, KnRecordResult *out);
+static bool insert_personal(KnCall *call, KnPersonal *record, KnRecordResult *out);
 static void change_personal(KnCall *call, const KnWrite *write, KnPersonal *stored,
 							KnPersonal *sent, KnRecordResult *out);
 static bool stale(KnCall *call, const KnWrite *write, const KnPersonal *stored);
@@ -115,22 +115,28 @@ apply_personal(KnCall *call, const KnWrite *write, const KnPersonalNoun *noun, K
 	}
 	kn_uuid4(sent.id.data);
 	(void) kn_uuid_parse(write->client_id, &sent.id);
-	insert_personal(call, &sent, out);
+	if (insert_personal(call, &sent, out))
+		return;
+	/* two of her phones at once: the other one was first */
+	if (!kn_personal_find(noun, owner, write->client_id, true, &stored))
+		elog(ERROR, "a record could not be stored");
+	change_personal(call, write, &stored, &sent, out);
 }
 
 /* Somebody else may have the id she chose; then the server makes one. */
-static void
+static bool
 insert_personal(KnCall *call, KnPersonal *record, KnRecordResult *out)
 {
-	for (int i = 0; !kn_personal_insert(record); i++)
+	if (!kn_personal_insert(record))
 	{
-		if (i > 2)
-			elog(ERROR, "a record could not be stored");
 		kn_uuid4(record->id.data);
+		if (!kn_personal_insert(record))
+			return false;
 	}
 	out->status = KN_RECORD_APPLIED;
 	out->created = true;
 	finish(call, record, out);
+	return true;
 }
 
 static void
@@ -166,7 +172,6 @@ change_personal(KnCall *call, const KnWrite *write, KnPersonal *stored, KnPerson
 	finish(call, sent, out);
 }
 
-/* Without a base the author knows what her device wrote, and nothing else. */
 static bool
 stale(KnCall *call, const KnWrite *write, const KnPersonal *stored)
 {
@@ -174,9 +179,9 @@ stale(KnCall *call, const KnWrite *write, const KnPersonal *stored)
 
 	kn_call_writer(call, &writer);
 	return !last_write_wins(write->noun) &&
-		   kn_version_conflicts(write->has_base ? write->base : 0, stored->stamp.version,
-								stored->foreign_version, stored->has_writer, &stored->writer,
-								&writer);
+		   (!write->has_base ||
+			kn_version_conflicts(write->base, stored->stamp.version, stored->foreign_version,
+								 stored->has_writer, &stored->writer, &writer));
 }
 
 /* Where nothing is lost that anybody would miss; everything else keeps both versions. */

@@ -50,6 +50,7 @@ sync_batch(KnCall *call)
 	char *mode = kn_in_choice(body, "mode", modes, false);
 	char *device = kn_in_text(body, "device", 1, KN_CLIENT_ID_MAX, false);
 	KnPush push = {.atomic = mode && strcmp(mode, "atomic") == 0};
+	KnCursor nothing = {0};
 	int64 seq = 0;
 	bool has_seq = kn_in_int(body, "seq", 0, PG_INT32_MAX, false, &seq);
 
@@ -67,6 +68,7 @@ sync_batch(KnCall *call)
 		return;
 	}
 	read_batch(call, &push, body);
+	kn_push_bases(call, &push, &nothing);
 	kn_push_apply(call, &push);
 	if (has_seq && call->device != NULL)
 		kn_device_seq(call, call->device, seq);
@@ -142,6 +144,7 @@ prepare(KnPush *push, int n)
 	push->writes = palloc0(sizeof(KnWrite) * Max(n, 1));
 	push->results = palloc0(sizeof(KnRecordResult) * Max(n, 1));
 	push->tables = palloc0(sizeof(char *) * Max(n, 1));
+	push->hashes = palloc0(sizeof(bytea *) * Max(n, 1));
 }
 
 static void
@@ -231,6 +234,8 @@ add_write(KnPush *push, const char *table, const KnWrite *write)
 		result->code = "no_data";
 	if (result->code != NULL)
 		result->status = KN_RECORD_INVALID;
+	else
+		push->hashes[push->n - 1] = hash_of(write);
 }
 
 static void
@@ -307,7 +312,6 @@ kn_push_apply(KnCall *call, KnPush *push)
 {
 	bool *done = palloc0(sizeof(bool) * Max(push->n, 1));
 	KnApplied *applied = palloc0(sizeof(KnApplied) * Max(push->n, 1));
-	bytea **hashes = palloc0(sizeof(bytea *) * Max(push->n, 1));
 
 	if (call->device != NULL)
 	{
@@ -319,10 +323,9 @@ kn_push_apply(KnCall *call, KnPush *push)
 		done[i] = push->results[i].status == KN_RECORD_INVALID;
 		if (done[i])
 			continue;
-		hashes[i] = hash_of(&push->writes[i]);
-		done[i] = replay(call, push, i, &applied[i], hashes[i]);
+		done[i] = replay(call, push, i, &applied[i], push->hashes[i]);
 		if (done[i])
-			hashes[i] = NULL; /* as recorded */
+			push->hashes[i] = NULL; /* as recorded */
 	}
 	/* parents first, deletions last */
 	apply_incidents(call, push, done, false);
@@ -331,7 +334,7 @@ kn_push_apply(KnCall *call, KnPush *push)
 			apply_guarded(call, &push->writes[i], &push->results[i]);
 	apply_incidents(call, push, done, true);
 	if (call->device != NULL)
-		kn_applied_store(call, call->device, push, applied, hashes);
+		kn_applied_store(call, call->device, push, applied, push->hashes);
 }
 
 static bytea *

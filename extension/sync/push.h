@@ -17,6 +17,7 @@ typedef struct KnPush
 	KnWrite *writes;
 	KnRecordResult *results;
 	const char **tables; /* as the client named them */
+	bytea **hashes;      /* of what was sent; NULL of what is not to be remembered */
 	bool atomic;         /* any refusal undoes all */
 } KnPush;
 

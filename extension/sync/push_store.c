@@ -27,8 +27,9 @@ static KnStatement set_seq = KN_WRITE(
 	"UPDATE kintaraa.device SET last_seq = $3 WHERE account_id = $1 AND id = $2 AND last_seq < $3",
 	UUIDOID, TEXTOID, INT8OID);
 
+/* Fresh: what the push before this one, on which it waited, has left. */
 /* clang-format off */
-static KnStatement select_applied = KN_READ(
+static KnStatement select_applied = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT w.i, a.hash, a.version, a.outcome "
 	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) WITH ORDINALITY AS w (noun, id, i) "
@@ -49,7 +50,7 @@ static KnStatement upsert_applied = KN_WRITE(
 	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
 
 /* clang-format off */
-static KnStatement select_seen = KN_READ(
+static KnStatement select_seen = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT w.i, c.version "
 	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS w (noun, id, i) "
@@ -82,13 +83,15 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 		ids[n] = (char *) push->writes[i].client_id;
 		from[n++] = i;
 	}
-	if (n == 0 || !since->known)
+	if (n == 0)
 		return;
+	if (call->device != NULL)
+		(void) kn_device_lock(call, call->device);
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_text_array(&args, nouns, n);
 	kn_arg_text_array(&args, ids, n);
-	kn_arg_datum(&args, since->xmax, false);
-	kn_arg_datum(&args, since->xip, false);
+	kn_arg_datum(&args, since->xmax, !since->known);
+	kn_arg_datum(&args, since->xip, !since->known);
 	kn_call_writer(call, &writer);
 	kn_arg_uuid(&args, &writer);
 	kn_run(&select_seen, &args);
@@ -101,7 +104,7 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 		write->base = kn_col_bigint(&rows, row, 2, 0);
 	}
 	/* A deletion carries no version: what she had not seen is not hers to delete yet. */
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n && since->known; i++)
 		if (push->writes[from[i]].is_delete && strcmp(nouns[i], "incident") != 0)
 			push->writes[from[i]].has_base = true;
 }

@@ -156,7 +156,7 @@ async function sync() {
     await client.syncOnce()
     return true
   } catch (error) {
-    const kind = error.status ? `${error.status} ${JSON.stringify(error.answer)}` : String(error.message)
+    const kind = error.status ? `${error.status} ${error.answer.code}` : String(error.message)
     log.errors[kind] = (log.errors[kind] || 0) + 1
     return false
   }

@@ -207,7 +207,7 @@ give_work(KnCall *call, bool take_back)
 	JsonbContainer *body = kn_in_object(call->body);
 	char *service = kn_in_text(body, "service", 1, 64, false);
 	const KnCasePolicy *policy = kn_case_policy();
-	KnIncident incident;
+	KnIncident incident = {.status = NULL};
 	KnRelation relation;
 	KnNeed need;
 	pg_uuid_t provider;

@@ -65,9 +65,9 @@ class Described:
         content = answer.get("content", {})
         return next(iter(content.values()))["schema"] if content else None
 
-    def call(self, method, path, body=None, token=None, expect=(200,)):
+    def call(self, method, path, body=None, token=None, expect=(200,), headers=None):
         pattern, operation = self.operation(method, path.split("?")[0])
-        answer = self.api.request(method.upper(), path, body, token=token or "")
+        answer = self.api.request(method.upper(), path, body, token=token or "", headers=headers)
         assert answer.status in expect, (method, path, answer.status, answer.body)
         schema = self.schema(operation["responses"], answer.status)
         if schema is None:
@@ -160,7 +160,8 @@ def test_her_own_records_answer_as_described():
         on.call("get", "/api/me/records/%s" % noun, token=cast.survivor)
         for name, value in body.items():
             assert made[name] == value, made
-    on.call("put", "/api/me/records/journal_entry/mine", {"content": "others"}, cast.survivor, (409,))
+    on.call("put", "/api/me/records/journal_entry/mine", {"content": "others"}, cast.survivor, (409,),
+            headers={"X-Device-Id": "another-phone"})
     on.call("get", "/api/me/records/journal_entry/mine", token=cast.helper, expect=(404,))
     on.call("delete", path, token=cast.survivor, expect=(204,))
     on.call("put", path, {"content": "late"}, cast.survivor, (410,))
@@ -195,7 +196,8 @@ def test_pushes_answer_as_described():
     on.call("post", "/api/sync/batch", {"mode": "atomic", "records": [other]}, cast.survivor, (409,))
     changes = {"incidents": {"created": [{"id": second, "type": "physical"}], "updated": [], "deleted": []}}
     on.call("post", "/api/sync/push?last_pulled_at=null", changes, cast.survivor)
-    on.call("post", "/api/sync/push", {"incidents": {"updated": [{"id": first, "type": "online"}]}}, cast.survivor, (409,))
+    clash = {"incidents": {"updated": [{"id": first, "type": "online"}]}}
+    on.call("post", "/api/sync/push", clash, cast.survivor, (409,))
     assert on.call("get", "/api/sync/archive", token=cast.survivor)["items"]
     assert on.call("get", "/api/sync/digest", token=cast.survivor)["nouns"]["incident"]["count"] >= 2
     on.call("get", "/api/sync/manifest?noun=incident", token=cast.survivor)

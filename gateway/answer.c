@@ -44,6 +44,7 @@ static const Phrase phrases[] = {
 	{412, "Precondition Failed"},
 	{413, "Content Too Large"},
 	{414, "URI Too Long"},
+	{415, "Unsupported Media Type"},
 	{417, "Expectation Failed"},
 	{422, "Unprocessable Content"},
 	{426, "Upgrade Required"},
@@ -95,6 +96,8 @@ add_refusal_fields(Writer *writer, const Answer *answer)
 {
 	if (answer->allow != NULL)
 		add_field(writer, "Allow", answer->allow);
+	if (answer->accept_encoding != NULL)
+		add_field(writer, "Accept-Encoding", answer->accept_encoding);
 	if (answer->retry_after > 0)
 		add_number_field(writer, "Retry-After", (size_t) answer->retry_after);
 	if (answer->status == 401)
@@ -117,7 +120,7 @@ add_cors(Writer *writer, const Answer *answer)
 	add(writer, "Access-Control-Allow-Methods: ");
 	add(writer, answer->allow);
 	add(writer, "\r\nAccess-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, "
-				"If-Match, X-Request-Id, X-Device-Id, Accept-Language\r\n"
+				"If-Match, X-Request-Id, X-Device-Id, Accept-Language, Content-Encoding\r\n"
 				"Access-Control-Max-Age: " CORS_AGE_SECONDS "\r\n");
 }
 

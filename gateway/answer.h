@@ -23,9 +23,10 @@ typedef struct Answer
 	const char *body;
 	size_t body_len;
 	const char *request_id;
-	const char *allow; /* NULL: no such field */
-	int retry_after;   /* seconds; 0: no such field */
-	bool is_head;      /* the length is told, the body is not sent */
+	const char *allow;           /* NULL: no such field */
+	int retry_after;             /* seconds; 0: no such field */
+	const char *accept_encoding; /* NULL: no such field */
+	bool is_head;                /* the length is told, the body is not sent */
 	bool is_tls;
 	bool keeps_alive;
 	HttpText origin; /* a web origin that may read the answer; len 0: none */

@@ -41,12 +41,16 @@ static void request_id_read(Exchange *exchange);
 static bool request_id_is_fine(HttpText text);
 static void peer_read(Exchange *exchange);
 static bool field_copy(Exchange *exchange, const char *name, char out[LIMIT_CONTEXT_FIELD + 1]);
+static bool body_announced(Exchange *exchange);
 static ExchangeStep refuse(Exchange *exchange, Refusal refusal);
 static bool url_read(Exchange *exchange);
 static bool origin_is_listed(HttpText origin);
 static ExchangeStep socket_head(Exchange *exchange);
 static ExchangeStep door_head(Exchange *exchange);
 static bool token_read(Exchange *exchange);
+static bool body_add(void *arg, const char *bytes, size_t len);
+static bool body_unpack(Exchange *exchange, const char *bytes, size_t len);
+static void inflater_drop(Exchange *exchange);
 static void preflight_answer(Exchange *exchange);
 static void door_run(Exchange *exchange);
 static void door_reply(void *owner, const Reply *reply);
@@ -54,6 +58,7 @@ static void page_answer(Exchange *exchange, const char *type, const char *body, 
 static void metrics_answer(Exchange *exchange);
 static void keys_answer(Exchange *exchange);
 static void problem_answer(Exchange *exchange);
+static const char *accept_encoding(const Exchange *exchange);
 static void answer_send(Exchange *exchange, Answer *answer);
 static int64_t now_us(void);
 
@@ -63,6 +68,8 @@ exchange_start(void)
 	limits = http_limits_default;
 	limits.head_bytes = EXCHANGE_HEAD_BYTES;
 	limits.body_bytes = (size_t) config_get()->max_body;
+	if (limits.body_bytes < LIMIT_UPLOAD_BYTES)
+		limits.body_bytes = LIMIT_UPLOAD_BYTES;
 	return address_set_read(&watchers, config_get()->metrics_allow) &&
 		   address_set_read(&proxies, config_get()->proxies);
 }
@@ -91,6 +98,8 @@ exchange_new(const Address *peer, bool is_tls, ExchangeAnswer answer, void *owne
 	exchange->has_url = false;
 	exchange->route = route_unknown_index();
 	exchange->since_us = now_us();
+	exchange->is_packed = false;
+	exchange->inflater = NULL;
 	exchange->body = NULL;
 	exchange->body_len = exchange->body_size = 0;
 	exchange->request = NULL;
@@ -104,6 +113,7 @@ exchange_free(Exchange *exchange)
 {
 	if (exchange->request != NULL)
 		request_abandon(exchange->request);
+	inflater_drop(exchange);
 	bodies_total -= exchange->body_size;
 	free(exchange->body);
 	if (spare_count < SPARE_MAX)
@@ -127,6 +137,8 @@ exchange_head(Exchange *exchange)
 	if (http_field_find(parser, "Origin", &origin) && origin_is_listed(origin))
 		exchange->origin = origin;
 	routes_find(&exchange->match, parser->method, &exchange->url);
+	if (!body_announced(exchange))
+		return EXCHANGE_REFUSED;
 	if (!exchange->match.is_known_path)
 		return refuse(exchange, REFUSAL_NO_PATH);
 	if (exchange->match.route == NULL)
@@ -146,6 +158,32 @@ exchange_head(Exchange *exchange)
 		default:
 			return door_head(exchange);
 	}
+}
+
+/* How long the body may be depends on the route, and so does how it may be packed. */
+static bool
+body_announced(Exchange *exchange)
+{
+	const Route *route = exchange->match.route;
+	bool is_upload = route != NULL && route->kind == ROUTE_UPLOAD;
+	HttpText coding;
+
+	exchange->body_most = is_upload ? LIMIT_UPLOAD_BYTES : (size_t) config_get()->max_body;
+	if (http_field_find(&exchange->parser, "Content-Encoding", &coding))
+	{
+		if (!is_upload || http_field_count(&exchange->parser, "Content-Encoding") > 1 ||
+			!(http_text_is(coding, "gzip") || http_text_is(coding, "x-gzip")))
+		{
+			refuse(exchange, REFUSAL_ENCODING);
+			return false;
+		}
+		exchange->is_packed = true;
+	}
+	if (http_parser_limit_body(&exchange->parser,
+							   exchange->is_packed ? LIMIT_PACKED_BYTES : exchange->body_most))
+		return true;
+	refuse(exchange, REFUSAL_TOO_LARGE);
+	return false;
 }
 
 static ExchangeStep
@@ -352,20 +390,36 @@ field_copy(Exchange *exchange, const char *name, char out[LIMIT_CONTEXT_FIELD + 
 	return true;
 }
 
-/* Grows with what arrives, so a promised length alone costs nothing. */
 bool
 exchange_body(Exchange *exchange, const char *bytes, size_t len)
 {
+	return exchange->is_packed ? body_unpack(exchange, bytes, len) : body_add(exchange, bytes, len);
+}
+
+/* Grows with what arrives, so a promised length alone costs nothing. */
+static bool
+body_add(void *arg, const char *bytes, size_t len)
+{
+	Exchange *exchange = arg;
 	size_t needed = exchange->body_len + len + 1;
 
+	if (needed > exchange->body_most + 1)
+	{
+		refuse(exchange, REFUSAL_TOO_LARGE);
+		return false;
+	}
 	if (needed > exchange->body_size)
 	{
 		size_t size = exchange->body_size > 0 ? exchange->body_size * 2 : 2048;
 		char *body;
 
+		if (size > exchange->body_most + 1)
+			size = exchange->body_most + 1;
 		if (size < needed)
 			size = needed;
-		body = bodies_total + size > LIMIT_BODIES_TOTAL ? NULL : realloc(exchange->body, size);
+		body = bodies_total + size - exchange->body_size > LIMIT_BODIES_TOTAL
+				   ? NULL
+				   : realloc(exchange->body, size);
 		if (body == NULL)
 		{
 			refuse(exchange, REFUSAL_BUSY);
@@ -381,6 +435,43 @@ exchange_body(Exchange *exchange, const char *bytes, size_t len)
 	return true;
 }
 
+static bool
+body_unpack(Exchange *exchange, const char *bytes, size_t len)
+{
+	if (exchange->inflater == NULL)
+	{
+		if (bodies_total + INFLATE_BYTES <= LIMIT_BODIES_TOTAL)
+			exchange->inflater = inflate_new();
+		if (exchange->inflater == NULL)
+		{
+			refuse(exchange, REFUSAL_BUSY);
+			return false;
+		}
+		bodies_total += INFLATE_BYTES;
+	}
+	switch (inflate_feed(exchange->inflater, bytes, len, body_add, exchange))
+	{
+		case INFLATE_OK:
+			return true;
+		case INFLATE_BROKEN:
+			refuse(exchange, REFUSAL_PACKED);
+			return false;
+		case INFLATE_STOPPED: /* body_add has said why */
+			return false;
+	}
+	return false;
+}
+
+static void
+inflater_drop(Exchange *exchange)
+{
+	if (exchange->inflater == NULL)
+		return;
+	inflate_free(exchange->inflater);
+	exchange->inflater = NULL;
+	bodies_total -= INFLATE_BYTES;
+}
+
 void
 exchange_run(Exchange *exchange)
 {
@@ -391,9 +482,18 @@ exchange_run(Exchange *exchange)
 		preflight_answer(exchange);
 		return;
 	}
+	if (exchange->is_packed &&
+		(exchange->inflater == NULL || !inflate_is_whole(exchange->inflater)))
+	{
+		exchange_refuse_with(exchange, REFUSAL_PACKED);
+		return;
+	}
+	inflater_drop(exchange);
 	switch (route->kind)
 	{
 		case ROUTE_DOOR:
+		case ROUTE_UPLOAD:
+		case ROUTE_PULL:
 		case ROUTE_READY:
 			door_run(exchange);
 			break;
@@ -460,10 +560,9 @@ door_run(Exchange *exchange)
 	}
 	if (exchange->body_len > 0)
 	{
+		/* It goes on counting until the answer: many long ones may wait for a connection. */
 		input.body = exchange->body;
-		bodies_total -= exchange->body_size;
 		exchange->body = NULL;
-		exchange->body_size = 0;
 	}
 	exchange->request = request_start(&input);
 	if (exchange->request == NULL)
@@ -558,6 +657,7 @@ problem_answer(Exchange *exchange)
 		.type = "application/problem+json",
 		.retry_after = exchange->problem.retry_after,
 		.allow = exchange->problem.status == 405 ? exchange->match.allow : NULL,
+		.accept_encoding = accept_encoding(exchange),
 	};
 
 	if (*exchange->context.request_id == '\0')
@@ -569,6 +669,17 @@ problem_answer(Exchange *exchange)
 	answer.body_len = json_text_ok(&text) ? text.len : 0;
 	answer_send(exchange, &answer);
 	json_text_free(&text);
+}
+
+/* RFC 7694: what would have been taken. */
+static const char *
+accept_encoding(const Exchange *exchange)
+{
+	const Route *route = exchange->match.route;
+
+	if (exchange->problem.status != 415)
+		return NULL;
+	return route != NULL && route->kind == ROUTE_UPLOAD ? "gzip" : "identity";
 }
 
 /* Counts and logs; the path itself may hold an id and stays out. */

@@ -13,6 +13,7 @@
 #include "address.h"
 #include "answer.h"
 #include "http_parse.h"
+#include "inflate.h"
 #include "request.h"
 #include "routes.h"
 #include "url.h"
@@ -45,6 +46,9 @@ typedef struct Exchange
 	bool has_url;
 	int route; /* for the log and the metrics */
 	int64_t since_us;
+	bool is_packed;     /* the body comes as gzip */
+	Inflater *inflater; /* owns; from the first byte of such a body */
+	size_t body_most;
 	char *body; /* owns */
 	size_t body_len;
 	size_t body_size;

@@ -81,6 +81,14 @@ http_parser_init(HttpParser *parser, const HttpLimits *limits, char *head)
 	http_parser_reset(parser);
 }
 
+bool
+http_parser_limit_body(HttpParser *parser, size_t bytes)
+{
+	if (bytes < parser->limits.body_bytes)
+		parser->limits.body_bytes = bytes;
+	return parser->content_length <= parser->limits.body_bytes;
+}
+
 void
 http_parser_reset(HttpParser *parser)
 {

@@ -137,6 +137,13 @@ typedef struct HttpParser
  */
 extern void http_parser_init(HttpParser *parser, const HttpLimits *limits, char *head);
 
+/*
+ * After HTTP_HEAD_DONE: the body of this request may be as long as that.  False
+ * when its length is known to be more; that is no HTTP_REFUSED, the caller
+ * answers.  Only ever less than the limits of http_parser_init().
+ */
+extern bool http_parser_limit_body(HttpParser *parser, size_t bytes);
+
 /* Makes ready for the next request of the same connection. */
 extern void http_parser_reset(HttpParser *parser);
 

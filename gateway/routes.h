@@ -17,6 +17,8 @@
 typedef enum RouteKind
 {
 	ROUTE_DOOR,
+	ROUTE_UPLOAD, /* a door that takes a long body, also packed */
+	ROUTE_PULL,   /* a door that tells what is new; its caller may wait for that */
 	ROUTE_SOCKET,
 	ROUTE_HEALTH,
 	ROUTE_READY,

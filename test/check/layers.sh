@@ -41,6 +41,7 @@ allowed() {
 		jwt.h        keys.c token.c
 		jansson      jansson_prelude.h problem.c keys.c token.c listen.c ws_command.c
 		openssl/     keys.c token.c tls.c stream.c ws_handshake.c main.c
+		zlib.h       inflate.c
 		argon2.h
 		postgres.h
 	TEXT
@@ -66,7 +67,7 @@ result "each library of the gateway has its few files" "$(foreign_includes)"
 pure=(http_parse http_head http_body url utf8 json_check json_text routes config address)
 result "parsers and tables of the gateway stand on the C library alone" "$(
 	for name in "${pure[@]}"; do
-		grep -nE '^#include <(event2|openssl|jansson|jwt|wslay|libpq)' "gateway/$name".[ch] /dev/null || true
+		grep -nE '^#include <(event2|openssl|jansson|jwt|wslay|libpq|zlib)' "gateway/$name".[ch] /dev/null || true
 	done 2>/dev/null
 )"
 

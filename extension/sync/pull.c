@@ -229,9 +229,11 @@ kn_pull_page_parse(const char *text)
 	long long tick;
 	char bucket[37];
 	char id[37];
+	int used = 0;
 
-	if (sscanf(text, "%lld.%36[0-9a-f-].%31[a-z_].%36[0-9a-f-]", &tick, bucket, page.noun,
-			   id) != 4 ||
+	if (sscanf(text, "%lld.%36[0-9a-f-].%31[a-z_].%36[0-9a-f-]%n", &tick, bucket, page.noun,
+			   id, &used) != 4 ||
+		text[used] != '\0' ||
 		!kn_uuid_parse(bucket, &page.bucket) || !kn_uuid_parse(id, &page.id))
 		kn_input_error(ERRCODE_KN_QUERY, "pageToken", "the page key is not one of ours",
 					   "Send the pageToken of the page before, or leave it out.");

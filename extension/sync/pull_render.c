@@ -30,7 +30,7 @@ static void render_assignments(KnPull *pull, const KnPullOut *out, const pg_uuid
 static void render_notifications(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
 static void render_profile(KnPull *pull, const KnPullOut *out, int n);
 static void render_personal(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
-static void add_own_assignments(KnPull *pull, const KnIncident *incident, const KnCaseParts *parts);
+static void add_own_assignments(KnPull *pull);
 static bool in_person(const KnCaller *caller, const KnCaseParts *parts);
 static void hand_out(const KnPullOut *out, const char *noun, KnJson *json);
 static void hand_out_note(void *arg, const char *json, int len);
@@ -41,6 +41,12 @@ static KnStatement select_notifications = KN_READ(
 	"  FROM kintaraa.notification n LEFT JOIN kintaraa.change c "
 	"    ON c.bucket = n.account_id AND c.noun = 'notification' AND c.id = n.id "
 	" WHERE n.account_id = $1 AND n.id = ANY ($2)",
+	UUIDOID, UUIDARRAYOID);
+
+static KnStatement select_of_cases = KN_READ(
+	KN_AS_DOOR,
+	"SELECT a.id FROM kintaraa.assignment a "
+	" WHERE a.provider_id = $1 AND a.incident_bucket = ANY ($2) AND a.status = 'accepted'",
 	UUIDOID, UUIDARRAYOID);
 
 void
@@ -55,6 +61,7 @@ kn_pull_render(KnPull *pull, const KnPullOut *out)
 	for (int i = 0; i < pull->n; i++)
 		if (pull->items[i].removed && strcmp(pull->items[i].noun, "incident") == 0)
 			remove_incidents(pull, out, &pull->items[i].id, 1, pull->items[i].reason);
+	add_own_assignments(pull);
 	ids = palloc(sizeof(pg_uuid_t) * Max(pull->n, 1)); /* it has grown */
 	n = ids_of(pull, "assignment", false, ids);
 	render_assignments(pull, out, ids, n);
@@ -138,7 +145,6 @@ render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
 						   relations[i] == KN_DISPATCHER ? KN_SHAPE_LIST : KN_SHAPE_DETAIL,
 						   &parts[i], caller->has_provider ? &caller->provider : NULL, NULL);
 		hand_out(out, "incident", &json);
-		add_own_assignments(pull, &incidents[i], &parts[i]);
 	}
 	for (int i = 0; i < n; i++)
 	{
@@ -153,19 +159,31 @@ render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
 
 /* The row of an accepted assignment tells the status of its case: it comes along. */
 static void
-add_own_assignments(KnPull *pull, const KnIncident *incident, const KnCaseParts *parts)
+add_own_assignments(KnPull *pull)
 {
-	for (int i = 0; pull->caller->has_provider && i < parts->n_helpers; i++)
-	{
-		const KnHelper *helper = &parts->helpers[i];
-		bool there = !kn_uuid_equal(&helper->provider, &pull->caller->provider) ||
-					 strcmp(helper->status, "accepted") != 0;
+	pg_uuid_t *cases = palloc(sizeof(pg_uuid_t) * Max(pull->n, 1));
+	KnArgs args = {0};
+	KnRows rows;
+	int n = ids_of(pull, "incident", false, cases);
 
-		for (int j = 0; j < pull->n && !there; j++)
-			there = strcmp(pull->items[j].noun, "assignment") == 0 &&
-					kn_uuid_equal(&pull->items[j].id, &helper->assignment);
+	n += ids_of(pull, "incident", true, cases + n);
+	if (n == 0 || !pull->caller->has_provider)
+		return;
+	kn_arg_uuid(&args, &pull->caller->provider);
+	kn_arg_uuid_array(&args, cases, n);
+	kn_run(&select_of_cases, &args);
+	rows = kn_rows();
+	for (uint64 row = 0; row < rows.n; row++)
+	{
+		pg_uuid_t id;
+		bool there = false;
+
+		kn_col_uuid(&rows, row, 1, &id);
+		for (int i = 0; i < pull->n && !there; i++)
+			there = strcmp(pull->items[i].noun, "assignment") == 0 &&
+					kn_uuid_equal(&pull->items[i].id, &id);
 		if (!there)
-			kn_pull_add(pull, &incident->id, "assignment", &helper->assignment, false, NULL);
+			kn_pull_add(pull, &pull->caller->provider, "assignment", &id, false, NULL);
 	}
 }
 

@@ -116,9 +116,11 @@ class Client {
 }
 
 // A dirty row shows the server's values under the columns she changed, and keeps the version her change started
-// from: only so can the server see a conflict.
+// from: only so can the server see a conflict.  One made here under an id that came meanwhile stays as it was made.
 function keepBase(table, local, remote, resolved) {
-  return local._status === 'synced' ? resolved : { ...resolved, server_version: local.server_version }
+  if (local._status === 'synced') return resolved
+  if (local._status === 'created') return { ...local }
+  return { ...resolved, server_version: local.server_version }
 }
 
 // A later page has the last word on a record.

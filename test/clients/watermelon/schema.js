@@ -28,6 +28,7 @@ const columns = {
   preferences: [...text('quiet_hours', 'safe_contact', 'settings'), ...flag('share_location', 'allow_messages')],
   mood_entries: [...text('date', 'mood', 'triggers', 'activities', 'notes'),
     ...number('intensity', 'sleep_hours', 'stress_level')],
+  notes: text('incident_id', 'author_id', 'text'),
   journal_entries: [...text('title', 'content', 'mood', 'tags'), ...flag('is_private')],
 }
 

@@ -134,7 +134,7 @@ class Copy:
 
 PLURALS = {"incidents": "incident", "assignments": "assignment", "notifications": "notification",
            "profiles": "account", "safetyPlans": "safety_plan", "emergencyContacts": "emergency_contact",
-           "preferences": "preference", "moodEntries": "mood_entry", "journalEntries": "journal_entry"}
+           "preferences": "preference", "moodEntries": "mood_entry", "journalEntries": "journal_entry", "notes": "note"}
 
 
 def difference(one, other):

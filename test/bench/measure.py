@@ -112,7 +112,7 @@ def _milliseconds(text):
 
 
 def wrk(url, script, stage, row, connections, seconds):
-    """Runs wrk; returns requests done, their rate and the latencies p50 and p99 in ms.  Any other answer than 2xx fails."""
+    """Runs wrk; returns requests done, their rate, and p50 and p99 in ms.  Any other answer than 2xx fails."""
     done = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds, "--latency", "--timeout", "10s",
                            "-s", script, url, "--", stage, row], capture_output=True, text=True, check=False)
     count = re.search(r"(\d+) requests in", done.stdout)

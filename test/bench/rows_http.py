@@ -1,4 +1,4 @@
-"""Rows of single requests: the same door by pgbench (the floor) and by wrk through the gateway, in interleaved pairs."""
+"""Rows of single requests: the same door by pgbench (the floor) and by wrk through the gateway, in pairs."""
 import measure
 from measure import median
 
@@ -38,7 +38,7 @@ def run_pair(stage, row, clients):
 
 
 def judge(row, result):
-    """Names of what misses its target.  Rates and processor time count from the quietest pair, ratios from the median."""
+    """Names of what misses its target.  Rates and processor time count from the quietest pair, ratios as median."""
     target = TARGETS[row]
     missed = []
     is_cheap = "added" in target and result["least_floor_us"] < RATIO_FROM_US
@@ -72,13 +72,15 @@ def run(stage, row, say):
         pair = run_pair(stage, row, clients)
         pairs.append(pair)
         say("  pair %d: floor %6.0f/s (%4.0f us)  ours %6.0f/s  ratio %.2f  server %4.0f  gateway %3.0f  wrk %3.0f us  "
-            "p50 %.2f  p99 %.2f ms" % (number + 1, pair["floor"], pair["floor_us"], pair["rate"], pair["ratio"],
-                                       pair["server_us"], pair["gateway_us"], pair["load_us"], pair["p50"], pair["p99"]))
+            "p50 %.2f  p99 %.2f ms"
+            % (number + 1, pair["floor"], pair["floor_us"], pair["rate"], pair["ratio"], pair["server_us"],
+               pair["gateway_us"], pair["load_us"], pair["p50"], pair["p99"]))
     result = summary(pairs)
     missed = judge(row, result)
     say("%s: floor %.0f/s at %d clients, ours %.0f/s at %d (best %.0f), ratio %.2f"
         % (row, result["floor"], clients, result["rate"], CLIENTS, result["best_rate"], result["ratio"]))
-    say("  processor time, median and least: PostgreSQL %.0f, %.0f us (floor %.0f, %.0f); gateway %.0f, %.0f us; adds %.0f us"
+    say("  processor time, median and least: PostgreSQL %.0f, %.0f us (floor %.0f, %.0f); gateway %.0f, %.0f us; "
+        "adds %.0f us"
         % (result["server_us"], result["least_server_us"], result["floor_us"], result["least_floor_us"],
            result["gateway_us"], result["least_gateway_us"], result["added_us"]))
     say("  p50 %.2f, p99 %.2f ms: %s" % (result["p50"], result["p99"], ", ".join(missed) or "meets its target"))

@@ -1,4 +1,4 @@
-"""Rows of news: from commit to frame, what the feed costs writers, what idle sockets weigh, a fan-out to all of them."""
+"""Rows of news: from commit to frame, what the feed costs writers, what idle sockets weigh, a fan-out."""
 import os
 import resource
 import subprocess
@@ -23,7 +23,8 @@ def build():
     source = os.path.join(FOLDER, "sockets.c")
     if os.path.exists(PROGRAM) and os.path.getmtime(PROGRAM) > os.path.getmtime(source):
         return
-    flags = subprocess.run(["pkg-config", "--cflags", "libpq"], capture_output=True, text=True, check=True).stdout.split()
+    asked = subprocess.run(["pkg-config", "--cflags", "libpq"], capture_output=True, text=True, check=True)
+    flags = asked.stdout.split()
     subprocess.run(["gcc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", *flags,
                     "-o", PROGRAM, source, "-lpq"], check=True)
 
@@ -40,8 +41,9 @@ class Sockets:
         body = "'%s'" % stage.report_body(0, "' || $1 || '")
         with open(sql_path, "w", encoding="utf-8") as file:
             file.write(stage.door("incident_create", stage.survivors[0], body="(%s)::jsonb" % body))
-        self.process = subprocess.Popen([PROGRAM, str(stage.gateway.port), plan_path, stage.cluster.gateway_dsn, sql_path],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = [PROGRAM, str(stage.gateway.port), plan_path, stage.cluster.gateway_dsn, sql_path]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
         try:
             self.open_seconds = float(self._line().split()[2])
         except Exception:

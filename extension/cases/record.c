@@ -242,7 +242,7 @@ finish(KnCall *call, const KnPersonal *record, KnRecordResult *out)
 }
 
 void
-kn_record_touch(KnCall *call, const KnWrite *write)
+kn_record_touch(KnCall *call, const KnWrite *write, KnRecordResult *out)
 {
 	const KnPersonalNoun *noun = kn_personal_noun(write->noun);
 	KnPersonal stored;
@@ -250,8 +250,11 @@ kn_record_touch(KnCall *call, const KnWrite *write)
 
 	if (noun != NULL)
 	{
-		if (kn_personal_find(noun, &call->caller->account, write->client_id, false, &stored))
-			kn_change_touch(&stored.owner, noun->name, &stored.id);
+		if (!kn_personal_find(noun, &call->caller->account, write->client_id, false, &stored))
+			return;
+		kn_change_touch(&stored.owner, noun->name, &stored.id);
+		out->stamp = stored.stamp;
+		finish(call, &stored, out);
 		return;
 	}
 	if (strcmp(write->noun, "incident") != 0)

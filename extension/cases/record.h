@@ -34,7 +34,8 @@ typedef struct KnWrite
 	const char *client_id;
 	bool is_delete;
 	bool has_base;
-	int64 base; /* serverVersion that the author had before her */
+	int64 base;  /* serverVersion that the author had before her */
+	bool is_new; /* the author says that she has none of it, whatever her cursor has seen */
 	JsonbContainer *data;
 } KnWrite;
 
@@ -53,8 +54,8 @@ typedef struct KnRecordResult
 
 /* Writes nothing twice and loses nothing; never raises for what a phone cannot mend. */
 extern void kn_record_apply(KnCall *call, const KnWrite *write, KnRecordResult *out);
-/* Sends the record of a write again, as it stands. */
-extern void kn_record_touch(KnCall *call, const KnWrite *write);
+/* Sends it again to whoever pulls, and shows it as it stands. */
+extern void kn_record_touch(KnCall *call, const KnWrite *write, KnRecordResult *out);
 /* Answers a conflict of a single write, with current and archiveId; what it wrote stays. */
 extern void kn_record_answer_conflict(KnCall *call, const KnRecordResult *result);
 

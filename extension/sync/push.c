@@ -300,6 +300,7 @@ read_rows(KnPush *push, const char *table, JsonbContainer *rows, bool deletes)
 			member = kn_in_member(row->val.binary.data, "server_version");
 			write.has_base = member && member->type == jbvNumeric && kn_number(member, &number) &&
 							 number > 0;
+			write.is_new = !write.has_base && member && member->type == jbvNumeric;
 			write.base = write.has_base ? (int64) number : 0;
 			write.data = &kn_wire_nest(row->val.binary.data)->root;
 		}
@@ -367,9 +368,9 @@ replay(KnCall *call, KnPush *push, int i, const KnApplied *applied, bytea *hash)
 		return false;
 	result->status = applied->status == KN_RECORD_APPLIED ? KN_RECORD_UNCHANGED : applied->status;
 	result->replayed = true;
-	result->stamp.version = applied->version;
 	/* what stands may be another version by now, and the phone may have passed it */
-	kn_record_touch(call, &push->writes[i]);
+	kn_record_touch(call, &push->writes[i], result);
+	result->stamp = (KnStamp){.version = applied->version};
 	return true;
 }
 

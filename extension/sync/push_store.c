@@ -52,7 +52,7 @@ static KnStatement upsert_applied = KN_WRITE(
 /* clang-format off */
 static KnStatement select_seen = KN_FRESH(
 	KN_AS_SYSTEM,
-	"SELECT w.i, c.version "
+	"SELECT w.i, c.version, c.writer = $6 "
 	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS w (noun, id, i) "
 	" CROSS JOIN LATERAL ("
 	"    SELECT i.id, i.id AS bucket FROM kintaraa.incident i "
@@ -100,6 +100,8 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 	{
 		KnWrite *write = &push->writes[from[kn_col_bigint(&rows, row, 1, 1) - 1]];
 
+		if (write->is_new && !kn_col_bool(&rows, row, 3))
+			continue;
 		write->has_base = true;
 		write->base = kn_col_bigint(&rows, row, 2, 0);
 	}

@@ -488,6 +488,7 @@ class Simulation:
         for entry, n in kept.items():
             if n > 1:
                 self.violation("I4", "%s %s of %s is kept %d times" % (entry[2], entry[3], entry[1], n))
+                self.tell_story((entry[0], entry[2], entry[3]))
 
     def check_copy(self, name, copy):
         """I13: a pull since any cursor brings its copy to the present state; I2 and I11 for helpers."""

@@ -1,6 +1,3 @@
--- People and teams for tests of doors, in a schema of its own.  Plain SQL: pgTAP files include it,
--- the isolation runner and the Python tests run it.  Accounts come in through the doors and are few,
--- since each costs an Argon2 hash.
 CREATE SCHEMA play;
 
 CREATE TABLE play.person (
@@ -12,7 +9,6 @@ CREATE TABLE play.person (
     provider  uuid
 );
 
--- One request.  outcome is the door's, or the SQLSTATE when the door raised.
 CREATE FUNCTION play.raw(door text, token text, path text[], query jsonb, input jsonb, context jsonb,
     OUT outcome text, OUT body text)
     LANGUAGE plpgsql AS $$
@@ -25,7 +21,6 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- The same by name of a person; NULL is nobody.
 CREATE FUNCTION play.call(door text, who text, path text[] DEFAULT NULL, input jsonb DEFAULT NULL,
     query jsonb DEFAULT NULL, context jsonb DEFAULT '{"requestId": "play", "network": "192.0.2.0"}',
     OUT outcome text, OUT body jsonb)
@@ -40,7 +35,6 @@ BEGIN
 END
 $$;
 
--- Outcome, and the code of a refusal: what most assertions look at.
 CREATE FUNCTION play.outcome(door text, who text, path text[] DEFAULT NULL, input jsonb DEFAULT NULL,
     query jsonb DEFAULT NULL, context jsonb DEFAULT '{"requestId": "play", "network": "192.0.2.0"}')
     RETURNS text LANGUAGE sql AS $$
@@ -66,7 +60,6 @@ BEGIN
 END
 $$;
 
--- A team of its own organisation, without people; works on nobody's case until somebody is on duty.
 CREATE FUNCTION play.team(type text, latitude float8, longitude float8, capacity integer DEFAULT 10,
     telephone boolean DEFAULT false, name text DEFAULT NULL) RETURNS uuid
     LANGUAGE plpgsql AS $$
@@ -85,7 +78,6 @@ BEGIN
 END
 $$;
 
--- A team with one member of staff, named like the person.
 CREATE FUNCTION play.helper(who text, type text, latitude float8, longitude float8,
     capacity integer DEFAULT 10) RETURNS uuid
     LANGUAGE plpgsql AS $$
@@ -103,7 +95,6 @@ CREATE FUNCTION play.staff(who text, role text) RETURNS uuid
 SELECT play.register(who, jsonb_build_object('invitation', kintaraa.invite(role)))
 $$;
 
--- Her report; the answer is kept nowhere, the id is what she chose.
 CREATE FUNCTION play.report(who text, id text, services text[] DEFAULT '{medical}', more jsonb DEFAULT '{}')
     RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
@@ -111,7 +102,8 @@ DECLARE
 BEGIN
     SELECT * INTO answer FROM play.call('incident_create', who, NULL,
         jsonb_build_object('id', id, 'supportServices', services,
-                           'location', '{"coordinates": {"latitude": -1.28, "longitude": 36.82}, "source": "gps"}'::jsonb)
+                           'location', '{"coordinates": {"latitude": -1.28, "longitude": 36.82},
+                               "source": "gps"}'::jsonb)
         || more);
     IF answer.outcome NOT IN ('created', 'ok') THEN
         RAISE EXCEPTION 'report % gave % %', id, answer.outcome, answer.body;
@@ -121,7 +113,6 @@ BEGIN
 END
 $$;
 
--- The one offer of a team for an incident that is in a state.
 CREATE FUNCTION play.offer(who text, incident uuid, wanted text DEFAULT 'pending') RETURNS uuid
     LANGUAGE sql AS $$
 SELECT a.id FROM kintaraa.assignment a JOIN play.person p ON p.provider = a.provider_id
@@ -129,7 +120,6 @@ SELECT a.id FROM kintaraa.assignment a JOIN play.person p ON p.provider = a.prov
  ORDER BY a.round DESC LIMIT 1
 $$;
 
--- Moves the clock for needs: what is due in so long is due now.
 CREATE FUNCTION play.pass(incident uuid, step interval) RETURNS integer
     LANGUAGE plpgsql AS $$
 DECLARE
@@ -143,7 +133,6 @@ BEGIN
 END
 $$;
 
--- What must hold at any time; no row is good.
 CREATE VIEW play.broken AS
 SELECT 'need without owner or due time' AS what, n.bucket AS id FROM kintaraa.need n
  WHERE n.state IN ('searching', 'offered', 'needs_dispatcher', 'stalled') AND n.due_at IS NULL

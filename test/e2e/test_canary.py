@@ -11,9 +11,11 @@ import play
 
 PROGRAMS = "/usr/lib/postgresql/15/bin"
 MARKS = {
-    "description": "Xq7narrativeXq7", "long description": "Xq7toastXq7", "address": "Xq7addressXq7", "place": "Xq7placeXq7", "unreadable": "Xq7unreadableXq7",
+    "description": "Xq7narrativeXq7", "long description": "Xq7toastXq7", "address": "Xq7addressXq7",
+    "place": "Xq7placeXq7", "unreadable": "Xq7unreadableXq7",
     "first name": "Xq7firstXq7", "last name": "Xq7lastXq7", "e-mail": "xq7mailxq7@play.example", "phone": "711987654",
-    "latitude": "-1.2899771", "longitude": "36.8199772", "decline note": "Xq7declineXq7", "status note": "Xq7statusXq7", "release note": "Xq7releaseXq7",
+    "latitude": "-1.2899771", "longitude": "36.8199772", "decline note": "Xq7declineXq7", "status note": "Xq7statusXq7",
+    "release note": "Xq7releaseXq7",
     "password": "xq7 secret horse xq7", "patched": "Xq7patchedXq7", "archived": "Xq7archivedXq7",
 }
 CONTROL = "Xq7controlXq7"
@@ -38,7 +40,8 @@ def collect():
     for path in files(cluster):
         with open(path, "rb") as file:
             texts[os.path.relpath(path, cluster.folder)] = file.read()
-    done = subprocess.run([os.path.join(PROGRAMS, "pg_dump"), "-h", cluster.host, "-p", str(cluster.port), "-U", "postgres", "-d", "kintaraa"],
+    done = subprocess.run([os.path.join(PROGRAMS, "pg_dump"), "-h", cluster.host, "-p", str(cluster.port), "-U",
+        "postgres", "-d", "kintaraa"],
                           stdout=subprocess.PIPE, check=True)
     texts["pg_dump"] = done.stdout
     texts["gateway log"] = gateway.log().encode()
@@ -47,23 +50,30 @@ def collect():
 
 def tell_the_story():
     api = gateway.api()
-    answer = api.post("/api/auth/register", {"email": MARKS["e-mail"], "password": MARKS["password"], "firstName": MARKS["first name"],
+    answer = api.post("/api/auth/register", {"email": MARKS["e-mail"], "password": MARKS["password"],
+        "firstName": MARKS["first name"],
                                              "lastName": MARKS["last name"], "phone": "0" + MARKS["phone"]})
     assert answer.status == 201, answer
-    assert api.post("/api/auth/login", {"email": MARKS["e-mail"], "password": "wrong " + MARKS["password"]}).status == 400
+    assert api.post("/api/auth/login", {"email": MARKS["e-mail"],
+        "password": "wrong " + MARKS["password"]}).status == 400
     token = answer.body["tokens"]["access"]
     marks_of_tokens.update({"access token": token.split(".")[2], "refresh token": answer.body["tokens"]["refresh"]})
-    stage.value("SELECT play.helper('clinic', 'healthcare', -1.29, 36.82), play.helper('lawyer', 'legal', -1.29, 36.82), play.helper('refuge', 'social', -1.29, 36.82), play.staff('dora', 'dispatcher')")
-    report = {"id": "canary", "type": "sexual", "supportServices": ["medical", "legal", "shelter"], "urgencyLevel": "immediate",
+    stage.value("SELECT play.helper('clinic', 'healthcare', -1.29, 36.82), play.helper('lawyer', 'legal', -1.29, "
+                "36.82), play.helper('refuge', 'social', -1.29, 36.82), play.staff('dora', 'dispatcher')")
+    report = {"id": "canary", "type": "sexual", "supportServices": ["medical", "legal", "shelter"],
+        "urgencyLevel": "immediate",
               "description": MARKS["description"], "surprise": {"text": MARKS["unreadable"]},
               "location": {"address": MARKS["address"], "description": MARKS["place"], "coordinates":
-                           {"latitude": float(MARKS["latitude"]), "longitude": float(MARKS["longitude"])}, "source": "gps"}}
+                           {"latitude": float(MARKS["latitude"]), "longitude": float(MARKS["longitude"])},
+                               "source": "gps"}}
     assert api.post("/api/incidents", report, token=token).status == 201
     assert api.post("/api/incidents", {**report, "description": MARKS["archived"]}, token=token).status == 409
-    assert api.post("/api/incidents", {"id": "long", "description": (MARKS["long description"] + os.urandom(1500).hex()) * 15}, token=token).status == 201
+    assert api.post("/api/incidents", {"id": "long", "description": (MARKS[
+        "long description"] + os.urandom(1500).hex()) * 15}, token=token).status == 201
     assert api.patch("/api/incidents/canary", {"description": MARKS["patched"]}, token=token).status == 200
     assert api.get("/api/incidents/canary", token=token).body["location"]["address"] == MARKS["address"]
-    for who, action, body in [("lawyer", "decline", {"reason": "other", "note": MARKS["decline note"]}), ("refuge", "accept", None),
+    for who, action, body in [("lawyer", "decline", {"reason": "other", "note": MARKS["decline note"]}),
+        ("refuge", "accept", None),
                               ("refuge", "release", {"reason": MARKS["release note"]}), ("clinic", "accept", None)]:
         own = stage.value("SELECT token FROM play.person WHERE name = %s", who)
         items = api.get("/api/assignments", token=own).body["items"]
@@ -73,9 +83,11 @@ def tell_the_story():
     case = api.get("/api/assignments", token=clinic).body["items"][0]["incidentId"]
     shown = api.get("/api/incidents/" + case, token=clinic).body
     assert shown["survivor"]["firstName"] == MARKS["first name"], shown
-    assert api.post("/api/incidents/%s/status" % case, {"status": "completed", "note": MARKS["status note"]}, token=clinic).status == 200
+    assert api.post("/api/incidents/%s/status" % case, {"status": "completed", "note": MARKS["status note"]},
+        token=clinic).status == 200
     # requests that fail must not leave their contents in a log either
-    api.request("POST", "/api/incidents", body=b'{"description": "' + MARKS["description"].encode() + b'"', token=token, headers={"Content-Type": "application/json"})
+    api.request("POST", "/api/incidents", body=b'{"description": "' + MARKS["description"].encode() + b'"', token=token,
+        headers={"Content-Type": "application/json"})
     api.get("/api/incidents?after=" + MARKS["address"], token=token)
     api.get("/api/incidents/" + MARKS["place"], token=token)
     with Socket(gateway, token):
@@ -85,7 +97,8 @@ def tell_the_story():
 def test_no_mark_is_in_any_file():
     texts = collect()
     assert len(texts) > 300 and any(name.startswith("data/pg_wal/0") for name in texts), len(texts)
-    leaks = {name: where for name, where in ((name, found(mark, texts)) for name, mark in {**MARKS, **marks_of_tokens}.items()) if where}
+    leaks = {name: where for name, where in ((name, found(mark, texts)) for name,
+        mark in {**MARKS, **marks_of_tokens}.items()) if where}
     assert not leaks, leaks
 
 
@@ -104,7 +117,8 @@ def test_the_scan_finds_an_unsealed_mark_everywhere():
 
 
 def test_what_is_sealed_is_there():
-    assert stage.value("SELECT count(*) FROM kintaraa.incident WHERE description_sealed IS NOT NULL AND client_id IN ('canary', 'long')") == 2
+    assert stage.value("SELECT count(*) FROM kintaraa.incident WHERE description_sealed IS NOT NULL AND client_id IN "
+                       "('canary', 'long')") == 2
     assert stage.value("SELECT count(*) FROM kintaraa.assignment WHERE note_sealed IS NOT NULL") == 2
     assert stage.value("SELECT count(*) FROM kintaraa.status_history WHERE note_sealed IS NOT NULL") == 1
 

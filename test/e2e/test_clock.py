@@ -10,7 +10,8 @@ import play
 
 
 def report(name):
-    return stage().value("SELECT play.report('amina', %s, '{medical}', '{\"urgencyLevel\": \"immediate\"}')::text", name)
+    return stage().value("SELECT play.report('amina', %s, '{medical}', '{\"urgencyLevel\": \"immediate\"}')::text",
+        name)
 
 
 def stage():
@@ -19,17 +20,21 @@ def stage():
 
 
 def need(case):
-    return stage().rows("SELECT state, level::int, round::int, due_at > now() FROM kintaraa.need WHERE bucket = %s", case)[0]
+    return stage().rows("SELECT state, level::int, round::int, due_at > now() FROM kintaraa.need WHERE bucket = %s",
+        case)[0]
 
 
 def shift(case, step):
-    stage().value("WITH n AS (UPDATE kintaraa.need SET due_at = due_at - %s::interval WHERE bucket = %s RETURNING id, due_at) "
-                  "UPDATE kintaraa.assignment a SET due_at = n.due_at FROM n WHERE a.need_id = n.id AND a.status = 'pending'; "
+    stage().value("WITH n AS (UPDATE kintaraa.need SET due_at = due_at - %s::interval WHERE bucket = %s RETURNING id, "
+                  "due_at) "
+                  "UPDATE kintaraa.assignment a SET due_at = n.due_at FROM n WHERE a.need_id = n.id AND a.status = "
+                  "'pending'; "
                   "SELECT kintaraa.change_flush()", step, case)
 
 
 def count(case, status):
-    return stage().value("SELECT count(*) FROM kintaraa.assignment WHERE incident_bucket = %s AND status = %s", case, status)
+    return stage().value("SELECT count(*) FROM kintaraa.assignment WHERE incident_bucket = %s AND status = %s", case,
+        status)
 
 
 def sound():
@@ -84,7 +89,8 @@ def test_what_fell_due_while_the_server_was_away_moves_once_it_is_back():
 
 def test_contact_that_was_due_meanwhile_stalls_the_need():
     case = report("stalled")
-    offer, who = stage().rows("SELECT a.id::text, p.name FROM kintaraa.assignment a JOIN play.person p ON p.provider = a.provider_id WHERE incident_bucket = %s AND status = 'pending'", case)[0]
+    offer, who = stage().rows("SELECT a.id::text, p.name FROM kintaraa.assignment a JOIN play.person p ON p.provider "
+                              "= a.provider_id WHERE incident_bucket = %s AND status = 'pending'", case)[0]
     assert stage().outcome("assignment_accept", who, [offer]) == "ok"
     shift(case, "15 minutes")
     cluster.restart("immediate")
@@ -109,7 +115,9 @@ if __name__ == "__main__":
     with Cluster("clock") as cluster:
         play.load(cluster)
         first = stage()
-        first.value("SELECT play.register('amina'), play.staff('dora', 'dispatcher'), play.helper('clinic', 'healthcare', -1.2825, 36.8325, 100)")
-        first.value("SELECT count(play.team('healthcare', -1.29, 36.82 + n * 0.01, 100, true)) FROM generate_series(1, 10) n")
+        first.value("SELECT play.register('amina'), play.staff('dora', 'dispatcher'), play.helper('clinic', "
+                    "'healthcare', -1.2825, 36.8325, 100)")
+        first.value("SELECT count(play.team('healthcare', -1.29, 36.82 + n * 0.01, 100, true)) FROM "
+                    "generate_series(1, 10) n")
         first.close()
         sys.exit(run_tests(globals()))

@@ -32,8 +32,10 @@ def state_of(sql, where, *args):
 def rows_of(where):
     """Every table of state with the number of its rows and a hash over them."""
     tables = [row[0] for row in cluster.psql(
-        "SELECT c.oid::regclass::text FROM pg_class c WHERE relnamespace = 'kintaraa'::regnamespace AND relkind = 'r' ORDER BY 1", database=where)]
-    return {t: cluster.psql("SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM %s t" % t, database=where)[0] for t in tables}
+        "SELECT c.oid::regclass::text FROM pg_class c WHERE relnamespace = 'kintaraa'::regnamespace AND relkind = 'r' "
+        "ORDER BY 1", database=where)]
+    return {t: cluster.psql("SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM %s t" % t,
+        database=where)[0] for t in tables}
 
 
 def test_migrating_again_changes_nothing():
@@ -101,8 +103,10 @@ def test_cascade_keeps_every_row_and_coming_back_is_described():
     cluster.psql("SET client_min_messages = error; DROP EXTENSION kintaraa CASCADE", database=where)
     assert rows_of(where) == before
     # row security stays forced; policies that called functions of the code went with it, so nothing is visible
-    assert cluster.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'kintaraa'::regnamespace AND relkind = 'r' AND NOT relforcerowsecurity", database=where) == 1
-    assert cluster.value("SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = 'kintaraa'::regnamespace AND NOT tgisinternal", database=where) == 0
+    assert cluster.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'kintaraa'::regnamespace AND relkind = "
+                         "'r' AND NOT relforcerowsecurity", database=where) == 1
+    assert cluster.value("SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = "
+                         "'kintaraa'::regnamespace AND NOT tgisinternal", database=where) == 0
     cluster.psql("CREATE EXTENSION kintaraa CASCADE", database=where)
     cluster.psql("CALL kintaraa.migrate()", database=where)
     assert rows_of(where) == before
@@ -114,8 +118,10 @@ def test_cascade_keeps_every_row_and_coming_back_is_described():
 
 def test_a_data_migration_works_as_the_system_and_not_as_the_owner():
     where = database()
-    wrong = "SET LOCAL ROLE kintaraa_owner; SET LOCAL row_security = off; UPDATE kintaraa.setting SET help = help || '.'"
-    right = "SET LOCAL ROLE kintaraa_system; SET LOCAL row_security = on; UPDATE kintaraa.setting SET help = help || '.'"
+    wrong = ("SET LOCAL ROLE kintaraa_owner; "
+             "SET LOCAL row_security = off; UPDATE kintaraa.setting SET help = help || '.'")
+    right = ("SET LOCAL ROLE kintaraa_system; "
+             "SET LOCAL row_security = on; UPDATE kintaraa.setting SET help = help || '.'")
     connection = cluster.connect(database=where, autocommit=False)
     cursor = connection.cursor()
     try:
@@ -137,8 +143,10 @@ def test_truncate_is_refused():
 
 def test_a_writer_in_psql_is_stamped_or_refused():
     where = database()
-    team = cluster.value("INSERT INTO kintaraa.organisation (id, kind, name) VALUES (gen_random_uuid(), 'helper', 'x') RETURNING id", database=where)
-    insert = ("INSERT INTO kintaraa.provider (id, organisation_id, provider_type, name) VALUES (gen_random_uuid(), '%s', 'legal', 'x'); " % team)
+    team = cluster.value("INSERT INTO kintaraa.organisation (id, kind, name) VALUES (gen_random_uuid(), 'helper', "
+                         "'x') RETURNING id", database=where)
+    insert = ("INSERT INTO kintaraa.provider (id, organisation_id, provider_type, name) VALUES (gen_random_uuid(), "
+              "'%s', 'legal', 'x'); " % team)
     cluster.psql(insert, database=where)
     update = "UPDATE kintaraa.provider SET name = 'y'"
     assert state_of(update, where) == "KN903"
@@ -148,7 +156,8 @@ def test_a_writer_in_psql_is_stamped_or_refused():
     cursor.execute(update + "; SELECT kintaraa.change_flush()")
     stamped = cursor.fetchone()[0]
     connection.commit()
-    assert stamped >= 1 and cluster.value("SELECT version FROM kintaraa.change WHERE noun = 'provider'", database=where) == 1
+    assert stamped >= 1 and cluster.value("SELECT version FROM kintaraa.change WHERE noun = 'provider'",
+        database=where) == 1
     cursor.execute(update + "; SELECT kintaraa.change_flush()")
     cursor.execute(update)
     try:
@@ -162,8 +171,10 @@ def test_a_writer_in_psql_is_stamped_or_refused():
 
 def test_prepare_transaction_is_refused_with_unstamped_changes():
     where = database()
-    cluster.psql("INSERT INTO kintaraa.organisation (id, kind, name) VALUES ('%s', 'helper', 'x'); INSERT INTO kintaraa.provider "
-                 "(id, organisation_id, provider_type, name) VALUES ('%s', '%s', 'legal', 'x')" % ((play_id(),) * 3), database=where)
+    cluster.psql("INSERT INTO kintaraa.organisation (id, kind, name) VALUES ('%s', 'helper', 'x'); INSERT INTO "
+                 "kintaraa.provider "
+                 "(id, organisation_id, provider_type, name) VALUES ('%s', '%s', 'legal', 'x')" % ((play_id(),) * 3),
+                 database=where)
     connection = cluster.connect(database=where, autocommit=False)
     cursor = connection.cursor()
     cursor.execute("UPDATE kintaraa.provider SET name = 'z'")
@@ -182,8 +193,10 @@ def play_id():
 def test_a_savepoint_rolled_back_forgets_exactly_its_stamps():
     where = database()
     organisation = "INSERT INTO kintaraa.organisation (id, kind, name) VALUES ('%s', 'helper', 'x'); " % play_id()
-    cluster.psql(organisation + "".join("INSERT INTO kintaraa.provider (id, organisation_id, provider_type, name) VALUES "
-                                        "('33333333-2222-4333-8444-55555555555%d', '%s', 'legal', 'p%d'); " % (n, play_id(), n) for n in range(6)), database=where)
+    cluster.psql(organisation + "".join("INSERT INTO kintaraa.provider (id, organisation_id, provider_type, name) "
+                                        "VALUES "
+                                        "('33333333-2222-4333-8444-55555555555%d', '%s', 'legal', 'p%d'); " % (n,
+                                        play_id(), n) for n in range(6)), database=where)
     connection = cluster.connect(database=where, autocommit=False)
     cursor = connection.cursor()
 
@@ -207,14 +220,17 @@ def test_a_savepoint_rolled_back_forgets_exactly_its_stamps():
     assert cursor.fetchone()[0] == 3
     connection.commit()
     connection.close()
-    names = cluster.psql("SELECT p.name FROM kintaraa.change c JOIN kintaraa.provider p ON p.id = c.id WHERE c.noun = 'provider' ORDER BY 1", database=where)
+    names = cluster.psql("SELECT p.name FROM kintaraa.change c JOIN kintaraa.provider p ON p.id = c.id WHERE c.noun = "
+                         "'provider' ORDER BY 1", database=where)
     assert [row[0] for row in names] == ["p0.", "p4.", "p5."], names
 
 
 def test_a_flush_inside_a_rolled_back_savepoint_is_no_stamp():
     where = database()
-    cluster.psql("INSERT INTO kintaraa.organisation (id, kind, name) VALUES ('%s', 'helper', 'x'); INSERT INTO kintaraa.provider "
-                 "(id, organisation_id, provider_type, name) VALUES ('%s', '%s', 'legal', 'x')" % ((play_id(),) * 3), database=where)
+    cluster.psql("INSERT INTO kintaraa.organisation (id, kind, name) VALUES ('%s', 'helper', 'x'); INSERT INTO "
+                 "kintaraa.provider "
+                 "(id, organisation_id, provider_type, name) VALUES ('%s', '%s', 'legal', 'x')" % ((play_id(),) * 3),
+                 database=where)
     connection = cluster.connect(database=where, autocommit=False)
     cursor = connection.cursor()
     cursor.execute("UPDATE kintaraa.provider SET name = 'outside'; SAVEPOINT a; SELECT kintaraa.change_flush()")

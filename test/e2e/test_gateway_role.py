@@ -16,7 +16,8 @@ import play
 OPEN = {
     "auth_register": "makes an account", "auth_login": "proves by password", "auth_refresh": "proves by refresh token",
     "auth_logout": "proves by refresh token or says nothing", "health": "is up or not", "jwks": "public keys",
-    "feed_start": "a number for this gateway", "feed_leave": "ends what it has", "feed_next": "what its subscriptions may see",
+    "feed_start": "a number for this gateway", "feed_leave": "ends what it has",
+    "feed_next": "what its subscriptions may see",
 }
 NOBODY = "11111111-2222-4333-8444-555555555555"
 CONTEXT = json.dumps({"requestId": "thief", "network": "192.0.2.0"})
@@ -52,7 +53,8 @@ class Thief:
 
 
 def doors():
-    return [row[0] for row in stage.rows("SELECT proname::text FROM pg_proc WHERE pronamespace = 'kintaraa_api'::regnamespace ORDER BY 1")]
+    return [row[0] for row in stage.rows("SELECT proname::text FROM pg_proc WHERE pronamespace = "
+                                         "'kintaraa_api'::regnamespace ORDER BY 1")]
 
 
 def tokens():
@@ -66,18 +68,25 @@ def tokens():
         return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     claims, header = read(payload), read(head)
     return {
-        "none": None, "empty": "", "garbage": "x", "dots": "..", "algorithm none": "%s.%s." % (part({**header, "alg": "none"}), payload),
-        "no signature": "%s.%s." % (head, payload), "another role": "%s.%s.%s" % (head, part({**claims, "role": "admin"}), signature),
-        "another account": "%s.%s.%s" % (head, part({**claims, "sub": NOBODY}), signature), "longer life": "%s.%s.%s" % (head, part({**claims, "exp": claims["exp"] + 9999}), signature),
-        "changed signature": "%s.%s.%s" % (head, payload, ("A" if signature[0] != "A" else "B") + signature[1:]), "padding": token + "=", "blank": token + " ",
-        "newline": token + "\n", "other kid": "%s.%s.%s" % (part({**header, "kid": "AAAA"}), payload, signature), "long": "A" * 100000,
+        "none": None, "empty": "", "garbage": "x", "dots": "..", "algorithm none": "%s.%s." % (part({**header,
+        "alg": "none"}), payload),
+        "no signature": "%s.%s." % (head, payload), "another role": "%s.%s.%s" % (head,
+        part({**claims, "role": "admin"}), signature),
+        "another account": "%s.%s.%s" % (head, part({**claims, "sub": NOBODY}), signature),
+        "longer life": "%s.%s.%s" % (head, part({**claims, "exp": claims["exp"] + 9999}), signature),
+        "changed signature": "%s.%s.%s" % (head, payload, ("A" if signature[0] != "A" else "B") + signature[1:]),
+        "padding": token + "=", "blank": token + " ",
+        "newline": token + "\n", "other kid": "%s.%s.%s" % (part({**header, "kid": "AAAA"}), payload, signature),
+        "long": "A" * 100000,
     }
 
 
 def test_no_table_view_or_sequence_can_be_touched():
     thief = Thief()
-    relations = stage.rows("SELECT n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-                           "WHERE n.nspname IN ('kintaraa', 'kintaraa_report', 'kintaraa_ops', 'cron') AND c.relkind IN ('r', 'v', 'm', 'S', 'p')")
+    relations = stage.rows("SELECT n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid "
+                           "= c.relnamespace "
+                           "WHERE n.nspname IN ('kintaraa', 'kintaraa_report', 'kintaraa_ops', 'cron') AND c.relkind "
+                           "IN ('r', 'v', 'm', 'S', 'p')")
     assert len(relations) > 30, relations
     for schema, name, kind in relations:
         for sql in ["SELECT * FROM %s.%s", "SELECT count(*) FROM %s.%s", "DELETE FROM %s.%s", "TRUNCATE %s.%s"]:
@@ -91,7 +100,8 @@ def test_no_table_view_or_sequence_can_be_touched():
 
 def test_no_inner_function_can_be_called():
     thief = Thief()
-    functions = stage.rows("SELECT p.oid::regprocedure::text, p.prokind::text, p.pronargs FROM pg_proc p WHERE pronamespace IN "
+    functions = stage.rows("SELECT p.oid::regprocedure::text, p.prokind::text, p.pronargs FROM pg_proc p WHERE "
+                           "pronamespace IN "
                            "('kintaraa'::regnamespace, 'kintaraa_ops'::regnamespace, 'kintaraa_report'::regnamespace)")
     assert len(functions) > 10
     for signature, kind, n in functions:
@@ -105,17 +115,23 @@ def test_no_inner_function_can_be_called():
 
 def test_nothing_can_be_made_or_changed():
     thief = Thief()
-    for sql in ["CREATE SCHEMA mine", "CREATE TABLE kintaraa.mine (x int)", "CREATE FUNCTION kintaraa_api.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-                "ALTER TABLE kintaraa.incident NO FORCE ROW LEVEL SECURITY", "ALTER FUNCTION kintaraa_api.health(text, text[], jsonb, jsonb, jsonb) OWNER TO kintaraa_gateway",
-                "DROP EXTENSION kintaraa CASCADE", "CREATE ROLE friend", "GRANT kintaraa_system TO kintaraa_gateway", "CREATE EXTENSION dblink",
-                "COPY (SELECT 1) TO PROGRAM 'true'", "COPY (SELECT 1) TO '/tmp/kintaraa-thief'", "SELECT pg_read_file('postgresql.conf')", "SELECT lo_import('/etc/passwd')",
-                "SELECT pg_ls_dir('.')", "DO $$ BEGIN PERFORM 1 FROM kintaraa.account; END $$", "SELECT pg_reload_conf()", "SELECT pg_switch_wal()"]:
+    for sql in ["CREATE SCHEMA mine", "CREATE TABLE kintaraa.mine (x int)",
+        "CREATE FUNCTION kintaraa_api.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                "ALTER TABLE kintaraa.incident NO FORCE ROW LEVEL SECURITY",
+                "ALTER FUNCTION kintaraa_api.health(text, text[], jsonb, jsonb, jsonb) OWNER TO kintaraa_gateway",
+                "DROP EXTENSION kintaraa CASCADE", "CREATE ROLE friend", "GRANT kintaraa_system TO kintaraa_gateway",
+                "CREATE EXTENSION dblink",
+                "COPY (SELECT 1) TO PROGRAM 'true'", "COPY (SELECT 1) TO '/tmp/kintaraa-thief'",
+                "SELECT pg_read_file('postgresql.conf')", "SELECT lo_import('/etc/passwd')",
+                "SELECT pg_ls_dir('.')", "DO $$ BEGIN PERFORM 1 FROM kintaraa.account; END $$",
+                "SELECT pg_reload_conf()", "SELECT pg_switch_wal()"]:
         assert thief.state(sql) == "42501", (sql, thief.state(sql))
 
 
 def test_no_role_can_be_taken():
     thief = Thief()
-    for role in ["kintaraa_owner", "kintaraa_door", "kintaraa_dispatch", "kintaraa_system", "kintaraa_report", "kintaraa_backup", "kintaraa_operator", "postgres"]:
+    for role in ["kintaraa_owner", "kintaraa_door", "kintaraa_dispatch", "kintaraa_system", "kintaraa_report",
+        "kintaraa_backup", "kintaraa_operator", "postgres"]:
         assert thief.state("SET ROLE %s" % role) == "42501", role
         assert thief.state("SET SESSION AUTHORIZATION %s" % role) == "42501", role
 
@@ -128,9 +144,11 @@ def test_no_setting_opens_anything():
         assert thief.state("SET %s TO DEFAULT" % name) in ("42501", "55P02"), name
     for name in ["kintaraa.caller", "kintaraa.account", "kintaraa.role"]:
         assert thief.state("SET %s = 'x'" % name) in ("42602", "42501"), name
-    keyring = [thief.state("SHOW kintaraa.keyring_file"), thief.state("SELECT current_setting('kintaraa.keyring_file')")]
+    keyring = [thief.state("SHOW kintaraa.keyring_file"), thief.state(
+        "SELECT current_setting('kintaraa.keyring_file')")]
     assert keyring == ["42501", "42501"], keyring
-    for setting in ["row_security = off", "synchronous_commit = off", "search_path = pg_temp, public", "session_replication_role = replica", "default_transaction_isolation = serializable"]:
+    for setting in ["row_security = off", "synchronous_commit = off", "search_path = pg_temp, public",
+        "session_replication_role = replica", "default_transaction_isolation = serializable"]:
         thief = Thief()
         state = thief.state("SET " + setting)
         assert state in (None, "42501"), setting
@@ -154,11 +172,13 @@ def test_shadows_in_pg_temp_are_not_called():
     if thief.state("CREATE TEMP TABLE account (id uuid)") == "42501":
         return
     thief.run("CREATE TEMP TABLE incident (LIKE account)")
-    for sql in ["CREATE FUNCTION pg_temp.now() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN RAISE 'shadow' USING ERRCODE = 'KN999'; END $$",
+    for sql in ["CREATE FUNCTION pg_temp.now() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN RAISE 'shadow' USING "
+                "ERRCODE = 'KN999'; END $$",
                 "CREATE FUNCTION pg_temp.can_see(uuid) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
                 "CREATE FUNCTION pg_temp.eq(uuid, uuid) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
                 "CREATE OPERATOR pg_temp.= (LEFTARG = uuid, RIGHTARG = uuid, FUNCTION = pg_temp.eq)",
-                "CREATE FUNCTION pg_temp.unnest(uuid[]) RETURNS SETOF uuid LANGUAGE plpgsql AS $$ BEGIN RAISE 'shadow' USING ERRCODE = 'KN999'; END $$"]:
+                "CREATE FUNCTION pg_temp.unnest(uuid[]) RETURNS SETOF uuid LANGUAGE plpgsql AS $$ BEGIN RAISE "
+                "'shadow' USING ERRCODE = 'KN999'; END $$"]:
         assert thief.state(sql) in (None, "42501"), sql
     thief.run("SET search_path = pg_temp, pg_catalog")
     assert thief.door("incident_get", token, [other])[0] == "absent"
@@ -204,7 +224,8 @@ def test_a_token_is_dead_when_its_session_is():
     stage.value("SELECT play.register('short')")
     own = stage.value("SELECT token FROM play.person WHERE name = 'short'")
     assert thief.door("me_get", own)[0] == "ok"
-    stage.value("UPDATE kintaraa.session s SET revoked_at = now() FROM play.person p WHERE p.id = s.account_id AND p.name = 'short'; SELECT kintaraa.change_flush()")
+    stage.value("UPDATE kintaraa.session s SET revoked_at = now() FROM play.person p WHERE p.id = s.account_id AND "
+                "p.name = 'short'; SELECT kintaraa.change_flush()")
     outcome, body = thief.door("me_get", own)
     assert (outcome, body["code"]) == ("unknown", "KN104"), body
 
@@ -216,8 +237,10 @@ def test_refusals_leave_an_entry_and_strangers_none():
     assert thief.door("incident_get", token, [other])[1]["code"] == "KN301"
     for forged in ("x", None, tokens()["another role"]):
         assert thief.door("incident_list", forged)[0] == "unknown"
-    rows = stage.rows("SELECT action, outcome, code, actor IS NOT NULL, request FROM kintaraa.audit WHERE n > %s AND request = 'thief' ORDER BY n", before)
-    assert [row[:2] + row[4:] for row in rows] == [("dispatch_queue", "refused", "thief"), ("incident_get", "absent", "thief")], rows
+    rows = stage.rows("SELECT action, outcome, code, actor IS NOT NULL, request FROM kintaraa.audit WHERE n > %s AND "
+                      "request = 'thief' ORDER BY n", before)
+    assert [row[:2] + row[4:] for row in rows] == [("dispatch_queue", "refused", "thief"),
+        ("incident_get", "absent", "thief")], rows
     assert [row[2] for row in rows] == ["KN201", "KN301"], rows
 
 

@@ -40,12 +40,14 @@ class Racer(threading.Thread):
             self.failure = error
 
     def case(self):
-        rows = self.stage.rows("SELECT p.name, i.client_id, i.id::text FROM kintaraa.incident i JOIN play.person p ON p.id = i.owner_id "
+        rows = self.stage.rows("SELECT p.name, i.client_id, i.id::text FROM kintaraa.incident i JOIN play.person p ON "
+                               "p.id = i.owner_id "
                                "WHERE i.deleted_at IS NULL ORDER BY i.created_at DESC LIMIT 12")
         return self.choose.choice(rows) if rows else ("amina", "none", "none")
 
     def offer(self, status):
-        rows = self.stage.rows("SELECT p.name, a.id::text FROM kintaraa.assignment a JOIN play.person p ON p.provider = a.provider_id "
+        rows = self.stage.rows("SELECT p.name, a.id::text FROM kintaraa.assignment a JOIN play.person p ON p.provider "
+                               "= a.provider_id "
                                "WHERE a.status = %s ORDER BY a.offered_at DESC LIMIT 12", status)
         return self.choose.choice(rows) if rows else ("c1", "00000000-0000-4000-8000-000000000000")
 
@@ -62,15 +64,19 @@ class Racer(threading.Thread):
         return self.stage.outcome("assignment_release", who, [offer], {"reason": "ill"})
 
     def sweep(self):
-        self.stage.rows("WITH n AS (SELECT bucket, id FROM kintaraa.need WHERE due_at IS NOT NULL ORDER BY random() LIMIT 3 FOR UPDATE SKIP LOCKED), "
-                        "m AS (UPDATE kintaraa.need SET due_at = now() - interval '1 second' FROM n WHERE need.bucket = n.bucket AND need.id = n.id RETURNING need.id) "
-                        "UPDATE kintaraa.assignment a SET due_at = now() - interval '1 second' FROM m WHERE a.need_id = m.id AND a.status = 'pending' RETURNING 1; "
+        self.stage.rows("WITH n AS (SELECT bucket, id FROM kintaraa.need WHERE due_at IS NOT NULL ORDER BY random() "
+                        "LIMIT 3 FOR UPDATE SKIP LOCKED), "
+                        "m AS (UPDATE kintaraa.need SET due_at = now() - interval '1 second' FROM n WHERE need.bucket "
+                        "= n.bucket AND need.id = n.id RETURNING need.id) "
+                        "UPDATE kintaraa.assignment a SET due_at = now() - interval '1 second' FROM m WHERE a.need_id "
+                        "= m.id AND a.status = 'pending' RETURNING 1; "
                         "SELECT kintaraa.change_flush()")
         self.stage.value("SELECT kintaraa.need_sweep(5)")
         return "ok"
 
     def report(self):
-        services = self.choose.choice([["medical"], ["medical", "shelter"], ["financial", "shelter"], ["shelter", "financial", "medical"]])
+        services = self.choose.choice([["medical"], ["medical", "shelter"], ["financial", "shelter"],
+            ["shelter", "financial", "medical"]])
         return self.stage.outcome("incident_create", self.choose.choice(["amina", "zawadi"]), None, {
             "supportServices": services, "urgencyLevel": self.choose.choice(["urgent", "immediate"]),
             "location": {"coordinates": {"latitude": -1.28, "longitude": 36.82}, "source": "gps"}})
@@ -81,15 +87,18 @@ class Racer(threading.Thread):
 
     def patch(self):
         who, name, _ = self.case()
-        body = self.choose.choice([{"supportServices": ["financial", "medical", "shelter"]}, {"urgencyLevel": "immediate"}, {"urgencyLevel": "routine"}])
+        body = self.choose.choice([{"supportServices": ["financial", "medical", "shelter"]},
+            {"urgencyLevel": "immediate"}, {"urgencyLevel": "routine"}])
         return self.stage.outcome("incident_update", who, [name], body)
 
     def complete(self):
         case = self.case()[2]
-        return self.stage.outcome("incident_status", "dora", [case], {"status": self.choose.choice(["completed", "completed", "in_progress", "closed"])})
+        return self.stage.outcome("incident_status", "dora", [case], {"status": self.choose.choice(["completed",
+            "completed", "in_progress", "closed"])})
 
     def give(self):
-        return self.stage.outcome(self.choose.choice(["assignment_assign", "assignment_reassign"]), "dora", [self.case()[2]],
+        return self.stage.outcome(self.choose.choice(["assignment_assign", "assignment_reassign"]), "dora",
+            [self.case()[2]],
                                   {"providerId": self.choose.choice(teams), "reason": "race"})
 
     def delete(self):
@@ -120,7 +129,8 @@ def test_no_request_fails_for_another_one():
 
 
 def test_there_was_a_race():
-    for wanted in [("accept", "ok"), ("release", "ok"), ("give", "created"), ("complete", "ok"), ("patch", "ok"), ("report", "created")]:
+    for wanted in [("accept", "ok"), ("release", "ok"), ("give", "created"), ("complete", "ok"), ("patch", "ok"),
+        ("report", "created")]:
         assert outcomes.get(wanted, 0) >= 5, "%s %s" % (wanted, sorted(outcomes.items()))
     assert sum(outcomes.values()) > 300, sum(outcomes.values())
 
@@ -131,8 +141,10 @@ def test_each_need_has_one_winner_and_every_count_is_exact():
 
 
 def test_a_team_takes_no_more_than_it_can():
-    over = stage.rows("SELECT p.name, d.load, d.capacity FROM kintaraa.provider_dispatch d JOIN play.person p ON p.provider = d.provider_id "
-                      "WHERE d.load > d.capacity AND NOT EXISTS (SELECT FROM kintaraa.status_history WHERE to_status = 'in_progress' AND actor = 'dispatcher')")
+    over = stage.rows("SELECT p.name, d.load, d.capacity FROM kintaraa.provider_dispatch d JOIN play.person p ON "
+                      "p.provider = d.provider_id "
+                      "WHERE d.load > d.capacity AND NOT EXISTS (SELECT FROM kintaraa.status_history WHERE to_status "
+                      "= 'in_progress' AND actor = 'dispatcher')")
     assert not over, over
     assert stage.value("SELECT kintaraa.dispatch_recount()") == 0
 
@@ -153,7 +165,8 @@ def test_one_report_sent_twenty_times_at_once_is_one():
         thread.join(30)
     assert sorted(answers) == ["created"] + ["ok"] * 19, answers
     assert stage.value("SELECT count(*) FROM kintaraa.incident WHERE client_id = 'twenty'") == 1
-    assert stage.value("SELECT count(*) FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket WHERE client_id = 'twenty'") == 1
+    assert stage.value("SELECT count(*) FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket WHERE "
+                       "client_id = 'twenty'") == 1
 
 
 if __name__ == "__main__":
@@ -161,7 +174,8 @@ if __name__ == "__main__":
         play.load(cluster)
         stage, outcomes = play.Stage(cluster), {}
         for team, capacity in TEAMS.items():
-            stage.value("SELECT play.helper(%s, %s, -1.2801, 36.8201, %s)", team, "social" if team[0] == "s" else "healthcare", capacity)
+            stage.value("SELECT play.helper(%s, %s, -1.2801, 36.8201, %s)", team,
+                "social" if team[0] == "s" else "healthcare", capacity)
         stage.value("SELECT play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi')")
         teams = [row[0] for row in stage.rows("SELECT provider::text FROM play.person WHERE provider IS NOT NULL")]
         sys.exit(run_tests(globals()))

@@ -13,7 +13,8 @@ WHERE = "case_work"
 
 
 def tool(cluster, name, *arguments, **options):
-    done = subprocess.run([os.path.join(PROGRAMS, name), "-h", cluster.host, "-p", str(cluster.port), "-U", "postgres", *arguments],
+    done = subprocess.run([os.path.join(PROGRAMS, name), "-h", cluster.host, "-p", str(cluster.port), "-U", "postgres",
+        *arguments],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
     assert done.returncode == 0, "%s: %s" % (name, done.stderr.decode()[-2000:])
     return done.stdout
@@ -23,18 +24,23 @@ def schema_of(cluster):
     """The schema as text, without what names this very dump."""
     text = tool(cluster, "pg_dump", "-s", "-d", WHERE).decode()
     # a view whose column is named by its type's name comes back without AS: the server's way to print it
-    return [line.replace("::text AS text,", "::text,") for line in text.splitlines() if line and not line.startswith(("--", "\\restrict", "\\unrestrict"))]
+    return [line.replace("::text AS text,", "::text,") for line in text.splitlines() if line and not line.startswith((
+        "--", "\\restrict", "\\unrestrict"))]
 
 
 def rows_of(cluster):
-    tables = [row[0] for row in cluster.psql("SELECT c.oid::regclass::text FROM pg_class c WHERE relnamespace = 'kintaraa'::regnamespace AND relkind = 'r' "
+    tables = [row[0] for row in cluster.psql("SELECT c.oid::regclass::text FROM pg_class c WHERE relnamespace = "
+                                             "'kintaraa'::regnamespace AND relkind = 'r' "
                                              "AND relpersistence = 'p' ORDER BY 1", database=WHERE)]
-    return {t: cluster.psql("SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM %s t" % t, database=WHERE)[0] for t in tables}
+    return {t: cluster.psql("SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM %s t" % t,
+        database=WHERE)[0] for t in tables}
 
 
 def owners_of(cluster):
-    return cluster.psql("SELECT c.relname::text, c.relowner::regrole::text, c.relacl::text FROM pg_class c WHERE relnamespace = 'kintaraa'::regnamespace ORDER BY 1", database=WHERE) + \
-        cluster.psql("SELECT p.oid::regprocedure::text, p.proowner::regrole::text, p.proacl::text FROM pg_proc p WHERE pronamespace IN "
+    return cluster.psql("SELECT c.relname::text, c.relowner::regrole::text, c.relacl::text FROM pg_class c WHERE "
+                        "relnamespace = 'kintaraa'::regnamespace ORDER BY 1", database=WHERE) + \
+        cluster.psql("SELECT p.oid::regprocedure::text, p.proowner::regrole::text, p.proacl::text FROM pg_proc p "
+                     "WHERE pronamespace IN "
                      "('kintaraa'::regnamespace, 'kintaraa_api'::regnamespace) ORDER BY 1", database=WHERE)
 
 
@@ -42,9 +48,11 @@ def fill(cluster):
     cluster.psql("CREATE DATABASE %s TEMPLATE kintaraa_tap" % WHERE, database="postgres")
     play.load(cluster, WHERE)
     stage = play.Stage(cluster, WHERE)
-    stage.value("SELECT play.helper('clinic', 'healthcare', -1.28, 36.82), play.staff('dora', 'dispatcher'), play.register('amina')")
+    stage.value("SELECT play.helper('clinic', 'healthcare', -1.28, 36.82), play.staff('dora', 'dispatcher'), "
+                "play.register('amina')")
     for n in range(12):
-        stage.value("SELECT play.report('amina', %s, '{medical,legal}', '{\"description\": \"words\", \"urgencyLevel\": \"urgent\"}')", "r%d" % n)
+        stage.value("SELECT play.report('amina', %s, '{medical,legal}', '{\"description\": \"words\", "
+                    "\"urgencyLevel\": \"urgent\"}')", "r%d" % n)
     for row in stage.rows("SELECT a.id::text FROM kintaraa.assignment a WHERE status = 'pending' LIMIT 5"):
         stage.outcome("assignment_accept", "clinic", [row[0]])
     stage.outcome("incident_delete", "amina", ["r3"])
@@ -89,7 +97,8 @@ def restore(arguments):
 
 def compare():
     got, wanted = schema_of(empty), schema_of(source)
-    assert got == wanted, [line for line in got if line not in wanted][:5] + [line for line in wanted if line not in got][:5]
+    assert got == wanted, [line for line in got if line not in wanted][:5] + [line for line in wanted if line not
+        in got][:5]
     assert rows_of(empty) == rows_of(source)
     assert owners_of(empty) == owners_of(source)
     stage = play.Stage(empty, WHERE)
@@ -97,7 +106,8 @@ def compare():
     assert outcome == "ok" and body["description"] == "words", body
     assert stage.outcome("incident_update", "amina", ["r1"], {"description": "goes on"}) == "ok"
     assert stage.outcome("incident_create", "amina", None, {"id": "after", "supportServices": ["medical"]}) == "created"
-    assert stage.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'kintaraa'::regnamespace AND relkind = 'r' AND NOT relforcerowsecurity") == 1
+    assert stage.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'kintaraa'::regnamespace AND relkind = 'r' "
+                       "AND NOT relforcerowsecurity") == 1
     assert not stage.broken(), stage.broken()
     stage.close()
 

@@ -29,7 +29,8 @@ class Walk:
     def offer(self):
         rows = self.stage.rows("SELECT a.id::text, COALESCE(p.name, 'dora') FROM kintaraa.assignment a "
                                "LEFT JOIN play.person p ON p.provider = a.provider_id "
-                               "ORDER BY a.status NOT IN ('pending', 'accepted'), md5(a.id::text || %s) LIMIT 8", self.n)
+                               "ORDER BY a.status NOT IN ('pending', 'accepted'), md5(a.id::text || %s) LIMIT 8",
+                               self.n)
         return self.choose.choice(rows) if rows else None
 
     def report(self):
@@ -58,7 +59,8 @@ class Walk:
         step = self.choose.choice(["3 minutes", "3 minutes", "20 minutes", "1 day", "-1 day"])
         self.stage.value("WITH n AS (UPDATE kintaraa.need SET due_at = due_at - %s::interval "
                          "            WHERE due_at IS NOT NULL AND random() < 0.3 RETURNING id, due_at) "
-                         "UPDATE kintaraa.assignment a SET due_at = n.due_at FROM n WHERE a.need_id = n.id AND a.status = 'pending'; "
+                         "UPDATE kintaraa.assignment a SET due_at = n.due_at FROM n WHERE a.need_id = n.id AND "
+                         "a.status = 'pending'; "
                          "SELECT kintaraa.change_flush()", step)
         return "ok %d" % self.stage.value("SELECT kintaraa.need_sweep(1000)")
 
@@ -68,22 +70,26 @@ class Walk:
 
     def patch(self):
         who, name, _ = self.choose.choice(self.reports)
-        body = self.choose.choice([{"supportServices": self.services()}, {"urgencyLevel": self.choose.choice(URGENCIES)},
-                                   {"type": "sexual"}, {"supportServices": self.services(), "urgencyLevel": "immediate"}])
+        body = self.choose.choice([{"supportServices": self.services()},
+            {"urgencyLevel": self.choose.choice(URGENCIES)},
+                                   {"type": "sexual"}, {"supportServices": self.services(),
+                                       "urgencyLevel": "immediate"}])
         return self.stage.outcome("incident_update", who, [name], body)
 
     def status(self):
         who, name, case = self.choose.choice(self.reports)
         actor = self.choose.choice(["dora", "dora", "c1", "c2", "l1", "s1", who])
         return self.stage.outcome("incident_status", actor, [name if actor == who else case],
-                                  {"status": self.choose.choice(["in_progress", "in_progress", "completed", "completed", "closed"])})
+                                  {"status": self.choose.choice(["in_progress", "in_progress", "completed", "completed",
+                                      "closed"])})
 
     def give(self):
         case = self.choose.choice(self.reports)[2]
         body = {"providerId": self.choose.choice(self.teams), "reason": "walk"}
         if self.choose.random() < 0.5:
             body["service"] = self.choose.choice(SERVICES)
-        return self.stage.outcome(self.choose.choice(["assignment_assign", "assignment_reassign"]), "dora", [case], body)
+        return self.stage.outcome(self.choose.choice(["assignment_assign", "assignment_reassign"]), "dora", [case],
+            body)
 
     def delete(self):
         who, name, _ = self.choose.choice(self.reports)
@@ -111,8 +117,10 @@ def test_nothing_is_ever_broken():
 
 def test_every_kind_of_step_succeeded_and_was_refused():
     seen = {(name, outcome.split()[0]) for name, outcome in walk.taken}
-    for wanted in [("report", "created"), ("accept", "ok"), ("accept", "conflict"), ("decline", "ok"), ("release", "ok"),
-                   ("withdraw", "ok"), ("patch", "ok"), ("status", "ok"), ("status", "conflict"), ("give", "created"), ("delete", "none")]:
+    for wanted in [("report", "created"), ("accept", "ok"), ("accept", "conflict"), ("decline", "ok"),
+        ("release", "ok"),
+                   ("withdraw", "ok"), ("patch", "ok"), ("status", "ok"), ("status", "conflict"), ("give", "created"),
+                       ("delete", "none")]:
         assert wanted in seen, "%s never happened" % (wanted,)
 
 
@@ -130,8 +138,11 @@ if __name__ == "__main__":
     with Cluster("walk", kintaraa__worker="off") as cluster:
         play.load(cluster)
         walk = Walk(play.Stage(cluster))
-        walk.stage.value("SELECT play.helper('c1', 'healthcare', -1.2801, 36.8201, 2), play.helper('c2', 'healthcare', -1.2802, 36.8202, 3), "
-                         "play.helper('l1', 'legal', -1.2803, 36.8203, 1), play.helper('s1', 'social', -1.2804, 36.8204, 4), "
+        walk.stage.value("SELECT play.helper('c1', 'healthcare', -1.2801, 36.8201, 2), play.helper('c2', "
+                         "'healthcare', -1.2802, 36.8202, 3), "
+                         "play.helper('l1', 'legal', -1.2803, 36.8203, 1), play.helper('s1', 'social', -1.2804, "
+                         "36.8204, 4), "
                          "play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi'), "
-                         "play.team('healthcare', -1.281, 36.821, 2, true), play.team('police', -1.281, 36.821, 2, true)")
+                         "play.team('healthcare', -1.281, 36.821, 2, true), play.team('police', -1.281, 36.821, 2, "
+                         "true)")
         sys.exit(run_tests(globals()))

@@ -48,7 +48,8 @@ class Writer(threading.Thread):
             name, text = "k-" + uuid.uuid4().hex[:12], uuid.uuid4().hex
             answer = None
             while answer is None and not self.stop:
-                answer = self.send(api, "POST", "/api/incidents", {"id": name, "description": text, "supportServices": ["medical"],
+                answer = self.send(api, "POST", "/api/incidents", {"id": name, "description": text,
+                    "supportServices": ["medical"],
                                                                    "urgencyLevel": "immediate"})
                 if answer is None:
                     api.close()
@@ -68,9 +69,11 @@ def test_twenty_kills_under_load():
         writer.start()
     for n in range(KILLS):
         goal = sum(len(w.acknowledged) for w in writers) + 12
-        wait_until(lambda: sum(len(w.acknowledged) for w in writers) >= goal, 40, "writes go on before kill %d" % (n + 1))
+        wait_until(lambda: sum(len(w.acknowledged) for w in writers) >= goal, 40,
+            "writes go on before kill %d" % (n + 1))
         time.sleep(choose.random() * 0.05)
-        what = ["server killed", "server immediate", "gateway killed", "server fast", "backend killed", "gateway stopped"][n % 6]
+        what = ["server killed", "server immediate", "gateway killed", "server fast", "backend killed",
+            "gateway stopped"][n % 6]
         done.append(what)
         if what == "server killed":
             cluster.kill()
@@ -80,7 +83,8 @@ def test_twenty_kills_under_load():
         elif what == "server fast":
             cluster.restart("fast")
         elif what == "backend killed":
-            victims = cluster.psql("SELECT pid FROM pg_stat_activity WHERE usename = 'kintaraa_gateway' ORDER BY state_change DESC LIMIT 1")
+            victims = cluster.psql("SELECT pid FROM pg_stat_activity WHERE usename = 'kintaraa_gateway' ORDER BY "
+                                   "state_change DESC LIMIT 1")
             if victims:
                 os.kill(victims[0][0], 9)
                 wait_until(server_answers, 20)
@@ -118,7 +122,8 @@ def server_answers():
 
 def test_no_acknowledged_write_is_lost():
     stage = play.Stage(cluster)
-    stored = {row[0]: row[1:] for row in stage.rows("SELECT client_id, case_number, id::text FROM kintaraa.incident WHERE client_id LIKE 'k-%%'".replace("%%", "%"))}
+    stored = {row[0]: row[1:] for row in stage.rows("SELECT client_id, case_number, id::text FROM kintaraa.incident "
+                                                    "WHERE client_id LIKE 'k-%%'".replace("%%", "%"))}
     api = gateway.api()
     lost, differ = [], []
     for writer in kept:
@@ -139,8 +144,10 @@ def test_nothing_is_doubled():
     stage = play.Stage(cluster)
     names = [name for writer in kept for name in writer.acknowledged]
     assert stage.value("SELECT count(*) FROM kintaraa.incident WHERE client_id = ANY (%s)", names) == len(names)
-    assert stage.value("SELECT count(*) FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket WHERE client_id = ANY (%s)", names) == len(names)
-    created = stage.value("SELECT count(*) FROM kintaraa.audit WHERE action = 'incident_create' AND outcome = 'created'")
+    assert stage.value("SELECT count(*) FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket WHERE "
+                       "client_id = ANY (%s)", names) == len(names)
+    created = stage.value("SELECT count(*) FROM kintaraa.audit "
+                          "WHERE action = 'incident_create' AND outcome = 'created'")
     assert created == stage.value("SELECT count(*) FROM kintaraa.incident")
 
 
@@ -165,7 +172,8 @@ if __name__ == "__main__":
         done, kept = [], []
         play.load(cluster)
         first = play.Stage(cluster)
-        first.value("SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.28, 36.82, 10000)")
+        first.value("SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', "
+                    "-1.28, 36.82, 10000)")
         tokens = [row[0] for row in first.rows("SELECT token FROM play.person WHERE provider IS NULL ORDER BY name")]
         first.close()
         sys.exit(run_tests(globals()))

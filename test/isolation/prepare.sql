@@ -1,20 +1,19 @@
--- What every spec finds in its database, after test/data/play.sql: people, and doors by short names.
 SELECT play.helper('c1', 'healthcare', -1.2801, 36.8201, 1), play.helper('c2', 'healthcare', -1.2802, 36.8202),
-       play.helper('c3', 'healthcare', -1.2803, 36.8203), play.staff('dora', 'dispatcher'), play.staff('otto', 'dispatcher'),
+       play.helper('c3', 'healthcare', -1.2803, 36.8203), play.staff('dora', 'dispatcher'), play.staff('otto',
+           'dispatcher'),
        play.register('amina');
 
--- The case of this name, made anew by each permutation.
 CREATE FUNCTION play.begin_case() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE kintaraa.provider_dispatch SET load = 0;
-    PERFORM play.report('amina', 'case-' || (SELECT count(*) FROM kintaraa.incident), '{medical}', '{"urgencyLevel": "immediate"}');
+    PERFORM play.report('amina', 'case-' || (SELECT count(*) FROM kintaraa.incident), '{medical}',
+        '{"urgencyLevel": "immediate"}');
 END
 $$;
 CREATE FUNCTION play.it() RETURNS uuid LANGUAGE sql STABLE AS
     $$ SELECT id FROM kintaraa.incident ORDER BY created_at DESC LIMIT 1 $$;
 CREATE FUNCTION play.her() RETURNS text LANGUAGE sql STABLE AS
     $$ SELECT client_id FROM kintaraa.incident ORDER BY created_at DESC LIMIT 1 $$;
--- The last row of a team in this case, whatever its state.
 CREATE FUNCTION play.row_of(who text) RETURNS text LANGUAGE sql STABLE AS $$
 SELECT a.id::text FROM kintaraa.assignment a JOIN play.person p ON p.provider = a.provider_id
  WHERE p.name = who AND a.incident_bucket = play.it() ORDER BY a.round DESC LIMIT 1
@@ -27,22 +26,25 @@ CREATE FUNCTION play.release(who text) RETURNS text LANGUAGE sql AS
     $$ SELECT play.outcome('assignment_release', who, ARRAY[play.row_of(who)], '{"reason": "ill"}') $$;
 CREATE FUNCTION play.move(by_whom text, to_whom text) RETURNS text LANGUAGE sql AS $$
 SELECT play.outcome('assignment_reassign', by_whom, ARRAY[play.it()::text],
-                    jsonb_build_object('providerId', (SELECT provider FROM play.person WHERE name = to_whom), 'reason', 'spec'))
+                    jsonb_build_object('providerId', (SELECT provider FROM play.person WHERE name = to_whom), 'reason',
+                        'spec'))
 $$;
 CREATE FUNCTION play.make_due() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE kintaraa.need SET due_at = now() - interval '1 second' WHERE bucket = play.it();
-    UPDATE kintaraa.assignment SET due_at = now() - interval '1 second' WHERE incident_bucket = play.it() AND status = 'pending';
+    UPDATE kintaraa.assignment SET due_at = now() - interval '1 second' WHERE incident_bucket = play.it()
+        AND status = 'pending';
     PERFORM kintaraa.change_flush();
 END
 $$;
--- How the case stands: need, offers, load, what is broken.
-CREATE FUNCTION play.stand() RETURNS TABLE (need text, offers text, loads text, status text, broken text) LANGUAGE sql AS $$
+CREATE FUNCTION play.stand() RETURNS TABLE (need text, offers text, loads text, status text,
+    broken text) LANGUAGE sql AS $$
 SELECT (SELECT n.state || ' ' || n.level || ' ' || n.round FROM kintaraa.need n WHERE n.bucket = play.it()),
        (SELECT string_agg(p.name || ' ' || a.status, ', ' ORDER BY a.round, p.name) FROM kintaraa.assignment a
           JOIN play.person p ON p.provider = a.provider_id WHERE a.incident_bucket = play.it()),
        (SELECT string_agg(p.name || ' ' || d.load, ', ' ORDER BY p.name) FROM kintaraa.provider_dispatch d
           JOIN play.person p ON p.provider = d.provider_id),
-       (SELECT i.status || CASE WHEN deleted_at IS NOT NULL THEN ' deleted' ELSE '' END FROM kintaraa.incident i WHERE i.id = play.it()),
+       (SELECT i.status || CASE WHEN deleted_at IS NOT NULL THEN ' deleted' ELSE '' END FROM kintaraa.incident i
+           WHERE i.id = play.it()),
        (SELECT string_agg(what, ', ') FROM play.broken WHERE id = play.it() OR id IS NULL)
 $$;

@@ -1,108 +1,142 @@
--- Who is asked when: levels, expiry, stalled helpers, manual mode, duty.  Time passes by moving due times.
 \ir ../data/play.sql
 SELECT plan(55);
 SELECT play.team('healthcare', -1.28 - n * 0.001, 36.82, 10) FROM generate_series(1, 12) AS n \g /dev/null
-SELECT play.helper('clinic', 'healthcare', -1.2825, 36.8325), play.team('gbv_rescue', -1.28, 36.82), play.staff('dora', 'dispatcher'), play.staff('otto', 'dispatcher'), play.register('amina') \g /dev/null
+SELECT play.helper('clinic', 'healthcare', -1.2825, 36.8325), play.team('gbv_rescue', -1.28, 36.82), play.staff('dora',
+    'dispatcher'), play.staff('otto', 'dispatcher'), play.register('amina') \g /dev/null
 UPDATE kintaraa.provider SET by_telephone = true WHERE name <> 'Team of clinic';
 SELECT kintaraa.change_flush(), kintaraa.dispatch_refresh() \g /dev/null
 
 CREATE FUNCTION pg_temp.need(incident uuid, service text DEFAULT 'medical') RETURNS text LANGUAGE sql AS
     $$ SELECT concat_ws(' ', n.state, n.level, n.round) FROM kintaraa.need n WHERE n.bucket = $1 AND n.service = $2 $$;
 CREATE FUNCTION pg_temp.due(incident uuid, service text DEFAULT 'medical') RETURNS interval LANGUAGE sql AS
-    $$ SELECT date_trunc('minute', n.due_at - clock_timestamp() + '30 seconds') FROM kintaraa.need n WHERE n.bucket = $1 AND n.service = $2 $$;
+    $$ SELECT date_trunc('minute', n.due_at - clock_timestamp() + '30 seconds') FROM kintaraa.need n
+        WHERE n.bucket = $1 AND n.service = $2 $$;
 CREATE FUNCTION pg_temp.offers(incident uuid) RETURNS text LANGUAGE sql AS
-    $$ SELECT string_agg(n || ' ' || status, ', ' ORDER BY status) FROM (SELECT status, count(*) AS n FROM kintaraa.assignment WHERE incident_bucket = $1 GROUP BY status) AS s $$;
+    $$ SELECT string_agg(n || ' ' || status, ', ' ORDER BY status) FROM (SELECT status, count(*) AS n
+        FROM kintaraa.assignment WHERE incident_bucket = $1 GROUP BY status) AS s $$;
 CREATE FUNCTION pg_temp.calls(incident uuid) RETURNS integer LANGUAGE sql AS
     $$ SELECT count(*)::integer FROM kintaraa.notification WHERE bucket = $1 AND class = 'duty_call' $$;
 
--- immediate: 3, then 5, then dispatchers, then officers every five minutes.
 SELECT play.report('amina', 'immediate', '{medical}', '{"urgencyLevel": "immediate"}') AS i \gset
-SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i') || ' ' || pg_temp.offers(:'i'), 'offered 1 1 00:02:00 3 pending', '6.8 immediate: three, two minutes');
+SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i') || ' ' || pg_temp.offers(:'i'),
+    'offered 1 1 00:02:00 3 pending', '6.8 immediate: three, two minutes');
 SELECT is(kintaraa.need_sweep(1000), 0, 'nothing is due yet');
 SELECT is(play.pass(:'i', '119 seconds'), 0, 'nor a second before');
 SELECT is(play.pass(:'i', '1 second'), 1, 'then it is');
-SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i') || ' ' || pg_temp.offers(:'i'), 'offered 2 1 00:02:00 3 expired, 5 pending', '6.8 immediate: five others, two minutes');
-SELECT is((SELECT count(DISTINCT provider_id)::int FROM kintaraa.assignment WHERE incident_bucket = :'i'), 8, 'nobody is asked twice in a round');
+SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i') || ' ' || pg_temp.offers(:'i'),
+    'offered 2 1 00:02:00 3 expired, 5 pending', '6.8 immediate: five others, two minutes');
+SELECT is((SELECT count(DISTINCT provider_id)::int FROM kintaraa.assignment WHERE incident_bucket = :'i'), 8,
+    'nobody is asked twice in a round');
 SELECT is(pg_temp.calls(:'i'), 0, 'no dispatcher yet');
 SELECT play.pass(:'i', '2 minutes') \g /dev/null
-SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i') || ' ' || pg_temp.offers(:'i'), 'needs_dispatcher 3 1 00:03:00 8 expired', '6.8 immediate: dispatchers, three minutes');
+SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i') || ' ' || pg_temp.offers(:'i'),
+    'needs_dispatcher 3 1 00:03:00 8 expired', '6.8 immediate: dispatchers, three minutes');
 SELECT is(pg_temp.calls(:'i'), 2, 'D15: nobody on duty is the whole centre');
 SELECT is((SELECT status FROM kintaraa.incident WHERE id = :'i'), 'pending_dispatcher_review', 'the case follows');
 SELECT play.pass(:'i', '3 minutes') \g /dev/null
-SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i'), 'needs_dispatcher 4 1 00:05:00', '6.8 immediate: officers, every five minutes');
+SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i'), 'needs_dispatcher 4 1 00:05:00',
+    '6.8 immediate: officers, every five minutes');
 SELECT play.pass(:'i', '5 minutes') FROM generate_series(1, 3) \g /dev/null
 SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i'), 'needs_dispatcher 4 1 00:05:00', 'the last level repeats');
 SELECT is(pg_temp.calls(:'i'), 10, 'and calls each time');
-SELECT is((SELECT body #>> '{needs,0,status}' FROM play.call('incident_get', 'amina', '{immediate}')), 'searching', 'she sees that we look');
-SELECT is((SELECT ((body #>> '{needs,0,dueAt}')::timestamptz = date_trunc('milliseconds', n.expected_by))::text FROM kintaraa.need n, play.call('incident_get', 'amina', '{immediate}') WHERE n.bucket = :'i'), 'true', 'PV3: and a promise that does not move with refusals');
+SELECT is((SELECT body #>> '{needs,0,status}' FROM play.call('incident_get', 'amina', '{immediate}')), 'searching',
+    'she sees that we look');
+SELECT is((SELECT ((body #>> '{needs,0,dueAt}')::timestamptz = date_trunc('milliseconds', n.expected_by))::text
+    FROM kintaraa.need n, play.call('incident_get', 'amina', '{immediate}') WHERE n.bucket = :'i'), 'true',
+    'PV3: and a promise that does not move with refusals');
 
--- urgent and routine.
 SELECT play.report('amina', 'urgent', '{medical}', '{"urgencyLevel": "urgent"}') AS u \gset
-SELECT is(pg_temp.need(:'u') || ' ' || pg_temp.due(:'u') || ' ' || pg_temp.offers(:'u'), 'offered 1 1 00:10:00 2 pending', '6.8 urgent: two, ten minutes');
+SELECT is(pg_temp.need(:'u') || ' ' || pg_temp.due(:'u') || ' ' || pg_temp.offers(:'u'),
+    'offered 1 1 00:10:00 2 pending', '6.8 urgent: two, ten minutes');
 SELECT play.pass(:'u', '10 minutes') \g /dev/null
-SELECT is(pg_temp.need(:'u') || ' ' || pg_temp.offers(:'u'), 'offered 2 1 2 expired, 3 pending', '6.8 urgent: three others');
+SELECT is(pg_temp.need(:'u') || ' ' || pg_temp.offers(:'u'), 'offered 2 1 2 expired, 3 pending',
+    '6.8 urgent: three others');
 SELECT play.report('amina', 'routine', '{medical,shelter,emergency}') AS r \gset
 SELECT is(pg_temp.need(:'r'), 'offered 1 1', '6.8 routine: one');
-SELECT is((SELECT count(*)::int FROM kintaraa.assignment WHERE incident_bucket = :'r' AND service = 'medical'), 1, '6.8 routine: one offer');
-SELECT is((SELECT count(*)::int FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id WHERE incident_bucket = :'r' AND p.provider_type = 'gbv_rescue'), 0, '6.3: routine is never offered to a rescue team');
-SELECT is(pg_temp.need(:'r', 'shelter'), 'needs_dispatcher 3 1', '6.8: levels without anybody to ask are skipped at once');
+SELECT is((SELECT count(*)::int FROM kintaraa.assignment WHERE incident_bucket = :'r' AND service = 'medical'), 1,
+    '6.8 routine: one offer');
+SELECT is((SELECT count(*)::int FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id
+    WHERE incident_bucket = :'r' AND p.provider_type = 'gbv_rescue'), 0,
+    '6.3: routine is never offered to a rescue team');
+SELECT is(pg_temp.need(:'r', 'shelter'), 'needs_dispatcher 3 1',
+    '6.8: levels without anybody to ask are skipped at once');
 SELECT play.pass(:'r', '100 days') FROM generate_series(1, 4) \g /dev/null
-SELECT is((SELECT count(*)::int FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id WHERE incident_bucket = :'r' AND p.provider_type = 'gbv_rescue'), 0, '6.3: at no level');
+SELECT is((SELECT count(*)::int FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id
+    WHERE incident_bucket = :'r' AND p.provider_type = 'gbv_rescue'), 0, '6.3: at no level');
 SELECT play.report('amina', 'rescue', '{emergency}', '{"urgencyLevel": "urgent"}') AS e \gset
-SELECT is((SELECT count(*)::int FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id WHERE incident_bucket = :'e' AND p.provider_type = 'gbv_rescue'), 1, 'an urgent one is');
--- Working minutes: due within the centre's hours on a weekday.
-SELECT ok(n.due_at AT TIME ZONE 'Africa/Nairobi' - date_trunc('day', n.due_at AT TIME ZONE 'Africa/Nairobi') BETWEEN '08:00' AND '17:00'
-          AND extract(isodow FROM n.due_at AT TIME ZONE 'Africa/Nairobi') <= 5, 'D15: routine is due in working hours: ' || n.service) FROM kintaraa.need n WHERE n.bucket = :'r';
+SELECT is((SELECT count(*)::int FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id
+    WHERE incident_bucket = :'e' AND p.provider_type = 'gbv_rescue'), 1, 'an urgent one is');
+SELECT ok(n.due_at AT TIME ZONE 'Africa/Nairobi' - date_trunc('day',
+    n.due_at AT TIME ZONE 'Africa/Nairobi') BETWEEN '08:00' AND '17:00'
+          AND extract(isodow FROM n.due_at AT TIME ZONE 'Africa/Nairobi') <= 5,
+              'D15: routine is due in working hours: ' || n.service) FROM kintaraa.need n WHERE n.bucket = :'r';
 
--- Everybody declines: the next level at once.
 SELECT play.report('amina', 'declined', '{medical}', '{"urgencyLevel": "immediate"}') AS d \gset
-CREATE TEMP TABLE turn AS SELECT a.id, row_number() OVER (ORDER BY a.id) AS n FROM kintaraa.assignment a WHERE incident_bucket = :'d';
-SELECT is(play.outcome('assignment_decline', CASE WHEN p.name IS NULL THEN 'dora' ELSE p.name END, ARRAY[t.id::text], '{"reason": "capacity"}') || ' ' || pg_temp.need(:'d'), wanted, 'decline ' || t.n)
-  FROM turn t JOIN kintaraa.assignment a USING (id) LEFT JOIN play.person p ON p.provider = a.provider_id, (VALUES (1, 'ok offered 1 1'), (2, 'ok offered 1 1'), (3, 'ok offered 2 1')) AS w (n, wanted) WHERE w.n = t.n ORDER BY t.n;
-SELECT is(pg_temp.need(:'d') || ' ' || pg_temp.offers(:'d'), 'offered 2 1 3 declined, 5 pending', 'after the last one the next level is asked at once');
+CREATE TEMP TABLE turn AS SELECT a.id, row_number() OVER (ORDER BY a.id) AS n FROM kintaraa.assignment a
+    WHERE incident_bucket = :'d';
+SELECT is(play.outcome('assignment_decline', CASE WHEN p.name IS NULL THEN 'dora' ELSE p.name END, ARRAY[t.id::text],
+    '{"reason": "capacity"}') || ' ' || pg_temp.need(:'d'), wanted, 'decline ' || t.n)
+  FROM turn t JOIN kintaraa.assignment a USING (id) LEFT JOIN play.person p ON p.provider = a.provider_id, (VALUES (1,
+      'ok offered 1 1'), (2, 'ok offered 1 1'), (3, 'ok offered 2 1')) AS w (n, wanted) WHERE w.n = t.n ORDER BY t.n;
+SELECT is(pg_temp.need(:'d') || ' ' || pg_temp.offers(:'d'), 'offered 2 1 3 declined, 5 pending',
+    'after the last one the next level is asked at once');
 
--- Accepted but nobody was in touch: stalled.
 SELECT play.report('amina', 'stalled', '{medical}', '{"urgencyLevel": "immediate"}') AS s \gset
-SELECT is(play.outcome('assignment_accept', 'clinic', ARRAY[play.offer('clinic', :'s')::text]), 'ok', 'the clinic accepts');
+SELECT is(play.outcome('assignment_accept', 'clinic', ARRAY[play.offer('clinic', :'s')::text]), 'ok',
+    'the clinic accepts');
 SELECT is(pg_temp.need(:'s') || ' ' || pg_temp.due(:'s'), 'engaged 1 1 00:15:00', '6.8: contact within 15 minutes');
 SELECT play.pass(:'s', '15 minutes') \g /dev/null
-SELECT is(pg_temp.need(:'s') || ' ' || pg_temp.due(:'s') || ' ' || pg_temp.offers(:'s'), 'stalled 3 1 00:03:00 1 accepted, 2 withdrawn', '6.8: without it the need is stalled and people are called; nobody loses the case');
+SELECT is(pg_temp.need(:'s') || ' ' || pg_temp.due(:'s') || ' ' || pg_temp.offers(:'s'),
+    'stalled 3 1 00:03:00 1 accepted, 2 withdrawn',
+    '6.8: without it the need is stalled and people are called; nobody loses the case');
 SELECT is(pg_temp.calls(:'s'), 2, 'dispatchers are');
-SELECT is((SELECT body #>> '{needs,0,status}' FROM play.call('incident_get', 'amina', '{stalled}')), 'engaged', 'she still has a helper');
-SELECT is((SELECT count(*)::int FROM play.call('dispatch_queue', 'dora', query => '{"state": "stalled"}') AS c, jsonb_array_elements(c.body -> 'items') AS q WHERE q ->> 'incidentId' = :'s'), 1, 'it is in the queue');
+SELECT is((SELECT body #>> '{needs,0,status}' FROM play.call('incident_get', 'amina', '{stalled}')), 'engaged',
+    'she still has a helper');
+SELECT is((SELECT count(*)::int FROM play.call('dispatch_queue', 'dora', query => '{"state": "stalled"}') AS c,
+    jsonb_array_elements(c.body -> 'items') AS q WHERE q ->> 'incidentId' = :'s'), 1, 'it is in the queue');
 SELECT play.pass(:'s', '3 minutes') \g /dev/null
 SELECT is(pg_temp.need(:'s'), 'stalled 4 1', 'officers are called next');
-SELECT is(play.outcome('incident_status', 'clinic', ARRAY[:'s'], '{"status": "in_progress"}'), 'ok', 'the clinic is in touch');
-SELECT is(pg_temp.need(:'s') || COALESCE(pg_temp.due(:'s')::text, ' no due time'), 'engaged 4 1 no due time', 'which ends it');
+SELECT is(play.outcome('incident_status', 'clinic', ARRAY[:'s'], '{"status": "in_progress"}'), 'ok',
+    'the clinic is in touch');
+SELECT is(pg_temp.need(:'s') || COALESCE(pg_temp.due(:'s')::text, ' no due time'), 'engaged 4 1 no due time',
+    'which ends it');
 SELECT play.pass(:'s', '100 days') \g /dev/null
 SELECT is(pg_temp.need(:'s'), 'engaged 4 1', 'for good');
 
--- A running need keeps the rules it began with; a clock step does no harm.
-INSERT INTO kintaraa.policy (kind, version, body) SELECT kind, version + 1, jsonb_set(body, '{immediate,levels,0,minutes}', '30') FROM kintaraa.policy WHERE kind = 'escalation' ORDER BY version DESC LIMIT 1;
+INSERT INTO kintaraa.policy (kind, version, body) SELECT kind, version + 1, jsonb_set(body,
+    '{immediate,levels,0,minutes}', '30') FROM kintaraa.policy WHERE kind = 'escalation' ORDER BY version DESC LIMIT 1;
 SELECT is(play.pass(:'d', '2 minutes'), 1, 'a running need');
-SELECT is(pg_temp.need(:'d') || ' ' || pg_temp.due(:'d'), 'needs_dispatcher 3 1 00:03:00', 'keeps the rules it began with');
+SELECT is(pg_temp.need(:'d') || ' ' || pg_temp.due(:'d'), 'needs_dispatcher 3 1 00:03:00',
+    'keeps the rules it began with');
 SELECT play.report('amina', 'newrules', '{medical}', '{"urgencyLevel": "immediate"}') AS w \gset
 SELECT is(pg_temp.due(:'w'), '00:30:00', 'a new one takes the new ones');
 SELECT play.pass(:'w', '1 day') \g /dev/null
-SELECT is(pg_temp.need(:'w') || ' ' || pg_temp.due(:'w'), 'offered 2 1 00:02:00', 'a clock that jumps a day ahead moves it by one level, not by many');
+SELECT is(pg_temp.need(:'w') || ' ' || pg_temp.due(:'w'), 'offered 2 1 00:02:00',
+    'a clock that jumps a day ahead moves it by one level, not by many');
 SELECT is(play.pass(:'w', '-1 day'), 0, 'one that jumps back');
 SELECT is(pg_temp.need(:'w'), 'offered 2 1', 'moves nothing');
 SELECT is(play.pass(:'w', '1 day 2 minutes'), 1, 'and loses nothing');
 
--- Somebody on duty is called instead of everybody; a barred one never.
-INSERT INTO kintaraa.duty SELECT c.id, p.id, k.kind, now() - interval '1 hour', now() + interval '1 hour' FROM kintaraa.organisation c, play.person p, unnest(ARRAY['dispatcher', 'officer']) AS k (kind) WHERE c.kind = 'dispatch_centre' AND p.name = 'otto';
+INSERT INTO kintaraa.duty SELECT c.id, p.id, k.kind, now() - interval '1 hour', now() + interval '1 hour'
+    FROM kintaraa.organisation c, play.person p, unnest(ARRAY['dispatcher', 'officer']) AS k (kind)
+    WHERE c.kind = 'dispatch_centre' AND p.name = 'otto';
 SELECT play.report('amina', 'duty', '{}', '{"urgencyLevel": "immediate"}') AS y \gset
-SELECT is((SELECT array_agg(p.name) FROM kintaraa.notification n JOIN play.person p ON p.id = n.account_id WHERE n.bucket = :'y' AND class = 'duty_call'), '{otto}', 'D15: who is on duty is called');
+SELECT is((SELECT array_agg(p.name) FROM kintaraa.notification n JOIN play.person p ON p.id = n.account_id
+    WHERE n.bucket = :'y' AND class = 'duty_call'), '{otto}', 'D15: who is on duty is called');
 INSERT INTO kintaraa.barred SELECT :'y', id FROM play.person WHERE name = 'otto';
 SELECT play.pass(:'y', '3 minutes') \g /dev/null
-SELECT is((SELECT count(*)::int FROM kintaraa.notification n JOIN play.person p ON p.id = n.account_id WHERE n.bucket = :'y' AND class = 'duty_call' AND p.name = 'otto'), 1, 'T6: but not about a case that is barred from him');
-SELECT is((SELECT count(*)::int FROM kintaraa.notification n JOIN play.person p ON p.id = n.account_id WHERE n.bucket = :'y' AND class = 'duty_call' AND p.name = 'dora'), 1, 'then the others are');
+SELECT is((SELECT count(*)::int FROM kintaraa.notification n JOIN play.person p ON p.id = n.account_id
+    WHERE n.bucket = :'y' AND class = 'duty_call' AND p.name = 'otto'), 1,
+    'T6: but not about a case that is barred from him');
+SELECT is((SELECT count(*)::int FROM kintaraa.notification n JOIN play.person p ON p.id = n.account_id
+    WHERE n.bucket = :'y' AND class = 'duty_call' AND p.name = 'dora'), 1, 'then the others are');
 
--- Manual mode: every need waits for a dispatcher; timers run all the same.
 UPDATE kintaraa.setting SET value = '"manual"' WHERE name = 'routing_mode';
 SELECT play.report('amina', 'manual', '{medical,legal}', '{"urgencyLevel": "immediate"}') AS m \gset
-SELECT is(pg_temp.need(:'m', s) || ' ' || pg_temp.due(:'m', s), 'needs_dispatcher 3 1 00:03:00', 'manual: ' || s) FROM unnest(ARRAY['medical', 'legal']) AS s;
-SELECT is((SELECT count(*)::int FROM kintaraa.assignment WHERE incident_bucket = :'m'), 0, 'manual: nobody is offered it');
+SELECT is(pg_temp.need(:'m', s) || ' ' || pg_temp.due(:'m', s), 'needs_dispatcher 3 1 00:03:00', 'manual: ' || s)
+    FROM unnest(ARRAY['medical', 'legal']) AS s;
+SELECT is((SELECT count(*)::int FROM kintaraa.assignment WHERE incident_bucket = :'m'), 0,
+    'manual: nobody is offered it');
 SELECT play.pass(:'m', '3 minutes') \g /dev/null
 SELECT is(pg_temp.need(:'m'), 'needs_dispatcher 4 1', 'manual: timers run towards the officer');
 UPDATE kintaraa.setting SET value = '"hybrid"' WHERE name = 'routing_mode';

@@ -4,8 +4,8 @@
  *     sockets PORT PLAN DSN SQL
  *
  * PLAN has lines "count token": that many sockets say hello with that token.  SQL is a file with
- * one statement whose parameter $1 is the id of the incident it creates.  Prints "open COUNT SECONDS", then
- * obeys lines of standard input until it ends:
+ * one statement whose parameter $1 is the id of the incident it creates.  Prints "open COUNT SECONDS",
+ * then obeys lines of standard input until it ends:
  *
  *     events RATE SECONDS WATCHERS    creates incidents at that rate; each is to reach WATCHERS sockets
  *     hold SECONDS                    only answers pings

@@ -54,7 +54,8 @@ SELECT set_eq($$ SELECT (i ->> 'needId')::uuid FROM queue $$, $$ SELECT n.id FRO
         'every need that waits is in the queue');
 SELECT is((SELECT array_agg(n ORDER BY n) FROM queue),
           (SELECT array_agg(q.n ORDER BY d.state NOT IN ('needs_dispatcher', 'stalled'),
-                            array_position(ARRAY['immediate', 'urgent', 'routine'], d.urgency_level), d.created_at, d.id)
+                            array_position(ARRAY['immediate', 'urgent', 'routine'], d.urgency_level), d.created_at,
+                 d.id)
              FROM queue q JOIN kintaraa.need d ON d.id = (q.i ->> 'needId')::uuid), 'in the order of waiting');
 SELECT is((SELECT count(*)::int FROM queue WHERE (i ->> 'pendingOffers')::int <> (SELECT count(*)
     FROM kintaraa.assignment a WHERE a.need_id = (i ->> 'needId')::uuid AND a.status = 'pending')), 0,

@@ -21,6 +21,7 @@
 #include "cases/assignment_store.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
+#include "cases/offer.h"
 #include "cases/provider.h"
 #include "keys/blind.h"
 #include "trail/change.h"
@@ -33,20 +34,6 @@ static void sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz
 static void expire_offers(const KnNeed *need, TimestampTz now);
 
 PG_FUNCTION_INFO_V1(kn_need_sweep);
-
-static KnStatement insert_offers = KN_WRITE(
-	KN_AS_SYSTEM,
-	"INSERT INTO kintaraa.assignment (id, provider_id, incident_bucket, need_id, service, status, "
-	"  urgency_level, level, round, offered_at, due_at, distance_km, cost_minutes, components, "
-	"  policy_version, capped) "
-	"SELECT o.id, o.provider, $1, $2, $3, 'pending', $4, $5, $6, $7, $8, "
-	"       NULLIF(o.km, -1), o.cost, o.components::jsonb, $13, $14 "
-	"  FROM ROWS FROM (pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), "
-	"                  pg_catalog.unnest($12), pg_catalog.unnest($15)) AS o (id, provider, "
-	"       km, cost, components) "
-	" ORDER BY o.provider",
-	UUIDOID, UUIDOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	UUIDARRAYOID, UUIDARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, INT4OID, BOOLOID, TEXTARRAYOID);
 
 static KnStatement select_asked = KN_READ(
 	KN_AS_SYSTEM,
@@ -176,42 +163,13 @@ ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place, cons
 void
 kn_escalation_store(const KnNeed *need, const KnStep *step, TimestampTz now)
 {
-	int n = step->n_offers;
+	kn_offers_insert(need, step, 1, now);
+	kn_escalation_call(need, step);
+}
 
-	if (n > 0)
-	{
-		KnArgs args = {0};
-		pg_uuid_t ids[KN_OFFERS_MAX];
-		pg_uuid_t providers[KN_OFFERS_MAX];
-		double km[KN_OFFERS_MAX];
-		double cost[KN_OFFERS_MAX];
-		char *components[KN_OFFERS_MAX];
-
-		for (int i = 0; i < n; i++)
-		{
-			ids[i] = step->offers[i].id;
-			providers[i] = step->offers[i].candidate.provider;
-			km[i] = step->offers[i].candidate.km;
-			cost[i] = step->offers[i].candidate.cost;
-			components[i] = kn_candidate_components(&step->offers[i].candidate);
-		}
-		kn_arg_uuid(&args, &need->bucket);
-		kn_arg_uuid(&args, &need->id);
-		kn_arg_text(&args, need->service);
-		kn_arg_text(&args, kn_urgency_names[need->urgency]);
-		kn_arg_int(&args, need->level);
-		kn_arg_int(&args, need->round);
-		kn_arg_time(&args, now);
-		kn_arg_time(&args, need->due_at);
-		kn_arg_uuid_array(&args, ids, n);
-		kn_arg_uuid_array(&args, providers, n);
-		kn_arg_float_array(&args, km, n);
-		kn_arg_float_array(&args, cost, n);
-		kn_arg_int(&args, step->policy_version);
-		kn_arg_bool(&args, step->capped);
-		kn_arg_text_array(&args, components, n);
-		kn_run(&insert_offers, &args);
-	}
+void
+kn_escalation_call(const KnNeed *need, const KnStep *step)
+{
 	if (step->calls_people)
 		call_people(need, step->officers);
 }
@@ -343,10 +301,12 @@ kn_need_sweep(PG_FUNCTION_ARGS)
 	KnRows rows;
 	pg_uuid_t *buckets;
 	pg_uuid_t *ids;
+	int waiting;
 	int n;
 
 	SPI_connect();
 	kn_spi_read_only(false);
+	waiting = kn_backlog_route(PG_GETARG_INT32(0), kn_case_policy(), now);
 	kn_arg_time(&args, now);
 	kn_arg_int(&args, PG_GETARG_INT32(0));
 	kn_run(&select_due, &args);
@@ -363,7 +323,7 @@ kn_need_sweep(PG_FUNCTION_ARGS)
 		sweep_need(&buckets[i], &ids[i], now);
 	kn_change_flush(NULL);
 	SPI_finish();
-	PG_RETURN_INT32(n);
+	PG_RETURN_INT32(Max(n, waiting));
 }
 
 static void

@@ -53,6 +53,8 @@ extern void kn_escalation_next(KnNeed *need, const KnCasePlace *place, const pg_
 							   KnStep *step);
 /* Stores what kn_escalation_next() decided (the need itself is the caller's). */
 extern void kn_escalation_store(const KnNeed *need, const KnStep *step, TimestampTz now);
+/* Only the call to people that a step may ask for. */
+extern void kn_escalation_call(const KnNeed *need, const KnStep *step);
 /* Both, for a need that is in the table and locked. */
 extern void kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
 /* A need that waits takes the rules of a higher urgency; what is asked already stays asked. */

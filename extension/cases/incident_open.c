@@ -15,6 +15,7 @@
 
 #include "cases/incident_open.h"
 #include "cases/incident_store.h"
+#include "cases/offer.h"
 #include "keys/blind.h"
 
 #define NAIROBI_HOURS 3
@@ -160,8 +161,9 @@ kn_opening_store(KnOpening *opening, TimestampTz now)
 	for (int i = 0; i < parts->n_needs; i++)
 		parts->needs[i].bucket = opening->incident->id;
 	kn_need_insert(parts->needs, parts->n_needs);
+	kn_offers_insert(parts->needs, opening->steps, parts->n_needs, now);
 	for (int i = 0; i < parts->n_needs; i++)
-		kn_escalation_store(&parts->needs[i], &opening->steps[i], now);
+		kn_escalation_call(&parts->needs[i], &opening->steps[i]);
 }
 
 void

@@ -2,7 +2,8 @@
 
     test/bench/run [row…]     make bench ROWS=create,get
 
-Rows: create get list assignments latency writers sockets routing; all of them without an argument.
+Rows: create get list assignments latency writers sockets batch pull hostile stamps routing; all of them without an
+argument.
 Starts a cluster and a gateway of its own.  Exit status 1 when a row misses its target or does not run.
 """
 import datetime
@@ -15,12 +16,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import measure  # noqa: E402
 import rows_http  # noqa: E402
 import rows_news  # noqa: E402
+import rows_sync  # noqa: E402
 from stage import Stage  # noqa: E402
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
-BUDGET = 12 * 60
+BUDGET = 18 * 60
 NEWS = {"latency": rows_news.latency, "writers": rows_news.writers, "sockets": rows_news.sockets}
-ROWS = [*rows_http.TARGETS, *NEWS, "routing"]
+OTHERS = {**NEWS, **rows_sync.ROWS}
+ROWS = [*rows_http.TARGETS, *OTHERS, "routing"]
 
 
 def say(text):
@@ -50,7 +53,7 @@ def run_row(stage, row):
         if row == "routing":
             return run_routing()
         stage.sign_in()
-        return NEWS[row](stage, say) if row in NEWS else rows_http.run(stage, row, say)
+        return OTHERS[row](stage, say) if row in OTHERS else rows_http.run(stage, row, say)
     except measure.BenchFailed as failure:
         say("%s: did not run: %s" % (row, failure))
         return False

@@ -1,0 +1,274 @@
+/*-------------------------------------------------------------------------
+ *
+ * offer.c
+ *	  Storing offers, for one need or for many.
+ *
+ * Called by escalation.c.  Needs that came in a batch are routed here with a
+ * fixed number of statements for all of them: one reads, one moves the needs,
+ * one stores the offers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+
+#include "base/spi.h"
+#include "cases/incident_store.h"
+#include "cases/offer.h"
+
+static void read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place);
+static void read_point(const KnRows *rows, uint64 row, const KnNeed *need, KnCasePlace *place);
+static void move_needs(const KnNeed *needs, int n);
+static void arg_integers(KnArgs *args, const int32 *values, int n);
+static void arg_times(KnArgs *args, const TimestampTz *values, int n);
+
+/* In the order of teams, so that two of these never wait for each other. */
+static KnStatement insert_offers = KN_WRITE(
+	KN_AS_SYSTEM,
+	"INSERT INTO kintaraa.assignment (id, provider_id, incident_bucket, need_id, service, status, "
+	"  urgency_level, level, round, offered_at, due_at, distance_km, cost_minutes, components, "
+	"  policy_version, capped) "
+	"SELECT o.id, o.provider, o.bucket, o.need, o.service, 'pending', o.urgency, o.level, o.round, "
+	"       $1, o.due, NULLIF(o.km, -1), o.cost, o.components::jsonb, $2, o.capped "
+	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), "
+	"    pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), "
+	"    pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), "
+	"    pg_catalog.unnest($12), pg_catalog.unnest($13), pg_catalog.unnest($14), "
+	"    pg_catalog.unnest($15)) AS o (id, provider, bucket, need, service, urgency, level, round, "
+	"    due, km, cost, components, capped) "
+	" ORDER BY o.provider, o.id",
+	TIMESTAMPTZOID, INT4OID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID,
+	TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID,
+	TEXTARRAYOID, BOOLARRAYOID);
+
+static KnStatement select_waiting = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT n.bucket, n.id, n.service, n.urgency_level, n.round::int4, n.escalation, "
+	"       i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, "
+	"       i.point_sealed, k.wrapped, "
+	"       ARRAY(SELECT b.principal FROM kintaraa.barred b WHERE b.bucket = i.id) "
+	"  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket "
+	"  JOIN kintaraa.account a ON a.id = i.owner_id "
+	"  LEFT JOIN kintaraa.subject_key k ON k.subject = i.owner_id "
+	" WHERE n.due_at <= $1 AND n.state = 'searching' AND n.level = 0 "
+	" ORDER BY n.due_at LIMIT $2 FOR NO KEY UPDATE OF n SKIP LOCKED",
+	TIMESTAMPTZOID, INT4OID);
+
+static KnStatement update_needs = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.need n SET state = u.state, level = u.level, due_at = u.due "
+	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
+	"    pg_catalog.unnest($4), pg_catalog.unnest($5)) AS u (bucket, id, state, level, due) "
+	" WHERE n.bucket = u.bucket AND n.id = u.id",
+	UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID);
+
+void
+kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz now)
+{
+	int total = 0;
+	int at = 0;
+	int policy_version = 0;
+	pg_uuid_t *ids;
+	pg_uuid_t *providers;
+	pg_uuid_t *buckets;
+	pg_uuid_t *need_ids;
+	char **texts[3];    /* service, urgency, components */
+	int32 *numbers[2];  /* level, round */
+	double *figures[2]; /* km, cost */
+	TimestampTz *due;
+	Datum *capped;
+	ArrayType *array;
+	KnArgs args = {0};
+
+	for (int i = 0; i < n; i++)
+		total += steps[i].n_offers;
+	if (total == 0)
+		return;
+	ids = palloc(sizeof(pg_uuid_t) * total);
+	providers = palloc(sizeof(pg_uuid_t) * total);
+	buckets = palloc(sizeof(pg_uuid_t) * total);
+	need_ids = palloc(sizeof(pg_uuid_t) * total);
+	due = palloc(sizeof(TimestampTz) * total);
+	capped = palloc(sizeof(Datum) * total);
+	for (int i = 0; i < 3; i++)
+		texts[i] = palloc(sizeof(char *) * total);
+	for (int i = 0; i < 2; i++)
+	{
+		numbers[i] = palloc(sizeof(int32) * total);
+		figures[i] = palloc(sizeof(double) * total);
+	}
+	for (int i = 0; i < n; i++)
+		for (int o = 0; o < steps[i].n_offers; o++, at++)
+		{
+			const KnOffer *offer = &steps[i].offers[o];
+
+			ids[at] = offer->id;
+			providers[at] = offer->candidate.provider;
+			buckets[at] = needs[i].bucket;
+			need_ids[at] = needs[i].id;
+			texts[0][at] = needs[i].service;
+			texts[1][at] = (char *) kn_urgency_names[needs[i].urgency];
+			texts[2][at] = kn_candidate_components(&offer->candidate);
+			numbers[0][at] = needs[i].level;
+			numbers[1][at] = needs[i].round;
+			figures[0][at] = offer->candidate.km;
+			figures[1][at] = offer->candidate.cost;
+			due[at] = needs[i].due_at;
+			capped[at] = BoolGetDatum(steps[i].capped);
+			policy_version = steps[i].policy_version;
+		}
+	kn_arg_time(&args, now);
+	kn_arg_int(&args, policy_version);
+	kn_arg_uuid_array(&args, ids, total);
+	kn_arg_uuid_array(&args, providers, total);
+	kn_arg_uuid_array(&args, buckets, total);
+	kn_arg_uuid_array(&args, need_ids, total);
+	kn_arg_text_array(&args, texts[0], total);
+	kn_arg_text_array(&args, texts[1], total);
+	arg_integers(&args, numbers[0], total);
+	arg_integers(&args, numbers[1], total);
+	arg_times(&args, due, total);
+	kn_arg_float_array(&args, figures[0], total);
+	kn_arg_float_array(&args, figures[1], total);
+	kn_arg_text_array(&args, texts[2], total);
+	array = construct_array(capped, total, BOOLOID, 1, true, TYPALIGN_CHAR);
+	kn_arg_datum(&args, PointerGetDatum(array), false);
+	kn_run(&insert_offers, &args);
+}
+
+static void
+arg_integers(KnArgs *args, const int32 *values, int n)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
+	ArrayType *array;
+
+	for (int i = 0; i < n; i++)
+		items[i] = Int32GetDatum(values[i]);
+	array = construct_array(items, n, INT4OID, sizeof(int32), true, TYPALIGN_INT);
+	kn_arg_datum(args, PointerGetDatum(array), false);
+}
+
+static void
+arg_times(KnArgs *args, const TimestampTz *values, int n)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
+	ArrayType *array;
+
+	for (int i = 0; i < n; i++)
+		items[i] = TimestampTzGetDatum(values[i]);
+	array = construct_array(items, n, TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL,
+							TYPALIGN_DOUBLE);
+	kn_arg_datum(args, PointerGetDatum(array), false);
+}
+
+int
+kn_backlog_route(int at_most, const KnCasePolicy *policy, TimestampTz now)
+{
+	KnArgs args = {0};
+	KnRows rows;
+	KnNeed *needs;
+	KnStep *steps;
+	int n;
+
+	kn_arg_time(&args, now);
+	kn_arg_int(&args, at_most);
+	kn_run(&select_waiting, &args);
+	rows = kn_rows();
+	n = rows.n;
+	if (n == 0)
+		return 0;
+	needs = palloc0(sizeof(KnNeed) * n);
+	steps = palloc0(sizeof(KnStep) * n);
+	for (int i = 0; i < n; i++)
+	{
+		KnCasePlace place;
+
+		read_waiting(&rows, i, &needs[i], &place);
+		kn_escalation_next(&needs[i], &place, NULL, 0, policy, now, &steps[i]);
+	}
+	move_needs(needs, n);
+	kn_offers_insert(needs, steps, n, now);
+	for (int i = 0; i < n; i++)
+	{
+		if (!steps[i].calls_people)
+			continue;
+		kn_escalation_call(&needs[i], &steps[i]);
+		kn_incident_follow_needs(&needs[i].bucket);
+	}
+	return n;
+}
+
+static void
+read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place)
+{
+	bool is_null;
+	Datum *items;
+	Datum value;
+
+	kn_col_uuid(rows, row, 1, &need->bucket);
+	kn_col_uuid(rows, row, 2, &need->id);
+	need->service = kn_col_text(rows, row, 3);
+	need->state = "searching";
+	need->urgency = kn_urgency_parse(kn_col_text(rows, row, 4));
+	need->round = kn_col_int(rows, row, 5, 1);
+	value = kn_col(rows, row, 6, &is_null);
+	need->escalation = is_null ? NULL : DatumGetJsonbP(value);
+	memset(place, 0, sizeof(*place));
+	place->has_cell = !kn_col_is_null(rows, row, 7);
+	place->cell_latitude = kn_col_float(rows, row, 7, 0);
+	place->cell_longitude = kn_col_float(rows, row, 8, 0);
+	place->preferred_gender = kn_col_text(rows, row, 9);
+	place->language = kn_col_text(rows, row, 10);
+	value = kn_col(rows, row, 14, &is_null);
+	deconstruct_array(DatumGetArrayTypeP(value), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items,
+					  NULL, &place->n_barred);
+	place->barred = palloc(sizeof(pg_uuid_t) * Max(place->n_barred, 1));
+	for (int i = 0; i < place->n_barred; i++)
+		place->barred[i] = *DatumGetUUIDP(items[i]);
+	if (place->has_cell && kn_service_is_rescue(need->service))
+		read_point(rows, row, need, place);
+}
+
+/* The exact place is opened for a rescue only. */
+static void
+read_point(const KnRows *rows, uint64 row, const KnNeed *need, KnCasePlace *place)
+{
+	KnSubject subject;
+	pg_uuid_t owner;
+	char *point;
+
+	kn_col_uuid(rows, row, 11, &owner);
+	kn_subject_open(&subject, &owner, kn_col_bytea(rows, row, 13));
+	point = kn_unseal(&subject, "incident.point", &need->bucket, kn_col_bytea(rows, row, 12));
+	place->has_point = point != NULL &&
+					   sscanf(point, "%lf %lf", &place->latitude, &place->longitude) == 2;
+	kn_subject_forget(&subject);
+}
+
+static void
+move_needs(const KnNeed *needs, int n)
+{
+	pg_uuid_t *buckets = palloc(sizeof(pg_uuid_t) * n);
+	pg_uuid_t *ids = palloc(sizeof(pg_uuid_t) * n);
+	char **states = palloc(sizeof(char *) * n);
+	int32 *levels = palloc(sizeof(int32) * n);
+	TimestampTz *due = palloc(sizeof(TimestampTz) * n);
+	KnArgs args = {0};
+
+	for (int i = 0; i < n; i++)
+	{
+		buckets[i] = needs[i].bucket;
+		ids[i] = needs[i].id;
+		states[i] = needs[i].state;
+		levels[i] = needs[i].level;
+		due[i] = needs[i].due_at;
+	}
+	kn_arg_uuid_array(&args, buckets, n);
+	kn_arg_uuid_array(&args, ids, n);
+	kn_arg_text_array(&args, states, n);
+	arg_integers(&args, levels, n);
+	arg_times(&args, due, n);
+	kn_run(&update_needs, &args);
+}

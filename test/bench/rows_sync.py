@@ -1,0 +1,200 @@
+"""Rows of sync: batches against single reports, pulls of nothing and of little, a hostile puller, what stamps cost."""
+import concurrent.futures
+import json
+import time
+import uuid
+
+import measure
+from harness import Api
+from measure import median
+
+ROUNDS = 15
+BATCH_CLIENTS = 6
+BATCH_SECONDS = 5
+SAMPLES = 400  # pulls of one pgbench slice are many; this bounds those through HTTP
+CONTEXT = "'{\"requestId\": \"bench\", \"network\": \"127.0.0.0/24\"}'"
+
+
+def _records(stage, survivor, count):
+    bodies = (json.loads(stage.report_body(survivor, uuid.uuid4())) for _ in range(count))
+    return [{"table": "incidents", "id": body["id"], "op": "upsert", "data": body} for body in bodies]
+
+
+def _timed_post(api, path, body, token):
+    began = time.monotonic()
+    answer = api.post(path, body, token=token)
+    lasted = time.monotonic() - began
+    if answer.status not in (200, 201):
+        raise measure.BenchFailed("%s: %d %s" % (path, answer.status, str(answer.body)[:300]))
+    return lasted, answer.body
+
+
+def _send_batches(arguments):
+    """One device in a process of its own; returns how many reports were acknowledged."""
+    host, port, token, bodies, seconds = arguments
+    api = Api(host, port)
+    end = time.monotonic() + seconds
+    sent = 0
+    for body in bodies:
+        if time.monotonic() > end:
+            break
+        results = _timed_post(api, "/api/sync/batch", body, token)[1]["results"]
+        sent += sum(result["status"] == "applied" for result in results)
+    return sent
+
+
+def batch(stage, say):
+    """500 reports at once against one; batches of 50 of several devices, and until when all of them are routed."""
+    token = stage.survivors[0]
+    singles, wholes, tens = [], [], []
+    for _ in range(ROUNDS):
+        report = json.loads(stage.report_body(0, uuid.uuid4()))
+        singles.append(_timed_post(stage.api, "/api/incidents", report, token)[0])
+        tens.append(_timed_post(stage.api, "/api/sync/batch", {"records": _records(stage, 0, 10)}, token)[0])
+        wholes.append(_timed_post(stage.api, "/api/sync/batch", {"records": _records(stage, 0, 500)}, token)[0])
+        _wait_routed(stage)
+    ratio = median([whole / single for whole, single in zip(wholes, singles)])
+    say("batch: one report %.1f ms, ten %.1f ms, 500 %.0f ms, 500 cost %.0f single ones"
+        % (median(singles) * 1e3, median(tens) * 1e3, median(wholes) * 1e3, ratio))
+    work = [(stage.api.host, stage.api.port, stage.survivors[i],
+             [{"device": "bench%d" % i, "records": _records(stage, i, 50)} for _ in range(150)], BATCH_SECONDS)
+            for i in range(BATCH_CLIENTS)]
+    with concurrent.futures.ProcessPoolExecutor(BATCH_CLIENTS) as pool:
+        began = time.monotonic()
+        sent = sum(pool.map(_send_batches, work))
+        lasted = time.monotonic() - began
+    behind = _wait_routed(stage)
+    say("batch: batches of 50 from %d devices: %.0f reports/s acknowledged, all routed %.1f s after the last"
+        % (BATCH_CLIENTS, sent / lasted, behind))
+    return ratio <= 60 and median(wholes) < 0.15 and sent / lasted >= 3300 and behind <= 1.0
+
+
+def _wait_routed(stage):
+    """Seconds until no need waits for its first routing."""
+    began = time.monotonic()
+    while stage.cluster.value("SELECT count(*) FROM kintaraa.need WHERE state = 'searching'") > 0:
+        if time.monotonic() - began > 60:
+            raise measure.BenchFailed("needs were not routed within a minute")
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def _pull_cost(stage, name, token, since):
+    """CPU us of one pull at the door, and its rows' number: one client, so that nothing waits for anything."""
+    script = stage._write(name + ".sql", "SELECT outcome, body FROM kintaraa_api.sync_updates('%s', NULL, "
+                          "'{\"since\": \"%s\"}'::jsonb, NULL, %s::jsonb);\n" % (token, since, CONTEXT))
+    costs = []
+    for _ in range(3):
+        cpu = measure.Cpu(stage.cluster.pid, None, stage.idle)
+        cpu.start()
+        count, _ = measure.pgbench(stage.cluster.gateway_dsn, [script], 1, 2)
+        costs.append(cpu.stop(wait_backends=True)["server"] / count * 1e6)
+    return min(costs)
+
+
+def pull(stage, say):
+    """Pulls of nothing at 5 and 50 buckets, of one change beside tables of growing size, and of 1,000 open cases."""
+    good = True
+    for buckets, most in ((5, 150), (50, 250)):
+        token = stage._register("puller%d-%s" % (buckets, uuid.uuid4().hex[:6]))
+        for _ in range(buckets - 1):
+            _timed_post(stage.api, "/api/incidents", json.loads(stage.report_body(1, uuid.uuid4())), token)
+        time.sleep(0.3)
+        cursor = stage.api.get("/api/incidents/updates", token=token).body["cursor"]
+        cost = _pull_cost(stage, "empty%d" % buckets, token, cursor)
+        say("pull: nothing new at %d buckets costs %.0f us of PostgreSQL (at most %d)" % (buckets, cost, most))
+        good = good and cost <= most
+    costs = []
+    for size in (10_000, 1_000_000):
+        _grow_changes(stage, size)
+        _timed_post(stage.api, "/api/incidents", json.loads(stage.report_body(1, uuid.uuid4())), token)
+        costs.append(_pull_cost(stage, "grown", token, cursor))
+        say("pull: one new report beside %d stamps costs %.0f us" % (size, costs[-1]))
+    return _cold_device(stage, say) and good and costs[1] < 2 * costs[0]
+
+
+def _grow_changes(stage, size):
+    """Stamps of other people's records, all older than any cursor."""
+    stage.cluster.psql("INSERT INTO kintaraa.change "
+                       "(bucket, noun, id, x, version, foreign_version, deleted, updated_at) "
+                       "SELECT gen_random_uuid(), 'incident', gen_random_uuid(), '3', 1, 0, false, now() "
+                       "FROM generate_series(1, %s - (SELECT count(*) FROM kintaraa.change))", [size])
+    stage.cluster.psql("VACUUM ANALYZE kintaraa.change")
+
+
+def _cold_device(stage, say):
+    token = stage._register("many-" + uuid.uuid4().hex[:6])
+    for _ in range(2):
+        _timed_post(stage.api, "/api/sync/batch", {"records": _records(stage, 2, 500)}, token)
+    _wait_routed(stage)
+    began = time.monotonic()
+    answer = stage.api.get("/api/sync/pull?last_pulled_at=null", token=token).body
+    first = time.monotonic() - began
+    page, rows = answer, len(answer["changes"]["incidents"]["updated"])
+    while page["hasMore"]:
+        page = stage.api.get("/api/sync/pull?last_pulled_at=null&pageToken=" + page["pageToken"], token=token).body
+        rows += len(page["changes"]["incidents"]["updated"])
+    whole = time.monotonic() - began
+    say("pull: 1,000 open cases on a cold device: first page %.0f ms, all %d after %.0f ms"
+        % (first * 1e3, rows, whole * 1e3))
+    return rows >= 1000 and first < 0.2 and whole < 2.0
+
+
+def _pull_for_ever(arguments):
+    host, port, token, seconds = arguments
+    api = Api(host, port)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        api.get("/api/sync/pull?last_pulled_at=null", token=token)
+
+
+def _p95(stage, seconds):
+    latencies = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and len(latencies) < SAMPLES:
+        began = time.monotonic()
+        stage.api.get("/api/incidents?limit=5", token=stage.survivors[3])
+        latencies.append(time.monotonic() - began)
+    return sorted(latencies)[int(len(latencies) * 0.95)]
+
+
+def hostile(stage, say):
+    """What somebody who pulls everything in a loop costs the others' p95."""
+    token = stage._register("hostile-" + uuid.uuid4().hex[:6])
+    _timed_post(stage.api, "/api/sync/batch", {"records": _records(stage, 2, 300)}, token)
+    _wait_routed(stage)
+    pairs = []
+    with concurrent.futures.ProcessPoolExecutor(1) as pool:
+        for _ in range(ROUNDS):
+            alone = _p95(stage, 0.7)
+            attack = pool.submit(_pull_for_ever, (stage.api.host, stage.api.port, token, 1.0))
+            time.sleep(0.2)
+            pairs.append(_p95(stage, 0.7) / alone)
+            attack.result()
+    say("hostile: others' p95 beside full pulls in a loop is %.2f of their p95 alone (median of %d pairs)"
+        % (median(pairs), len(pairs)))
+    return median(pairs) < 1.2
+
+
+def stamps(stage, say):
+    """Processor time of the create door with the triggers that remember changes, against without."""
+    tables = ["incident", "need", "assignment"]
+    scripts = stage.files["create"]
+    ratios = []
+    for _ in range(ROUNDS):
+        costs = {}
+        for state in ("ENABLE", "DISABLE"):
+            for table in tables:
+                stage.cluster.psql("ALTER TABLE kintaraa.%s %s TRIGGER remember" % (table, state))
+            cpu = measure.Cpu(stage.cluster.pid, None, stage.idle)
+            cpu.start()
+            count, _ = measure.pgbench(stage.cluster.gateway_dsn, scripts, 4, 1)
+            costs[state] = cpu.stop(wait_backends=True)["server"] / count
+        ratios.append(costs["ENABLE"] / costs["DISABLE"])
+    for table in tables:
+        stage.cluster.psql("ALTER TABLE kintaraa.%s ENABLE TRIGGER remember" % table)
+    say("stamps: a create costs %.2f of one without stamps (median of %d pairs)" % (median(ratios), len(ratios)))
+    return median(ratios) < 1.25
+
+
+ROWS = {"batch": batch, "pull": pull, "hostile": hostile, "stamps": stamps}

@@ -94,7 +94,7 @@ static const Setting settings[] = {
 	{"KINTARAA_SHUTDOWN_TIMEOUT",    SETTING_TIME,  "10s",             50, HOUR_MS, AT(shutdown_ms),
 		"Requests in flight may finish this long after SIGTERM."},
 	{"KINTARAA_SOCKET_BUFFER",       SETTING_BYTES, "262144",        4096, 67108864, AT(socket_buffer),
-		"Unread frames kept for one WebSocket before it is closed."},
+		"Unread frames kept for one WebSocket; more are dropped, and it is told to pull."},
 	{"KINTARAA_SOS_CONNECTIONS",     SETTING_COUNT, "4",                1, LIMIT_LANE_CONNECTIONS, AT(lane_connections[LANE_SOS]),
 		"Database connections of each worker reserved for reports and calls for help."},
 	{"KINTARAA_SOS_TIMEOUT",         SETTING_TIME,  "5s",              50, HOUR_MS, AT(lane_ms[LANE_SOS]),

@@ -3,7 +3,7 @@
  * hub.c
  *	  Subscriptions by number, and sending one frame to many.
  *
- * ws.c joins and leaves, listen.c sends.  A send to thousands is cut in slices,
+ * ws_command.c and watch.c join and leave, listen.c sends.  A send to thousands is cut in slices,
  * one per turn of the loop, so that requests are served in between; recipients
  * are numbers until the moment of delivery, so one who left meanwhile is simply
  * not found.
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "hub.h"
 #include "limits.h"
@@ -44,9 +45,13 @@ static long subscriber_count;
 static int64_t reached;
 static char gateway_id[64];
 static int generation;
+static int reads;
+static int64_t read_began_ms;
+static int64_t read_at_ms; /* when the last whole one began; 0: none yet */
 static struct event *next_turn;
 static const HubEvents *hub_events;
 
+static Frame *frame_make(const char *text, size_t text_len, size_t len);
 static void on_turn(evutil_socket_t fd, short what, void *arg);
 static size_t parcel_deliver(Parcel *parcel, size_t most);
 static void parcel_free(Parcel *parcel);
@@ -54,6 +59,7 @@ static Subscriber *subscriber_find(int64_t id);
 static bool is_news(const Subscriber *subscriber, int64_t cursor);
 static void standing_set(Subscriber *subscriber, Standing standing);
 static size_t bucket_of(int64_t id);
+static int64_t now_ms(void);
 
 bool
 hub_start(struct event_base *base, const HubEvents *events)
@@ -110,18 +116,54 @@ hub_count(void)
 	return subscriber_count;
 }
 
-/* A server's text frame: not masked, whole. */
 Frame *
-frame_new(const char *text, size_t len, int64_t cursor)
+frame_new(const char *text, size_t len)
+{
+	return frame_make(text, len, len);
+}
+
+Frame *
+frame_chained(const char *text, size_t len, int64_t cursor, int64_t told)
+{
+	static const char name[] = ",\"prev\":";
+	bool is_chained = told > 0 && len > 2 && text[len - 1] == '}';
+	size_t kept = is_chained ? len - 1 : len;
+	size_t extra = is_chained ? sizeof(name) - 1 : 0;
+	Frame *frame = frame_make(text, kept, kept + extra + (is_chained ? FRAME_TAIL : 0));
+
+	if (frame == NULL)
+		return NULL;
+	memcpy(frame->bytes + frame->len, name, extra);
+	frame->len += extra;
+	frame->cursor = cursor;
+	frame->told = told;
+	frame->is_chained = is_chained;
+	return frame;
+}
+
+void
+frame_tail(int64_t prev, char tail[FRAME_TAIL])
+{
+	int at = FRAME_TAIL - 1;
+
+	tail[at] = '}';
+	do
+		tail[--at] = (char) ('0' + prev % 10);
+	while ((prev /= 10) > 0);
+	memset(tail, ' ', (size_t) at);
+}
+
+/* A server's text frame: not masked, whole.  len of the text are there, payload follow in all. */
+static Frame *
+frame_make(const char *text, size_t text_len, size_t len)
 {
 	Frame *frame = malloc(sizeof(Frame) + 10 + len);
 	size_t at = 2;
 
 	if (frame == NULL)
 		return NULL;
+	memset(frame, 0, sizeof(*frame));
 	frame->count = 1;
-	frame->cursor = cursor;
-	frame->ends_session = false;
 	frame->bytes[0] = (char) 0x81;
 	if (len < 126)
 		frame->bytes[1] = (char) len;
@@ -137,8 +179,8 @@ frame_new(const char *text, size_t len, int64_t cursor)
 		for (int shift = 56; shift >= 0; shift -= 8)
 			frame->bytes[at++] = (char) ((uint64_t) len >> shift);
 	}
-	memcpy(frame->bytes + at, text, len);
-	frame->len = at + len;
+	memcpy(frame->bytes + at, text, text_len);
+	frame->len = at + text_len;
 	return frame;
 }
 
@@ -271,6 +313,9 @@ hub_read_begins(void)
 {
 	int64_t position = reached;
 
+	reads++;
+	read_began_ms = now_ms();
+
 	while (!LIST_EMPTY(&fresh))
 	{
 		Subscriber *subscriber = LIST_FIRST(&fresh);
@@ -289,6 +334,7 @@ hub_read_ends(int64_t cursor)
 
 	if (cursor > reached)
 		reached = cursor;
+	read_at_ms = read_began_ms;
 	while ((subscriber = LIST_FIRST(&behind)) != NULL)
 		standing_set(subscriber, STANDING_SETTLED);
 	LIST_FOREACH(subscriber, &fresh, standing_link)
@@ -317,7 +363,7 @@ hub_position(const Subscriber *subscriber)
 }
 
 void
-hub_restart(const char *gateway, int64_t cursor, void (*left)(Subscriber *subscriber))
+hub_restart(const char *gateway, int64_t cursor)
 {
 	Subscriber *subscriber;
 
@@ -329,13 +375,14 @@ hub_restart(const char *gateway, int64_t cursor, void (*left)(Subscriber *subscr
 			subscriber->from = hub_position(subscriber);
 		}
 	reached = cursor;
+	read_at_ms = 0;
 	generation++;
 	snprintf(gateway_id, sizeof(gateway_id), "%s", gateway);
 	for (size_t i = 0; i < BUCKETS; i++)
 		while ((subscriber = LIST_FIRST(&buckets[i])) != NULL)
 		{
 			hub_leave(subscriber);
-			left(subscriber);
+			subscriber->left(subscriber);
 		}
 }
 
@@ -343,6 +390,7 @@ void
 hub_feed_is_down(void)
 {
 	gateway_id[0] = '\0';
+	read_at_ms = 0;
 }
 
 const char *
@@ -361,4 +409,26 @@ void
 hub_distrust(void)
 {
 	hub_events->distrusted();
+}
+
+bool
+hub_is_fresh(void)
+{
+	return hub_gateway() != NULL && read_at_ms > 0 && !hub_is_busy() &&
+		   now_ms() - read_at_ms <= LIMIT_FEED_FRESH_MS;
+}
+
+int
+hub_reads(void)
+{
+	return reads;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -21,10 +21,15 @@ typedef struct Frame
 {
 	int count; /* how many hold it */
 	int64_t cursor;
+	int64_t told;      /* what its reader has once it has read it; 0: it does not say */
 	bool ends_session; /* instead of being sent: the socket closes */
+	bool is_chained;   /* the number of the frame before and a brace are still to follow */
 	size_t len;
 	char bytes[];
 } Frame;
+
+/* What follows the bytes of a chained frame: digits with blanks before them, and the brace. */
+#define FRAME_TAIL 20
 
 typedef struct Subscriber Subscriber;
 
@@ -44,6 +49,7 @@ struct Subscriber
 	int64_t id;
 	int64_t from; /* has all news up to this cursor */
 	void (*deliver)(Subscriber *subscriber, Frame *frame);
+	void (*left)(Subscriber *subscriber); /* the feed starts anew: subscribed no more */
 };
 
 typedef struct HubEvents
@@ -56,13 +62,20 @@ typedef struct HubEvents
 bool hub_start(struct event_base *base, const HubEvents *events);
 void hub_stop(void);
 
-/* Id, from and deliver are set. */
+/* Id, from, deliver and left are set. */
 void hub_join(Subscriber *subscriber);
 void hub_leave(Subscriber *subscriber);
 long hub_count(void);
 
 /* returns new (give back with frame_release); text is UTF-8 JSON */
-Frame *frame_new(const char *text, size_t len, int64_t cursor);
+Frame *frame_new(const char *text, size_t len);
+
+/*
+ * A piece of news: text is an object, and each reader is told the cursor it had
+ * before, as "prev".
+ */
+Frame *frame_chained(const char *text, size_t len, int64_t cursor, int64_t told);
+void frame_tail(int64_t prev, char tail[FRAME_TAIL]);
 void frame_release(Frame *frame);
 
 /*
@@ -86,9 +99,9 @@ void hub_read_failed(void);
 
 /*
  * The feed starts anew under another gateway id: nobody is subscribed any more.
- * Everybody's from is set to what they have, and left(subscriber) is called.
+ * Everybody's from is set to what they have, and their left() is called.
  */
-void hub_restart(const char *gateway, int64_t cursor, void (*left)(Subscriber *subscriber));
+void hub_restart(const char *gateway, int64_t cursor);
 
 /* NULL while the feed is down. */
 const char *hub_gateway(void);
@@ -96,6 +109,12 @@ void hub_feed_is_down(void);
 
 /* The database did not know our gateway id. */
 void hub_distrust(void);
+
+/* Has the feed been read a moment ago, and all of it delivered? */
+bool hub_is_fresh(void);
+
+/* Another number for each read of the feed. */
+int hub_reads(void);
 
 /* Another number after each restart. */
 int hub_generation(void);

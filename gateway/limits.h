@@ -56,8 +56,23 @@
 #define LIMIT_SOCKET_HELLO_MS    10000
 #define LIMIT_SOCKET_CLOSE_MS     5000
 #define LIMIT_FAN_OUT_SLICE         64	/* sockets written to per turn of the loop */
+#define LIMIT_POKE_FIRST_MS        100	/* news wait so long for more */
+#define LIMIT_POKE_LAST_MS        2000	/* and up to this while they keep coming */
 #define LIMIT_REJOINS                4	/* subscriptions renewed at once after a lost listener */
 #define LIMIT_LEAVES               256	/* subscriptions given up in one call */
+
+/* Pulls that wait, and what is remembered for them. */
+#define LIMIT_WAIT_SECONDS          30
+#define LIMIT_WAKES                  4	/* pulls run at once that news has woken */
+#define LIMIT_WATCHES             8192	/* tokens whose news is heard for their pulls */
+#define LIMIT_WATCH_IDLE_MS      75000	/* without a pull it is given up */
+#define LIMIT_WATCH_AGE_MS      300000	/* and asked for again: who may see what may have changed */
+#define LIMIT_WATCH_ANSWERS          2	/* remembered for one token */
+#define LIMIT_ANSWER_MS          60000	/* remembered so long */
+#define LIMIT_ANSWER_BYTES        4096
+#define LIMIT_ANSWER_KEY           512
+#define LIMIT_FEED_FRESH_MS       3000	/* without a read of the feed nothing is answered from memory */
+#define LIMIT_FEED_GRACE_MS      60000	/* a subscription lasts longer than its token by this */
 
 /* Processes. */
 #define LIMIT_WORKERS               16

@@ -51,7 +51,6 @@ static int64_t read_up_to;
 static struct event *poll_timer;
 static struct event *wake_event;
 static char gateway[64];
-static void (*left_callback)(Subscriber *subscriber);
 
 static void feed_up(void *arg);
 static void feed_ready(void *arg);
@@ -64,6 +63,7 @@ static void feed_begin(void);
 static bool feed_started(const PGresult *result);
 static void feed_rows(const PGresult *result);
 static bool feed_row(const PGresult *result, int row);
+static Frame *feed_frame(const char *text, size_t len, int64_t cursor);
 static int64_t *ids_read(const char *array, size_t *count);
 static void feed_read(void);
 static void on_hub_drained(void);
@@ -76,11 +76,10 @@ static const LinkEvents feed_events = {feed_up, feed_ready, feed_down};
 static const HubEvents hub_events = {on_hub_drained, on_hub_wanted, on_hub_distrusted};
 
 bool
-listen_start(struct event_base *base, void (*left)(Subscriber *subscriber))
+listen_start(struct event_base *base)
 {
 	const struct timeval second = {.tv_sec = LIMIT_FEED_POLL_MS / 1000};
 
-	left_callback = left;
 	poll_timer = event_new(base, -1, EV_PERSIST, on_poll, NULL);
 	wake_event = evtimer_new(base, on_wake, NULL);
 	return poll_timer != NULL && wake_event != NULL && evtimer_add(poll_timer, &second) == 0 &&
@@ -254,7 +253,7 @@ feed_started(const PGresult *result)
 	if (is_fine)
 	{
 		snprintf(gateway, sizeof(gateway), "%s", id);
-		hub_restart(gateway, json_integer_value(cursor), left_callback);
+		hub_restart(gateway, json_integer_value(cursor));
 		log_line(LEVEL_INFO, "feed_up", "gateway=%s cursor=%lld", gateway,
 				 (long long) json_integer_value(cursor));
 	}
@@ -286,7 +285,7 @@ feed_row(const PGresult *result, int row)
 		return true;
 	}
 	ids = ids_read(PQgetvalue(result, row, 0), &count);
-	frame = frame_new(PQgetvalue(result, row, 1), (size_t) PQgetlength(result, row, 1), cursor);
+	frame = feed_frame(PQgetvalue(result, row, 1), (size_t) PQgetlength(result, row, 1), cursor);
 	if (ids == NULL || frame == NULL)
 	{
 		free(ids);
@@ -294,9 +293,22 @@ feed_row(const PGresult *result, int row)
 			frame_release(frame);
 		return false;
 	}
-	frame->ends_session = strstr(PQgetvalue(result, row, 1), "\"session.ended\"") != NULL &&
-						  PQgetlength(result, row, 1) < 64;
 	return hub_send(frame, ids, count);
+}
+
+/* The number that the frame tells is not always that of its row: see docs/events.md. */
+static Frame *
+feed_frame(const char *text, size_t len, int64_t cursor)
+{
+	json_t *body = json_loadb(text, len, 0, NULL);
+	const char *type = json_string_value(json_object_get(body, "type"));
+	Frame *frame =
+		frame_chained(text, len, cursor, json_integer_value(json_object_get(body, "cursor")));
+
+	if (frame != NULL)
+		frame->ends_session = type != NULL && strcmp(type, "session.ended") == 0;
+	json_decref(body);
+	return frame;
 }
 
 static int64_t *

@@ -13,8 +13,7 @@
 
 #include "hub.h"
 
-/* left: a subscriber must subscribe anew, because the feed was started anew. */
-bool listen_start(struct event_base *base, void (*left)(Subscriber *subscriber));
+bool listen_start(struct event_base *base);
 void listen_stop(void);
 
 #endif

@@ -24,6 +24,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "routes.h"
+#include "subscription.h"
 #include "supervisor.h"
 #include "tls.h"
 #include "token.h"
@@ -131,6 +132,7 @@ worker_main(int worker, const int *fds, int count)
 	event_base_dispatch(base);
 	http_stop();
 	ws_stop();
+	subscription_stop();
 	listen_stop();
 	keys_stop();
 	token_stop();
@@ -153,7 +155,7 @@ worker_start(const int *fds, int count)
 	return stop != NULL && interrupt != NULL && reload != NULL && stop_timer != NULL &&
 		   evsignal_add(stop, NULL) == 0 && evsignal_add(interrupt, NULL) == 0 &&
 		   evsignal_add(reload, NULL) == 0 && db_start(base) && token_start() &&
-		   keys_start(base) && listen_start(base, ws_left) && ws_start(base) &&
+		   keys_start(base) && subscription_start(base) && listen_start(base) && ws_start(base) &&
 		   http_start(base, fds, count);
 }
 

@@ -65,6 +65,8 @@ static const MetricName metric_names[METRIC_COUNT] = {
 	[METRIC_SOCKETS_OPEN]         = {"sockets_open",               true,  "Open WebSockets."},
 	[METRIC_SOCKETS_OPENED]       = {"sockets_opened_total",       false, "WebSockets opened."},
 	[METRIC_SOCKETS_SLOW]         = {"sockets_slow_total",         false, "WebSockets closed because they did not read."},
+	[METRIC_SOCKETS_BEHIND]       = {"sockets_behind_total",       false, "Times a WebSocket lost frames because it did not read."},
+	[METRIC_POKES]                = {"socket_pokes_total",         false, "Pokes sent to WebSockets."},
 	[METRIC_SOCKET_MESSAGES_IN]   = {"socket_messages_total",      false, "Messages received on WebSockets."},
 	[METRIC_FRAMES_OUT]           = {"socket_frames_total",        false, "Frames of the feed sent to WebSockets."},
 	[METRIC_TOKENS_VERIFIED]      = {"tokens_verified_total",      false, "Tokens whose signature was checked and good."},
@@ -74,6 +76,9 @@ static const MetricName metric_names[METRIC_COUNT] = {
 	[METRIC_DB_LOST]              = {"database_lost_total",        false, "Statements whose outcome is unknown."},
 	[METRIC_DB_CONNECTS]          = {"database_connects_total",    false, "Database connections made."},
 	[METRIC_DB_RETRIES]           = {"database_retries_total",     false, "Reads sent a second time after a lost connection."},
+	[METRIC_PULLS_PARKED]         = {"pulls_parked",               true,  "Pulls that wait for news."},
+	[METRIC_PULLS_REMEMBERED]     = {"pulls_remembered_total",     false, "Pulls answered without the database."},
+	[METRIC_PULLS_WATCHED]        = {"pulls_watched",              true,  "Tokens whose news is heard for their pulls."},
 	[METRIC_FEED_CALLS]           = {"feed_calls_total",           false, "Times the feed was read."},
 	[METRIC_FEED_RECONNECTS]      = {"feed_reconnects_total",      false, "Times the listening connection was made."},
 };
@@ -111,6 +116,8 @@ metrics_use(int worker)
 	/* A worker that crashed took its connections along. */
 	mine->value[METRIC_CONNECTIONS_OPEN] = 0;
 	mine->value[METRIC_SOCKETS_OPEN] = 0;
+	mine->value[METRIC_PULLS_PARKED] = 0;
+	mine->value[METRIC_PULLS_WATCHED] = 0;
 }
 
 void

@@ -12,6 +12,8 @@
  *-------------------------------------------------------------------------
  */
 #include <event2/buffer.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -49,7 +51,14 @@ static void socket_turn(Socket *socket);
 static void socket_leave(Socket *socket);
 static void socket_deliver(Subscriber *subscriber, Frame *frame);
 static void socket_write(Socket *socket, const char *bytes, size_t len);
-static bool socket_is_slow(Socket *socket);
+static bool socket_is_behind(Socket *socket, const Frame *frame);
+static void socket_drop(Socket *socket, const Frame *frame);
+static void socket_catches_up(Socket *socket);
+static void socket_tell(Socket *socket, const Frame *frame);
+static void socket_poke(Poke *poke);
+static size_t socket_most(const Socket *socket);
+static void socket_give_up(Socket *socket);
+static void socket_is_stuck(Socket *socket);
 static void socket_die(Socket *socket);
 static void socket_schedule(Socket *socket);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
@@ -68,7 +77,7 @@ ws_start(struct event_base *base)
 	TAILQ_INIT(&sockets);
 	TAILQ_INIT(&dead);
 	dead_event = evtimer_new(base, on_dead, NULL);
-	return dead_event != NULL && command_start(base);
+	return dead_event != NULL && poke_start(base, socket_poke) && command_start(base);
 }
 
 bool
@@ -104,10 +113,12 @@ socket_new(struct event_base *base, const WsOpening *opening)
 	STAILQ_INIT(&socket->waiting);
 	socket->context = *opening->context;
 	socket->subscriber.deliver = socket_deliver;
+	socket->subscriber.left = socket_left;
 	socket->hello_by_ms = socket_now_ms() + LIMIT_SOCKET_HELLO_MS;
 	socket->ping_at_ms = socket_now_ms() + config_get()->ping_ms;
 	socket->ends_at_ms = NEVER;
 	socket->close_by_ms = NEVER;
+	socket->stuck_at_ms = NEVER;
 	socket->lag_most = (size_t) config_get()->socket_buffer;
 	if (socket_prepare(socket, base))
 		return socket;
@@ -203,6 +214,8 @@ on_written(struct bufferevent *bev, void *arg)
 
 	(void) bev;
 	socket->lag_most = (size_t) config_get()->socket_buffer;
+	if (socket->is_behind && !socket->has_drained && socket->state < SOCKET_CLOSING)
+		socket_catches_up(socket);
 	socket_turn(socket);
 }
 
@@ -228,8 +241,8 @@ socket_turn(Socket *socket)
 	if (socket->state == SOCKET_DEAD || wslay_event_want_read(socket->wslay) ||
 		wslay_event_want_write(socket->wslay))
 	{
-		if (socket->state < SOCKET_CLOSING)
-			socket_is_slow(socket);
+		if (socket->state < SOCKET_CLOSING && stream_waiting(socket->bev) > socket_most(socket))
+			socket_give_up(socket);
 		return;
 	}
 	if (stream_waiting(socket->bev) == 0)
@@ -267,19 +280,119 @@ socket_deliver(Subscriber *subscriber, Frame *frame)
 
 	if (frame->ends_session)
 		socket_close(socket, CLOSE_TOKEN);
-	else if (!socket_is_slow(socket))
-		socket_write(socket, frame->bytes, frame->len);
+	else if (socket->is_poked)
+		poke_note(&socket->poke, frame->cursor);
+	else if (socket_is_behind(socket, frame))
+		socket_drop(socket, frame);
+	else
+		socket_tell(socket, frame);
 }
 
-/* Who does not read is let go: it can come back with its cursor and misses nothing. */
+/*
+ * Who does not read gets no more until what waits is gone.  The rest of a read
+ * of the feed is dropped with its first frame: the frame after a gap must not
+ * look like its neighbour.
+ */
 static bool
-socket_is_slow(Socket *socket)
+socket_is_behind(Socket *socket, const Frame *frame)
 {
-	if (stream_waiting(socket->bev) <= socket->lag_most)
-		return false;
+	size_t waiting = stream_waiting(socket->bev);
+
+	if (socket->is_behind && socket->has_drained && socket->behind_read != hub_reads())
+		socket->is_behind = false;
+	if (socket->is_behind || waiting == 0 || waiting + frame->len <= socket->lag_most)
+		return socket->is_behind;
+	metrics_add(METRIC_SOCKETS_BEHIND, 1);
+	socket->is_behind = true;
+	socket->has_drained = false;
+	socket->behind_read = hub_reads();
+	socket->unread = stream_unread(socket->bev);
+	socket->stuck_at_ms = socket_now_ms() + config_get()->write_ms;
+	socket_schedule(socket);
+	return true;
+}
+
+static void
+socket_drop(Socket *socket, const Frame *frame)
+{
+	if (frame->cursor > socket->dropped)
+		socket->dropped = frame->cursor;
+	socket->behind_read = hub_reads();
+	if (socket->has_drained)
+		poke_note(&socket->poke, socket->dropped);
+}
+
+/* It reads again: now it hears that there was something. */
+static void
+socket_catches_up(Socket *socket)
+{
+	socket->has_drained = true;
+	socket->stuck_at_ms = NEVER;
+	poke_note(&socket->poke, socket->dropped);
+}
+
+/* Every reader is told which cursor it had before, so the last bytes are its own. */
+static void
+socket_tell(Socket *socket, const Frame *frame)
+{
+	char tail[FRAME_TAIL];
+	struct iovec piece[2] = {{(char *) frame->bytes, frame->len}, {tail, sizeof(tail)}};
+
+	if (frame->is_chained)
+		frame_tail(socket->dropped > socket->told ? socket->dropped : socket->told, tail);
+	if (frame->told > 0)
+		socket->told = frame->told;
+	if (!stream_write(socket->bev, piece, frame->is_chained ? 2 : 1))
+		socket_die(socket);
+}
+
+static void
+socket_poke(Poke *poke)
+{
+	Socket *socket = (Socket *) ((char *) poke - offsetof(Socket, poke));
+
+	socket_send_poke(socket, poke->cursor);
+}
+
+void
+socket_send_poke(Socket *socket, int64_t cursor)
+{
+	char text[64];
+	int len = snprintf(text, sizeof(text), "{\"type\":\"sync.poke\",\"cursor\":%lld}",
+					   (long long) cursor);
+
+	metrics_add(METRIC_POKES, 1);
+	socket_send(socket, text, (size_t) len);
+}
+
+/* Answers that were asked for count double: only who asks and never reads gets so far. */
+static size_t
+socket_most(const Socket *socket)
+{
+	return socket->lag_most + (size_t) config_get()->socket_buffer;
+}
+
+/* It can come back with its cursor and misses nothing. */
+static void
+socket_give_up(Socket *socket)
+{
 	metrics_add(METRIC_SOCKETS_SLOW, 1);
 	socket_close(socket, CLOSE_BUSY);
-	return true;
+}
+
+/* Nothing was read for so long?  Whoever reads slowly may go on. */
+static void
+socket_is_stuck(Socket *socket)
+{
+	size_t unread = stream_unread(socket->bev);
+
+	if (unread >= socket->unread)
+	{
+		socket_give_up(socket);
+		return;
+	}
+	socket->unread = unread;
+	socket->stuck_at_ms = socket_now_ms() + config_get()->write_ms;
 }
 
 void
@@ -289,7 +402,7 @@ socket_send(Socket *socket, const char *text, size_t len)
 
 	if (socket->state >= SOCKET_CLOSING)
 		return;
-	frame = frame_new(text, len, 0);
+	frame = frame_new(text, len);
 	if (frame == NULL)
 	{
 		socket_die(socket);
@@ -353,6 +466,7 @@ socket_schedule(Socket *socket)
 		due = socket->ping_at_ms < due ? socket->ping_at_ms : due;
 		due = socket->hello_by_ms < due ? socket->hello_by_ms : due;
 		due = socket->ends_at_ms < due ? socket->ends_at_ms : due;
+		due = socket->stuck_at_ms < due ? socket->stuck_at_ms : due;
 	}
 	wait = due - socket_now_ms();
 	if (wait < 1)
@@ -374,6 +488,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	else if (socket->state < SOCKET_CLOSING &&
 			 (socket->hello_by_ms <= now || socket->ends_at_ms <= now))
 		socket_close(socket, CLOSE_TOKEN);
+	else if (socket->state < SOCKET_CLOSING && socket->stuck_at_ms <= now)
+		socket_is_stuck(socket);
 	else if (socket->state < SOCKET_CLOSING && socket->ping_at_ms <= now)
 		socket_ping(socket);
 	if (socket->state != SOCKET_DEAD)
@@ -409,7 +525,7 @@ on_dead(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-ws_left(Subscriber *subscriber)
+socket_left(Subscriber *subscriber)
 {
 	command_rejoin((Socket *) subscriber);
 }
@@ -440,6 +556,7 @@ ws_stop(void)
 		socket_die(TAILQ_FIRST(&sockets));
 	on_dead(-1, 0, NULL);
 	event_free(dead_event);
+	poke_stop();
 	command_stop();
 }
 

@@ -28,9 +28,6 @@ bool ws_start(struct event_base *base);
 
 bool ws_open(struct event_base *base, const WsOpening *opening);
 
-/* A socket's subscription is gone: it gets another. */
-void ws_left(Subscriber *subscriber);
-
 /* Says goodbye (1001) to all. */
 void ws_close(void);
 long ws_count(void);

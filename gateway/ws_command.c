@@ -26,9 +26,6 @@
 
 static TAILQ_HEAD(, Socket) rejoiners;
 static int rejoins_running;
-static int64_t leaves[LIMIT_LEAVES];
-static int leave_count;
-static int leave_generation;
 static struct event *second_timer;
 
 static void command_run(Socket *socket, const char *text, size_t len);
@@ -37,8 +34,8 @@ static void command_wait(Socket *socket, const char *text, size_t len);
 static void command_next(Socket *socket);
 static void run_hello(Socket *socket, json_t *message);
 static const char *cursor_text(json_t *cursor, char room[24]);
-static void hello_start(Socket *socket, CommandKind kind, const char *token, const char *cursor);
-static char *hello_body(const char *cursor);
+static void hello_start(Socket *socket, CommandKind kind, const char *token, const char *cursor,
+						bool is_poked);
 static void run_ping(Socket *socket, json_t *message);
 static void run_status(Socket *socket, json_t *message);
 static bool envelope_take(Socket *socket, json_t *message);
@@ -49,15 +46,12 @@ static void hello_busy(Socket *socket);
 static void hello_refused(Socket *socket, CommandKind kind, const Reply *reply);
 static void hello_joined(Socket *socket, CommandKind kind, json_t *body);
 static void send_hello_result(Socket *socket, json_t *body);
-static void send_frames(Socket *socket, json_t *frames);
+static void send_missed(Socket *socket, json_t *body);
 static void status_reply(Socket *socket, const Reply *reply);
 static void send_refusal(Socket *socket, json_t *message, Refusal refusal);
 static void send_text(Socket *socket, JsonText *text);
 static void add_ref(JsonText *text, json_t *message);
 static void add_raw_member(JsonText *text, const char *name, const char *json, size_t len);
-static void subscription_leave(Socket *socket);
-static void leaves_flush(void);
-static void leaves_reply(void *owner, const Reply *reply);
 static void rejoin_wait(Socket *socket);
 static void rejoins_pump(void);
 static void on_second(evutil_socket_t fd, short what, void *arg);
@@ -159,14 +153,19 @@ run_hello(Socket *socket, json_t *message)
 	char room[24];
 	json_t *token = json_object_get(message, "token");
 	const char *cursor = cursor_text(json_object_get(message, "cursor"), room);
+	json_t *mode = json_object_get(message, "mode");
+	const char *word = json_string_value(mode);
+	bool is_poked = word != NULL && strcmp(word, "poke") == 0;
 
 	if (json_string_value(token) == NULL ||
 		token_check(json_string_value(token), json_string_length(token)) == TOKEN_BAD)
 		socket_close(socket, CLOSE_TOKEN);
 	else if (cursor == NULL)
 		socket_close(socket, CLOSE_EPOCH);
+	else if (mode != NULL && !is_poked && (word == NULL || strcmp(word, "delta") != 0))
+		send_refusal(socket, message, REFUSAL_FRAME);
 	else
-		hello_start(socket, COMMAND_HELLO, json_string_value(token), cursor);
+		hello_start(socket, COMMAND_HELLO, json_string_value(token), cursor, is_poked);
 }
 
 void
@@ -175,7 +174,7 @@ command_hello(Socket *socket, const char *token, size_t len)
 	if (token_check(token, len) == TOKEN_BAD)
 		socket_close(socket, CLOSE_TOKEN);
 	else
-		hello_start(socket, COMMAND_HELLO, token, "null");
+		hello_start(socket, COMMAND_HELLO, token, "null", false);
 }
 
 /* As it goes into the body of the call; NULL for what is no cursor. */
@@ -197,7 +196,8 @@ cursor_text(json_t *cursor, char room[24])
 }
 
 static void
-hello_start(Socket *socket, CommandKind kind, const char *token, const char *cursor)
+hello_start(Socket *socket, CommandKind kind, const char *token, const char *cursor,
+			bool is_poked)
 {
 	RequestInput input = {
 		.door = "feed_join",
@@ -211,11 +211,13 @@ hello_start(Socket *socket, CommandKind kind, const char *token, const char *cur
 		hello_busy(socket);
 		return;
 	}
-	input.body = hello_body(cursor);
+	socket->next_told = *cursor == 'n' ? -1 : strtoll(cursor, NULL, 10);
+	input.body = subscription_body(cursor, is_poked);
 	if (kind == COMMAND_HELLO)
 	{
 		free(socket->next_token);
 		socket->next_token = strdup(token);
+		socket->next_is_poked = is_poked;
 	}
 	if (input.body == NULL || (kind == COMMAND_HELLO && socket->next_token == NULL))
 	{
@@ -224,20 +226,6 @@ hello_start(Socket *socket, CommandKind kind, const char *token, const char *cur
 		return;
 	}
 	command_start_request(socket, kind, &input);
-}
-
-/* returns new (free) */
-static char *
-hello_body(const char *cursor)
-{
-	JsonText text;
-
-	json_text_init(&text, NULL, 0, 256);
-	json_open(&text, '{');
-	json_add_string_member(&text, "gateway", hub_gateway());
-	add_raw_member(&text, "cursor", cursor, strlen(cursor));
-	json_close(&text, '}');
-	return json_text_ok(&text) ? text.at : NULL;
 }
 
 static void
@@ -415,17 +403,23 @@ hello_joined(Socket *socket, CommandKind kind, json_t *body)
 {
 	int64_t lasts_ms = json_integer_value(json_object_get(body, "expiresIn")) * 1000;
 
-	subscription_leave(socket);
+	subscription_leave(&socket->subscriber);
 	if (kind == COMMAND_HELLO)
 	{
 		free(socket->token);
 		socket->token = socket->next_token;
 		socket->next_token = NULL;
+		socket->is_poked = socket->next_is_poked;
+		socket->dropped = 0;
 	}
 	/* Whose feed was started anew need not know, unless it has missed something. */
 	if (kind == COMMAND_HELLO || !json_is_true(json_object_get(body, "resumed")))
 		send_hello_result(socket, body);
-	send_frames(socket, json_object_get(body, "frames"));
+	if (!json_is_true(json_object_get(body, "resumed")))
+		socket->told = json_integer_value(json_object_get(body, "cursor"));
+	else if (kind == COMMAND_HELLO)
+		socket->told = socket->next_told;
+	send_missed(socket, body);
 	if (socket->state >= SOCKET_CLOSING)
 		return;
 	socket_may_lag(socket);
@@ -462,21 +456,29 @@ send_hello_result(Socket *socket, json_t *body)
 	send_text(socket, &text);
 }
 
-/* Each is an object, or its text. */
+/* Who is poked hears of all of it once. */
 static void
-send_frames(Socket *socket, json_t *frames)
+send_missed(Socket *socket, json_t *body)
 {
+	json_t *frames = json_object_get(body, "frames");
 	size_t index;
 	json_t *frame;
 
+	if (socket->is_poked)
+	{
+		if (json_array_size(frames) > 0)
+			socket_send_poke(socket, json_integer_value(json_object_get(body, "cursor")));
+		return;
+	}
 	json_array_foreach(frames, index, frame)
 	{
-		const char *ready = json_string_value(frame);
-		char *text = ready == NULL ? json_dumps(frame, DUMP) : NULL;
+		char *text;
 
-		if (ready != NULL)
-			socket_send(socket, ready, json_string_length(frame));
-		else if (text != NULL)
+		json_object_set_new(frame, "prev", json_integer(socket->told));
+		if (json_is_integer(json_object_get(frame, "cursor")))
+			socket->told = json_integer_value(json_object_get(frame, "cursor"));
+		text = json_dumps(frame, DUMP);
+		if (text != NULL)
 			socket_send(socket, text, strlen(text));
 		free(text);
 	}
@@ -568,10 +570,11 @@ command_forget(Socket *socket)
 	}
 	socket->request = NULL;
 	socket->running = COMMAND_NONE;
+	poke_forget(&socket->poke);
 	if (socket->waits_to_rejoin)
 		TAILQ_REMOVE(&rejoiners, socket, rejoin_link);
 	socket->waits_to_rejoin = false;
-	subscription_leave(socket);
+	subscription_leave(&socket->subscriber);
 	while (!STAILQ_EMPTY(&socket->waiting))
 	{
 		Message *message = STAILQ_FIRST(&socket->waiting);
@@ -584,62 +587,6 @@ command_forget(Socket *socket)
 	free(socket->running_ref);
 	free(socket->running_incident);
 	socket->next_token = socket->running_ref = socket->running_incident = NULL;
-}
-
-/* The database is told later, for many at once. */
-static void
-subscription_leave(Socket *socket)
-{
-	if (socket->subscriber.standing == STANDING_OUT)
-		return;
-	hub_leave(&socket->subscriber);
-	if (leave_generation != hub_generation())
-		leave_count = 0;
-	leave_generation = hub_generation();
-	if (leave_count == LIMIT_LEAVES)
-		leaves_flush();
-	leaves[leave_count++] = socket->subscriber.id;
-}
-
-/* Should it fail, the database forgets the subscriptions with the gateway. */
-static void
-leaves_flush(void)
-{
-	RequestContext context = {.request_id = "feed-leave"};
-	JsonText text;
-	RequestInput input = {
-		.door = "feed_leave",
-		.lane = LANE_NORMAL,
-		.context = &context,
-		.reply = leaves_reply,
-		.owner = leaves,
-	};
-
-	json_text_init(&text, NULL, 0, TEXT_BYTES);
-	json_open(&text, '{');
-	json_add_string_member(&text, "gateway", hub_gateway());
-	json_add_name(&text, "subscriptions");
-	json_open(&text, '[');
-	for (int i = 0; i < leave_count; i++)
-		json_add_number(&text, leaves[i]);
-	json_close(&text, ']');
-	json_close(&text, '}');
-	leave_count = 0;
-	if (!json_text_ok(&text))
-	{
-		json_text_free(&text);
-		return;
-	}
-	input.body = text.at;
-	request_start(&input);
-}
-
-static void
-leaves_reply(void *owner, const Reply *reply)
-{
-	(void) owner;
-	if (reply->status >= 400)
-		log_line(LEVEL_WARN, "leave_failed", "status=%d", reply->status);
 }
 
 /* The cursor it has is in subscriber.from. */
@@ -676,7 +623,7 @@ rejoins_pump(void)
 			socket->waits_to_rejoin = false;
 			snprintf(cursor, sizeof(cursor), "%lld", (long long) socket->subscriber.from);
 			rejoins_running++;
-			hello_start(socket, COMMAND_REJOIN, socket->token, cursor);
+			hello_start(socket, COMMAND_REJOIN, socket->token, cursor, socket->is_poked);
 			if (socket->running != COMMAND_REJOIN)
 				rejoins_running--;
 		}
@@ -690,7 +637,5 @@ on_second(evutil_socket_t fd, short what, void *arg)
 	(void) fd;
 	(void) what;
 	(void) arg;
-	if (leave_count > 0 && hub_gateway() != NULL && leave_generation == hub_generation())
-		leaves_flush();
 	rejoins_pump();
 }

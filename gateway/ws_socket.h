@@ -13,6 +13,8 @@
 #include <sys/queue.h>
 #include <wslay/wslay.h>
 
+#include "poke.h"
+#include "subscription.h"
 #include "ws.h"
 
 /* Close codes of RFC 6455 and of ours. */
@@ -57,16 +59,27 @@ typedef struct Socket
 	TAILQ_ENTRY(Socket) rejoin_link;
 	SocketState state;
 	bool waits_to_rejoin;
-	bool was_heard;                /* since the last ping */
-	int missed;                    /* pings */
+	bool was_heard;     /* since the last ping */
+	int missed;         /* pings */
+	bool is_poked;      /* is told that there is news, never what */
+	bool next_is_poked; /* of the hello that runs */
+	bool is_behind;     /* news was dropped because it does not read */
+	bool has_drained;   /* and since then it has read all that was left */
+	int behind_read;    /* of the feed, when it fell behind */
+	int64_t told;       /* the cursor it was told last */
+	int64_t next_told;  /* the one in the hello that runs; -1: none */
+	int64_t dropped;    /* the newest cursor it was not told */
+	Poke poke;
+	size_t unread;                 /* by it, when the patience with it began */
 	size_t lag_most;               /* bytes that may wait to be sent */
 	struct bufferevent *bev;       /* owns */
 	wslay_event_context_ptr wslay; /* owns */
-	struct event *timer;           /* owns; fires at the nearest of the next four */
+	struct event *timer;           /* owns; fires at the nearest of the next five */
 	int64_t hello_by_ms;
 	int64_t ping_at_ms;
 	int64_t ends_at_ms;
 	int64_t close_by_ms;
+	int64_t stuck_at_ms;
 	Address counted;
 	char *token;      /* owns; of the last hello that worked */
 	char *next_token; /* owns; of the hello that runs */
@@ -84,6 +97,12 @@ typedef struct Socket
 /* Life: ws.c */
 void socket_send(Socket *socket, const char *text, size_t len);
 void socket_close(Socket *socket, int code);
+
+/* There is news up to the cursor. */
+void socket_send_poke(Socket *socket, int64_t cursor);
+
+/* The subscription is gone: it gets another. */
+void socket_left(Subscriber *subscriber);
 
 /* What waits now was asked for and does not count against the reader. */
 void socket_may_lag(Socket *socket);

@@ -75,7 +75,8 @@ require_newest(int64 newest)
 static void
 feed_join(KnCall *call)
 {
-	static const char *const members[] = {"gateway", "cursor", NULL};
+	static const char *const members[] = {"gateway", "cursor", "mode", NULL};
+	static const char *const modes[] = {"delta", "poke", NULL};
 	JsonbContainer *body = kn_in_object(call->body);
 	const KnCaller *caller = call->caller;
 	pg_uuid_t gateway;
@@ -84,16 +85,19 @@ feed_join(KnCall *call)
 	int64 newest;
 	int64 ends;
 	bool resumed;
+	char *mode;
 
 	kn_in_only(body, members);
 	kn_in_uuid(body, "gateway", true, &gateway);
 	kn_in_int(body, "cursor", 0, KN_CURSOR_MAX, false, &cursor);
+	mode = kn_in_choice(body, "mode", modes, false);
+	news.only_pokes = news.has_pokes = mode != NULL && strcmp(mode, "poke") == 0;
 	kn_spi_read_only(false);
 	lock_gateway(pg_advisory_xact_lock_shared_int4, &gateway);
 	if (!kn_gateway_known(&gateway))
 		kn_refuse_absent();
 	ends = caller->expires_at + (int64) KN_FEED_GRACE_SECONDS * USECS_PER_SEC;
-	news.only = kn_subscription_insert(&gateway, caller, ends);
+	news.only = kn_subscription_insert(&gateway, caller, ends, news.only_pokes);
 	resumed = catch_up(call, &news, cursor, &newest);
 	kn_json_open(&call->json, '{');
 	kn_json_pair_int(&call->json, "subscription", news.only);
@@ -186,7 +190,7 @@ kn_feed_next(PG_FUNCTION_ARGS)
 	kn_spi_read_only(false);
 	lock_gateway(pg_advisory_xact_lock_int4, gateway);
 	kn_cursor_resolve(news.after, &since);
-	if (!kn_gateway_seen(gateway, &news.has_expired) || !since.known)
+	if (!kn_gateway_seen(gateway, &news.has_expired, &news.has_pokes) || !since.known)
 		ereport(ERROR,
 				errcode(ERRCODE_KN_ABSENT),
 				errmsg("the gateway or its cursor is not known here"),

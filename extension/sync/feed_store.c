@@ -25,7 +25,8 @@ static KnStatement select_gateway = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT g.seen_at < pg_catalog.clock_timestamp() - interval '1 minute', "
 	"       EXISTS (SELECT FROM kintaraa.subscription s WHERE s.gateway = g.id "
-	"                  AND s.expires_at <= pg_catalog.now()) "
+	"                  AND s.expires_at <= pg_catalog.now()), "
+	"       EXISTS (SELECT FROM kintaraa.subscription p WHERE p.gateway = g.id AND p.pokes) "
 	"  FROM kintaraa.gateway g WHERE g.id = $1",
 	UUIDOID);
 
@@ -37,11 +38,11 @@ static KnStatement touch_gateway = KN_WRITE(
 static KnStatement insert_subscription = KN_WRITE(
 	KN_AS_SYSTEM,
 	"INSERT INTO kintaraa.subscription "
-	"  (gateway, principal, id, account_id, session_id, role, expires_at) "
-	"SELECT $1, p, n.id, $3, $4, $5, $6 "
+	"  (gateway, principal, id, account_id, session_id, role, expires_at, pokes) "
+	"SELECT $1, p, n.id, $3, $4, $5, $6, $7 "
 	"  FROM (SELECT pg_catalog.nextval('kintaraa.subscription_id_seq') AS id) n, "
 	"       pg_catalog.unnest($2) AS p RETURNING id",
-	UUIDOID, UUIDARRAYOID, UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID);
+	UUIDOID, UUIDARRAYOID, UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID, BOOLOID);
 
 static KnStatement delete_subscription = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -69,7 +70,7 @@ kn_gateway_known(const pg_uuid_t *id)
 
 /* Written once a minute: a read of the feed is no write otherwise. */
 bool
-kn_gateway_seen(const pg_uuid_t *id, bool *has_expired)
+kn_gateway_seen(const pg_uuid_t *id, bool *has_expired, bool *has_pokes)
 {
 	KnArgs args = {0};
 	KnRows rows;
@@ -79,13 +80,15 @@ kn_gateway_seen(const pg_uuid_t *id, bool *has_expired)
 		return false;
 	rows = kn_rows();
 	*has_expired = kn_col_bool(&rows, 0, 2);
+	*has_pokes = kn_col_bool(&rows, 0, 3);
 	if (kn_col_bool(&rows, 0, 1))
 		kn_run(&touch_gateway, &args);
 	return true;
 }
 
 int64
-kn_subscription_insert(const pg_uuid_t *gateway, const KnCaller *caller, TimestampTz expires_at)
+kn_subscription_insert(const pg_uuid_t *gateway, const KnCaller *caller, TimestampTz expires_at,
+					   bool pokes)
 {
 	KnArgs args = {0};
 	KnRows rows;
@@ -96,6 +99,7 @@ kn_subscription_insert(const pg_uuid_t *gateway, const KnCaller *caller, Timesta
 	kn_arg_uuid(&args, &caller->session);
 	kn_arg_text(&args, kn_role_name(caller->role));
 	kn_arg_time(&args, expires_at);
+	kn_arg_bool(&args, pokes);
 	kn_run(&insert_subscription, &args);
 	rows = kn_rows();
 	return kn_col_bigint(&rows, 0, 1, 0);

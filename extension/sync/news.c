@@ -38,6 +38,7 @@ static void sort_changes(const KnChangedList *all, Sorted *sorted);
 static void add(KnChangedList *list, const pg_uuid_t *id, int64 tick);
 static void merge_incidents(KnChangedList *list);
 static int compare_ids(const void *a, const void *b);
+static void tell_pokes(KnNews *news, const KnCursor *since, const KnChangedList *all);
 static void tell_scope(KnNews *news, const KnChangedMembers *members);
 static void tell_assignments(KnNews *news, const KnChangedList *list);
 static void tell_incidents(KnNews *news, const KnChangedList *list);
@@ -57,11 +58,26 @@ kn_news_collect(KnNews *news, const KnCursor *since, int limit)
 	/* first, so that nobody is told anything after the end */
 	if (news->has_expired || (news->only == 0 && sorted.sessions.n + sorted.accounts.n > 0))
 		kn_news_end(news, &sorted.sessions, &sorted.accounts);
+	if (news->has_pokes)
+		tell_pokes(news, since, &all);
+	if (news->only_pokes)
+		return true;
 	tell_scope(news, &members);
 	tell_assignments(news, &sorted.assignments);
 	tell_incidents(news, &sorted.incidents);
 	tell_notifications(news, &sorted.notifications);
 	return true;
+}
+
+/* One frame for all: who hears it may find something when she pulls, and nobody else may. */
+static void
+tell_pokes(KnNews *news, const KnCursor *since, const KnChangedList *all)
+{
+	KnRows rows = kn_news_poke_readers(news, since, all);
+	ArrayType *ids = kn_news_ids(&rows, 0, 1);
+
+	if (ids != NULL)
+		(void) kn_news_frame(news, "sync.poke", since->newest, ids);
 }
 
 static void

@@ -30,6 +30,8 @@ typedef struct KnNews
 	int64 only;  /* one subscription, 0 for all of the gateway */
 	int64 after; /* the cursor since which it is news */
 	bool has_expired;
+	bool has_pokes;  /* somebody is to be told that there is news, and not what */
+	bool only_pokes; /* and nobody else */
 	int n;
 	int max;
 	KnFrame *frames;

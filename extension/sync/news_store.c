@@ -40,7 +40,7 @@
 /* clang-format on */
 
 /* Subscriptions of a gateway by principal; $2 and $3 narrow it to one of them. */
-#define READERS "s.gateway = $1 AND s.id BETWEEN $2 AND $3"
+#define READERS "s.gateway = $1 AND NOT s.pokes AND s.id BETWEEN $2 AND $3"
 
 /* Computed once for each record: the subscriptions of those whom the survivor barred. */
 #define BARRED(bucket_)                                                                 \
@@ -131,6 +131,33 @@ static KnStatement incident_readers = KN_FRESH(
 	"      GROUP BY s.id) best "
 	"    GROUP BY best.rank, best.team) r",
 	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
+/* clang-format on */
+
+/* clang-format off */
+#define NOT_BARRED(bucket_)                                                            \
+	"NOT EXISTS (SELECT FROM kintaraa.barred r JOIN kintaraa.subscription o "          \
+	"               ON o.principal = r.principal AND o.gateway = $1 AND o.id = s.id " \
+	"             WHERE r.bucket = " bucket_ ")"
+
+/*
+ * Everybody whose pull could bring something: in scope of a bucket that
+ * changed, or with a membership that did.
+ */
+static KnStatement poke_readers = KN_FRESH(
+	KN_AS_SYSTEM,
+	"WITH changed AS (SELECT DISTINCT b FROM pg_catalog.unnest($4) AS b), "
+	"moved AS (SELECT principal, bucket, revoked FROM kintaraa.member WHERE gx >= $5 "
+	"          UNION ALL "
+	"          SELECT principal, bucket, revoked FROM kintaraa.member WHERE gx = ANY ($6)), "
+	"reached AS (SELECT b AS principal, b AS bucket, false AS revoked FROM changed "
+	"            UNION ALL "
+	"            SELECT m.principal, m.bucket, false FROM changed "
+	"              JOIN kintaraa.member m ON m.bucket = changed.b AND NOT m.revoked "
+	"            UNION ALL SELECT principal, bucket, revoked FROM moved) "
+	"SELECT ARRAY(SELECT DISTINCT s.id FROM reached w "
+	"    JOIN kintaraa.subscription s ON s.gateway = $1 AND s.principal = w.principal AND s.pokes "
+	"   WHERE s.id BETWEEN $2 AND $3 AND (w.revoked OR " NOT_BARRED("w.bucket") "))",
+	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, XID8OID, XID8ARRAYOID);
 /* clang-format on */
 
 static KnStatement notification_readers = KN_FRESH(
@@ -244,6 +271,19 @@ kn_news_scope_readers(const KnNews *news, const KnChangedMembers *members)
 	kn_arg_uuid_array(&args, members->buckets, members->n);
 	arg_bigints(&args, members->ticks, members->n);
 	kn_run(&scope_readers, &args);
+	return kn_rows();
+}
+
+KnRows
+kn_news_poke_readers(const KnNews *news, const KnCursor *since, const KnChangedList *all)
+{
+	KnArgs args = {0};
+
+	set_args(&args, news, NULL);
+	kn_arg_uuid_array(&args, all->buckets, all->n);
+	kn_arg_datum(&args, since->xmax, false);
+	kn_arg_datum(&args, since->xip, false);
+	kn_run(&poke_readers, &args);
 	return kn_rows();
 }
 

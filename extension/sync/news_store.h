@@ -48,6 +48,10 @@ extern KnRows kn_news_incident_readers(const KnNews *news, const KnChangedList *
 /* id, class, created_at, tick, ids */
 extern KnRows kn_news_notification_readers(const KnNews *news, const KnChangedList *list);
 
+/* One row: ids */
+extern KnRows kn_news_poke_readers(const KnNews *news, const KnCursor *since,
+								   const KnChangedList *all);
+
 /* The subscriptions of a row, NULL when there are none. */
 extern ArrayType *kn_news_ids(const KnRows *rows, uint64 row, int column);
 

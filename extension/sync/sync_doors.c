@@ -27,6 +27,7 @@ typedef struct Gathered
 {
 	KnJson nouns[KN_WIRE_NOUNS];
 	KnJson removed;
+	int count;
 	bool flat;
 	bool hard; /* removals as WatermelonDB's deleted */
 	KnJson deleted[KN_WIRE_NOUNS];
@@ -35,6 +36,7 @@ typedef struct Gathered
 static void begin(Gathered *gathered, bool flat, bool hard);
 static void gather_record(void *arg, const char *noun, const char *json, int len);
 static void gather_removed(void *arg, const char *noun, const char *id, const char *reason);
+static void write_head(KnCall *call, const KnPull *pull, const Gathered *gathered);
 static void write_tail(KnCall *call, const KnPull *pull);
 static void pull_all(KnCall *call, KnPull *pull, Gathered *gathered);
 static void write_changes(KnJson *json, Gathered *gathered);
@@ -52,7 +54,7 @@ sync_updates(KnCall *call)
 	begin(&gathered, false, false);
 	kn_pull_since(&pull, call, kn_query_text(call->query, "since"));
 	pull_all(call, &pull, &gathered);
-	kn_json_open(&call->json, '{');
+	write_head(call, &pull, &gathered);
 	for (int i = 0; i < KN_WIRE_NOUNS; i++)
 	{
 		kn_json_close(&gathered.nouns[i], ']');
@@ -88,7 +90,7 @@ sync_pull(KnCall *call)
 	else
 		kn_pull_since(&pull, call, kn_query_text(call->query, "last_pulled_at"));
 	pull_all(call, &pull, &gathered);
-	kn_json_open(&call->json, '{');
+	write_head(call, &pull, &gathered);
 	kn_json_key(&call->json, "changes");
 	write_changes(&call->json, &gathered);
 	kn_json_pair_int(&call->json, "timestamp", pull.cursor);
@@ -144,6 +146,7 @@ gather_record(void *arg, const char *noun, const char *json, int len)
 	const KnWireNoun *wire = kn_wire_by_noun(noun);
 	KnJson *list = &gathered->nouns[wire - kn_wire_nouns];
 
+	gathered->count++;
 	if (gathered->flat)
 	{
 		KnJson flat;
@@ -163,6 +166,7 @@ gather_removed(void *arg, const char *noun, const char *id, const char *reason)
 	Gathered *gathered = arg;
 	const KnWireNoun *wire = kn_wire_by_noun(noun);
 
+	gathered->count++;
 	kn_json_open(&gathered->removed, '{');
 	kn_json_pair_text(&gathered->removed, "noun", noun);
 	kn_json_pair_text(&gathered->removed, "id", id);
@@ -198,11 +202,21 @@ write_changes(KnJson *json, Gathered *gathered)
 	kn_json_close(json, '}');
 }
 
+/* These two come first: whoever carries the answer may want to know and reads no further. */
+static void
+write_head(KnCall *call, const KnPull *pull, const Gathered *gathered)
+{
+	bool has_all = gathered->count == 0 && !pull->first && !pull->has_page && !pull->more;
+
+	kn_json_open(&call->json, '{');
+	kn_json_pair_bool(&call->json, "empty", has_all);
+	kn_json_pair_int(&call->json, "cursor", pull->cursor);
+}
+
 static void
 write_tail(KnCall *call, const KnPull *pull)
 {
 	kn_json_pair_bool(&call->json, "resync", pull->resync);
-	kn_json_pair_int(&call->json, "cursor", pull->cursor);
 	kn_json_pair_bool(&call->json, "hasMore", pull->more);
 	kn_json_pair_text(&call->json, "pageToken", kn_pull_page_text(pull));
 	kn_json_pair_int(&call->json, "pollAfterMs", poll_ms(call->caller));

@@ -361,7 +361,7 @@ def test_client_that_answers_pings_stays():
 
 
 def test_slow_reader_is_let_go_and_others_are_not():
-    with Gateway(doors, {"KINTARAA_SOCKET_BUFFER": 65536}) as other:
+    with Gateway(doors, {"KINTARAA_SOCKET_BUFFER": 65536, "KINTARAA_WRITE_TIMEOUT": "500ms"}) as other:
         wait_until(lambda: "feed_up" in other.log())
         slow = [Wire(to=other, receive_buffer=4096) for _ in range(5)]
         for wire in slow:

@@ -110,7 +110,9 @@ class Client {
       body: body && JSON.stringify(body),
     })
     const answer = await response.json()
-    if (!response.ok) throw Object.assign(new Error(answer.title || response.statusText), { status: response.status, answer })
+    if (!response.ok) {
+      throw Object.assign(new Error(answer.title || response.statusText), { status: response.status, answer })
+    }
     return answer
   }
 }

@@ -97,12 +97,17 @@ const mark = () => `<${name}.${++edits}>`
 const noteEdit = (table, id, op, text, column) => log.edits.push({ table, id, op, mark: text, column })
 
 const makers = {
-  incidents: (text) => ({ type: pick(['physical', 'emotional', 'online']), description: text,
+  incidents: (text) => ({
+    type: pick(['physical', 'emotional', 'online']), description: text,
     support_services: JSON.stringify(pick([['medical'], ['legal'], ['medical', 'legal']])),
-    location_coordinates_latitude: -1.28 + chance() / 1000, location_coordinates_longitude: 36.82, location_source: 'gps' }),
+    location_coordinates_latitude: -1.28 + chance() / 1000, location_coordinates_longitude: 36.82,
+    location_source: 'gps',
+  }),
   journal_entries: (text) => ({ title: text, content: 'first', mood: 'sad', tags: '["a","b"]', is_private: true }),
   emergency_contacts: (text) => ({ name: text, phone: '+254700000000', is_primary: false }),
-  mood_entries: (text) => ({ notes: text, mood: 'neutral', intensity: 1 + below(10), date: '2026-11-0' + (1 + below(9)) }),
+  mood_entries: (text) => ({
+    notes: text, mood: 'neutral', intensity: 1 + below(10), date: `2026-11-0${1 + below(9)}`,
+  }),
 }
 const singles = { safety_plans: ['safety_plan', 'notes'], preferences: ['preference', 'settings'] }
 

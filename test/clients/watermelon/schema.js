@@ -18,7 +18,8 @@ const columns = {
   assignments: [
     ...text('incident_id', 'service', 'status', 'urgency_level', 'incident_service', 'incident_urgency_level',
       'incident_time_bucket', 'incident_language', 'incident_contact', 'incident_case_number', 'incident_status'),
-    ...number('offered_at', 'due_at', 'responded_at', 'distance_km', 'incident_cell_latitude', 'incident_cell_longitude'),
+    ...number('offered_at', 'due_at', 'responded_at', 'distance_km', 'incident_cell_latitude',
+      'incident_cell_longitude'),
   ],
   notifications: [...text('class'), ...number('read_at')],
   profiles: [...text('email', 'first_name', 'last_name', 'phone', 'role', 'language'), ...flag('is_anonymous')],

@@ -116,7 +116,8 @@ class Copy:
             query, pages = "since=%s" % self.cursor if self.cursor else "", 0
             token = None
             while True:
-                status, _, answer = api.get("/api/incidents/updates?" + query + ("&pageToken=" + token if token else ""))
+                status, _, answer = api.get("/api/incidents/updates?%s%s" % (
+                    query, "&pageToken=" + token if token else ""))
                 if status != 200:
                     return False
                 self.apply(answer)
@@ -192,10 +193,11 @@ class Simulation:
         return self.gateway.api(token=self.people[name][0], timeout=20, headers={"X-Device-Id": "desk"})
 
     def live(self):
-        threads = [threading.Thread(target=self.guarded, args=(self.help, name)) for name in ("clinic", "lawyer", "nurse")]
+        helpers = ("clinic", "lawyer", "nurse")
+        threads = [threading.Thread(target=self.guarded, args=(self.help, name)) for name in helpers]
         threads += [threading.Thread(target=self.guarded, args=(self.write_slowly, n)) for n in range(2)]
         threads.append(threading.Thread(target=self.guarded, args=(self.watch, self.names[0])))
-        self.copies = {name: Copy() for name in ("clinic", "lawyer", "nurse", self.names[0])}
+        self.copies = {name: Copy() for name in (*helpers, self.names[0])}
         for thread in threads:
             thread.start()
         rng = random.Random("%s/kills" % self.seed)
@@ -325,7 +327,8 @@ class Simulation:
             self.versions[owner, noun, client_id].append((text, deleted))
         self.archived = []
         for archive, owner, device, noun, row, payload, base, reason in self.cluster.psql(
-                "SELECT id, owner_id, device, noun, row_id, payload_sealed, base_version, reason FROM kintaraa.archive"):
+                "SELECT id, owner_id, device, noun, row_id, payload_sealed, base_version, reason "
+                "FROM kintaraa.archive ORDER BY at"):
             text = keys.open(owner, "archive.payload", archive, payload) or ""
             self.archived.append((owner, device, noun, row, base, reason, {m.group(0) for m in MARK.finditer(text)}))
         self.stamps = {(bucket, noun, row): (version, deleted) for bucket, noun, row, version, deleted in
@@ -484,7 +487,8 @@ class Simulation:
             if not foreign:
                 self.violation("I7", "%s %s of %s was refused (%s, base %s) with nobody else in between" % (
                     noun, row, device, reason, base))
-            kept[owner, device, noun, row, base, tuple(sorted(marks))] += 1
+            if marks:  # a deletion has none, and may be refused more than once
+                kept[owner, device, noun, row, base, tuple(sorted(marks))] += 1
         for entry, n in kept.items():
             if n > 1:
                 self.violation("I4", "%s %s of %s is kept %d times" % (entry[2], entry[3], entry[1], n))

@@ -51,8 +51,8 @@ kn_news_collect(KnNews *news, const KnCursor *since, int limit)
 	KnChangedMembers members = {0};
 	Sorted sorted = {0};
 
-	if (!kn_news_changes(since, news->after, limit, &all) ||
-		!kn_news_members(since, news->after, limit, &members))
+	if (!kn_news_changes(news, since, limit, &all) ||
+		!kn_news_members(news, since, limit, &members))
 		return false;
 	sort_changes(&all, &sorted);
 	/* first, so that nobody is told anything after the end */

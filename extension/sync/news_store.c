@@ -12,31 +12,43 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/fmgrprotos.h"
 
 #include "sync/news_store.h"
 
-#define FEW 500 /* so few that a plan for any number enters by the index on x */
-
-/* The first tick that has seen x; NULL when none has yet. */
-#define FIRST_TICK(x_)                                               \
-	"(SELECT k.t FROM kintaraa.tick k WHERE k.t > $3 AND k.t <= $4 " \
-	"    AND pg_catalog.pg_visible_in_snapshot(" x_ ", k.snapshot) ORDER BY k.t LIMIT 1)"
-
 /* clang-format off */
-#define CHANGES(limit_) \
-	"SELECT c.bucket, c.noun, c.id, " FIRST_TICK("c.x") " FROM (" \
-	" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x >= $1 ORDER BY x LIMIT " limit_ ")" \
+/* What was written since the cursor: at most $5 rows of each kind. */
+#define CHANGED \
+	" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x >= $1 ORDER BY x LIMIT $5) " \
 	" UNION ALL " \
-	" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x = ANY ($2) LIMIT " limit_ ")) c"
+	" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x = ANY ($2) LIMIT $5)"
+#define JOINED \
+	" (SELECT principal, bucket, gx, relation, revoked FROM kintaraa.member " \
+	"   WHERE gx >= $1 ORDER BY gx LIMIT $5)" \
+	" UNION ALL " \
+	" (SELECT principal, bucket, gx, relation, revoked FROM kintaraa.member " \
+	"   WHERE gx = ANY ($2) LIMIT $5)"
+#define TOLD_OF "WHERE m.revoked OR m.relation <> 'owner'"
+#define CHANGES \
+	"SELECT c.bucket, c.noun, c.id, c.x FROM (" CHANGED ") c"
+#define MEMBERS \
+	"SELECT m.principal, m.bucket, m.gx FROM (" JOINED ") m " TOLD_OF
 
-#define MEMBERS(limit_) \
-	"SELECT m.principal, m.bucket, " FIRST_TICK("m.gx") " FROM (" \
-	" (SELECT principal, bucket, gx, relation, revoked FROM kintaraa.member " \
-	"   WHERE gx >= $1 ORDER BY gx LIMIT " limit_ ")" \
-	" UNION ALL " \
-	" (SELECT principal, bucket, gx, relation, revoked FROM kintaraa.member " \
-	"   WHERE gx = ANY ($2) LIMIT " limit_ ")) m " \
-	" WHERE m.revoked OR m.relation <> 'owner'"
+/*
+ * For one subscription, $7 of gateway $6: others' rows have no x and are passed
+ * over, because to find who hears of each of them is what costs.
+ */
+#define OF_ONE(principal_) \
+	"EXISTS (SELECT FROM kintaraa.subscription s WHERE s.gateway = $6 AND s.id = $7 AND " \
+	principal_ ")"
+#define ONES_CHANGES \
+	"SELECT c.bucket, c.noun, c.id, CASE WHEN " \
+	OF_ONE("(s.principal = c.bucket OR EXISTS (SELECT FROM kintaraa.member o " \
+		   "    WHERE o.principal = s.principal AND o.bucket = c.bucket))") \
+	" THEN c.x END FROM (" CHANGED ") c"
+#define ONES_MEMBERS \
+	"SELECT m.principal, m.bucket, CASE WHEN " OF_ONE("s.principal = m.principal") \
+	" THEN m.gx END FROM (" JOINED ") m " TOLD_OF
 /* clang-format on */
 
 /* Subscriptions of a gateway by principal; $2 and $3 narrow it to one of them. */
@@ -50,17 +62,25 @@
 
 static void set_args(KnArgs *args, const KnNews *news, const KnChangedList *list);
 static void arg_bigints(KnArgs *args, const int64 *values, int n);
-static void arg_since(KnArgs *args, const KnCursor *since, int64 after);
+static uint64 run_since(KnStatement *statement, const KnNews *news, const KnCursor *since,
+						int limit);
+static KnRows read_ticks(const KnNews *news, const KnCursor *since);
+static int64 first_tick(const KnRows *ticks, Datum x);
+static bool has_seen(const KnRows *ticks, uint64 i, Datum x);
 static KnRows run(KnStatement *statement, const KnNews *news, const KnChangedList *list);
 
-static KnStatement few_changes = KN_FRESH(KN_AS_SYSTEM, CHANGES("501"), XID8OID, XID8ARRAYOID,
-										  INT8OID, INT8OID);
-static KnStatement many_changes = KN_FRESH(KN_AS_SYSTEM, CHANGES("20001"), XID8OID, XID8ARRAYOID,
-										   INT8OID, INT8OID);
-static KnStatement few_members = KN_FRESH(KN_AS_SYSTEM, MEMBERS("501"), XID8OID, XID8ARRAYOID,
-										  INT8OID, INT8OID);
-static KnStatement many_members = KN_FRESH(KN_AS_SYSTEM, MEMBERS("20001"), XID8OID, XID8ARRAYOID,
-										   INT8OID, INT8OID);
+static KnStatement changes = KN_FRESH(KN_AS_SYSTEM, CHANGES, XID8OID, XID8ARRAYOID, INT8OID,
+									  INT8OID, INT8OID);
+static KnStatement ones_changes = KN_FRESH(KN_AS_SYSTEM, ONES_CHANGES, XID8OID, XID8ARRAYOID,
+										   INT8OID, INT8OID, INT8OID, UUIDOID, INT8OID);
+static KnStatement members = KN_FRESH(KN_AS_SYSTEM, MEMBERS, XID8OID, XID8ARRAYOID, INT8OID,
+									  INT8OID, INT8OID);
+static KnStatement ones_members = KN_FRESH(KN_AS_SYSTEM, ONES_MEMBERS, XID8OID, XID8ARRAYOID,
+										   INT8OID, INT8OID, INT8OID, UUIDOID, INT8OID);
+
+static KnStatement ticks_between = KN_FRESH(
+	KN_AS_SYSTEM,
+	"SELECT t, snapshot FROM kintaraa.tick WHERE t > $1 AND t <= $2 ORDER BY t", INT8OID, INT8OID);
 
 static KnStatement end_subscriptions = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -170,26 +190,25 @@ static KnStatement notification_readers = KN_FRESH(
 	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
 
 bool
-kn_news_changes(const KnCursor *since, int64 after, int limit, KnChangedList *out)
+kn_news_changes(const KnNews *news, const KnCursor *since, int limit, KnChangedList *out)
 {
-	KnArgs args = {0};
-	uint64 n;
+	uint64 n = run_since(news->only != 0 ? &ones_changes : &changes, news, since, limit);
 	KnRows rows;
+	KnRows ticks;
 
-	arg_since(&args, since, after);
-	n = kn_run(&few_changes, &args);
-	if (n > FEW)
-		n = kn_run(&many_changes, &args);
 	if (n > limit)
 		return false;
 	rows = kn_rows();
+	ticks = read_ticks(news, since);
 	out->nouns = palloc(sizeof(char *) * Max(n, 1));
 	out->buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
 	out->ids = palloc(sizeof(pg_uuid_t) * Max(n, 1));
 	out->ticks = palloc(sizeof(int64) * Max(n, 1));
 	for (uint64 i = 0; i < n; i++)
 	{
-		int64 tick = kn_col_bigint(&rows, i, 4, 0);
+		bool is_null;
+		Datum x = kn_col(&rows, i, 4, &is_null);
+		int64 tick = is_null ? 0 : first_tick(&ticks, x);
 
 		if (tick == 0)
 			continue;
@@ -202,25 +221,24 @@ kn_news_changes(const KnCursor *since, int64 after, int limit, KnChangedList *ou
 }
 
 bool
-kn_news_members(const KnCursor *since, int64 after, int limit, KnChangedMembers *out)
+kn_news_members(const KnNews *news, const KnCursor *since, int limit, KnChangedMembers *out)
 {
-	KnArgs args = {0};
-	uint64 n;
+	uint64 n = run_since(news->only != 0 ? &ones_members : &members, news, since, limit);
 	KnRows rows;
+	KnRows ticks;
 
-	arg_since(&args, since, after);
-	n = kn_run(&few_members, &args);
-	if (n > FEW)
-		n = kn_run(&many_members, &args);
 	if (n > limit)
 		return false;
 	rows = kn_rows();
+	ticks = read_ticks(news, since);
 	out->principals = palloc(sizeof(pg_uuid_t) * Max(n, 1));
 	out->buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
 	out->ticks = palloc(sizeof(int64) * Max(n, 1));
 	for (uint64 i = 0; i < n; i++)
 	{
-		int64 tick = kn_col_bigint(&rows, i, 3, 0);
+		bool is_null;
+		Datum x = kn_col(&rows, i, 3, &is_null);
+		int64 tick = is_null ? 0 : first_tick(&ticks, x);
 
 		if (tick == 0)
 			continue;
@@ -231,13 +249,62 @@ kn_news_members(const KnCursor *since, int64 after, int limit, KnChangedMembers 
 	return true;
 }
 
-static void
-arg_since(KnArgs *args, const KnCursor *since, int64 after)
+static KnRows
+read_ticks(const KnNews *news, const KnCursor *since)
 {
-	kn_arg_datum(args, since->xmax, false);
-	kn_arg_datum(args, since->xip, false);
-	kn_arg_bigint(args, after);
-	kn_arg_bigint(args, since->newest);
+	KnArgs args = {0};
+
+	kn_arg_bigint(&args, news->after);
+	kn_arg_bigint(&args, since->newest);
+	kn_run(&ticks_between, &args);
+	return kn_rows();
+}
+
+/* The first tick that has seen x, 0 when none has.  What one has seen, all later ones have. */
+static int64
+first_tick(const KnRows *ticks, Datum x)
+{
+	uint64 low = 0;
+	uint64 high = ticks->n;
+
+	while (low < high)
+	{
+		uint64 middle = low + (high - low) / 2;
+
+		if (has_seen(ticks, middle, x))
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low < ticks->n ? kn_col_bigint(ticks, low, 1, 0) : 0;
+}
+
+static bool
+has_seen(const KnRows *ticks, uint64 i, Datum x)
+{
+	bool is_null;
+	Datum snapshot = kn_col(ticks, i, 2, &is_null);
+
+	return DatumGetBool(DirectFunctionCall2(pg_visible_in_snapshot, x, snapshot));
+}
+
+/* One row more than the limit tells that there are more. */
+static uint64
+run_since(KnStatement *statement, const KnNews *news, const KnCursor *since, int limit)
+{
+	KnArgs args = {0};
+
+	kn_arg_datum(&args, since->xmax, false);
+	kn_arg_datum(&args, since->xip, false);
+	kn_arg_bigint(&args, news->after);
+	kn_arg_bigint(&args, since->newest);
+	kn_arg_bigint(&args, limit + 1);
+	if (news->only != 0)
+	{
+		kn_arg_uuid(&args, news->gateway);
+		kn_arg_bigint(&args, news->only);
+	}
+	return kn_run(statement, &args);
 }
 
 void

@@ -32,9 +32,11 @@ typedef struct KnChangedMembers
 	int64 *ticks;
 } KnChangedMembers;
 
-/* False when more than limit rows changed. */
-extern bool kn_news_changes(const KnCursor *since, int64 after, int limit, KnChangedList *out);
-extern bool kn_news_members(const KnCursor *since, int64 after, int limit, KnChangedMembers *out);
+/* False when more than limit rows changed.  Of one subscription: only what it may hear of. */
+extern bool kn_news_changes(const KnNews *news, const KnCursor *since, int limit,
+							KnChangedList *out);
+extern bool kn_news_members(const KnNews *news, const KnCursor *since, int limit,
+							KnChangedMembers *out);
 
 /* Deletes subscriptions whose session ended, whose account is closed or whose time is over. */
 extern void kn_news_end(KnNews *news, const KnChangedList *sessions, const KnChangedList *accounts);

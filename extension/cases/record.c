@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 
 #include "base/errcodes.h"
+#include "base/mutant.h"
 #include "base/spi.h"
 #include "cases/incident_store.h"
 #include "cases/note.h"
@@ -178,6 +179,10 @@ stale(KnCall *call, const KnWrite *write, const KnPersonal *stored)
 	pg_uuid_t writer;
 
 	kn_call_writer(call, &writer);
+	if (kn_mutant("no_conflict"))
+		return false;
+	if (kn_mutant("plain_version"))
+		return !write->has_base || write->base < stored->stamp.version;
 	return !last_write_wins(write->noun) &&
 		   (!write->has_base ||
 			kn_version_conflicts(write->base, stored->stamp.version, stored->foreign_version,
@@ -216,7 +221,8 @@ lose(KnCall *call, const KnWrite *write, const KnPersonal *stored, const char *c
 {
 	out->status = KN_RECORD_CONFLICT;
 	out->code = code;
-	kn_archive_keep(call, write, &stored->owner, code, &out->archive);
+	if (!kn_mutant("no_archive"))
+		kn_archive_keep(call, write, &stored->owner, code, &out->archive);
 	out->has_archive = true;
 	kn_change_touch(&stored->owner, write->noun, &stored->id);
 	out->stamp = stored->stamp;

@@ -12,8 +12,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/datum.h"
 
+#include "base/mutant.h"
 #include "sync/cursor.h"
 
 /* clang-format off */
@@ -64,4 +66,6 @@ run(KnStatement *statement, int64 cursor, KnCursor *out)
 		return;
 	out->known = true;
 	out->xip = datumCopy(kn_col(&rows, 0, 3, &is_null), false, -1);
+	if (kn_mutant("no_xip"))
+		out->xip = PointerGetDatum(construct_empty_array(XID8OID));
 }

@@ -15,6 +15,7 @@
 #include "utils/datetime.h"
 
 #include "base/errcodes.h"
+#include "base/mutant.h"
 #include "sync/pull.h"
 
 /* clang-format off */
@@ -158,6 +159,8 @@ kn_pull_add(KnPull *pull, const pg_uuid_t *bucket, const char *noun, const pg_uu
 {
 	KnPullItem *item;
 
+	if (kn_mutant("no_removal") && removed)
+		return;
 	if (pull->n == pull->max)
 	{
 		pull->max = Max(64, pull->max * 2);

@@ -17,6 +17,7 @@
 #include "utils/resowner.h"
 
 #include "base/errcodes.h"
+#include "base/mutant.h"
 #include "cases/incident_record.h"
 #include "cases/personal.h"
 #include "sync/pull.h"
@@ -113,7 +114,7 @@ superseded(KnCall *call, KnPush *push, const char *seq_text)
 	int64 last;
 	int64 seq;
 
-	if (seq_text == NULL || call->device == NULL)
+	if (seq_text == NULL || call->device == NULL || kn_mutant("no_seq"))
 		return false;
 	errno = 0;
 	seq = strtoll(seq_text, &end, 10);
@@ -363,7 +364,8 @@ replay(KnCall *call, KnPush *push, int i, const KnApplied *applied, bytea *hash)
 {
 	KnRecordResult *result = &push->results[i];
 
-	if (!applied->known || VARSIZE_ANY_EXHDR(applied->hash) != VARSIZE_ANY_EXHDR(hash) ||
+	if (!applied->known || kn_mutant("no_replay") ||
+		VARSIZE_ANY_EXHDR(applied->hash) != VARSIZE_ANY_EXHDR(hash) ||
 		memcmp(VARDATA_ANY(applied->hash), VARDATA_ANY(hash), VARSIZE_ANY_EXHDR(hash)) != 0)
 		return false;
 	result->status = applied->status == KN_RECORD_APPLIED ? KN_RECORD_UNCHANGED : applied->status;

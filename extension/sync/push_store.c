@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 
+#include "base/mutant.h"
 #include "base/spi.h"
 #include "sync/push.h"
 
@@ -83,7 +84,7 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 		ids[n] = (char *) push->writes[i].client_id;
 		from[n++] = i;
 	}
-	if (n == 0)
+	if (n == 0 || kn_mutant("no_bases"))
 		return;
 	if (call->device != NULL)
 		(void) kn_device_lock(call, call->device);

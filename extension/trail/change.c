@@ -23,6 +23,7 @@
 #include "utils/rel.h"
 
 #include "base/errcodes.h"
+#include "base/mutant.h"
 #include "base/shared.h"
 #include "base/spi.h"
 #include "trail/change.h"
@@ -133,6 +134,8 @@ kn_change_touch(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id)
 {
 	KnArgs args = {0};
 
+	if (kn_mutant("no_touch"))
+		return;
 	kn_arg_uuid(&args, bucket);
 	kn_arg_text(&args, noun);
 	kn_arg_uuid(&args, id);

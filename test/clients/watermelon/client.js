@@ -9,9 +9,9 @@ const RECORDS_PER_PUSH = 500
 const LISTS = ['created', 'updated', 'deleted']
 
 class Client {
-  // url: of the gateway; token: () => access token; device: a name this phone keeps; fetch: for tests
-  constructor({ url, token, device, adapter, fetch = globalThis.fetch }) {
-    Object.assign(this, { url, token, device, fetch })
+  // url: of the gateway; token: () => access token; device: a name this phone keeps; fetch, resolver: for tests
+  constructor({ url, token, device, adapter, fetch = globalThis.fetch, resolver = keepBase }) {
+    Object.assign(this, { url, token, device, fetch, resolver })
     this.database = new Database({ adapter, modelClasses })
   }
 
@@ -23,7 +23,7 @@ class Client {
       pullChanges: (args) => this.pull(args),
       pushChanges: (args) => this.push(args),
       sendCreatedAsUpdated: true,
-      conflictResolver: keepBase,
+      conflictResolver: this.resolver,
     })
     await this.purge()
   }

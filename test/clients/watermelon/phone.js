@@ -7,7 +7,7 @@ const logger = require('@nozbe/watermelondb/utils/common/logger').default
 const Loki = require('lokijs')
 const { Client, schema, tables } = require('./client')
 
-const { name, url, token, seed, adapter, folder } = workerData
+const { name, url, token, seed, adapter, folder, mutant } = workerData
 const realNow = Date.now
 const DAY = 86400000
 
@@ -190,6 +190,12 @@ function makeAdapter() {
   })
 }
 
+// Resolvers that docs/sync.md warns of; mutants.py shows what they cost.
+const resolvers = {
+  library_resolver: (table, local, remote, resolved) => resolved,
+  remote_wins: (table, local, remote) => ({ ...remote, _status: 'synced', _changed: '' }),
+}
+
 async function dump() {
   const rows = {}
   for (const table of tables) {
@@ -201,7 +207,9 @@ async function dump() {
 }
 
 async function main() {
-  client = new Client({ url, token: () => token, device: name, adapter: makeAdapter(), fetch: flaky })
+  client = new Client({
+    url, token: () => token, device: name, adapter: makeAdapter(), fetch: flaky, resolver: resolvers[mutant],
+  })
   const life = live()
   parentPort.on('message', async (message) => {
     if (message.do === 'stop') {

@@ -147,8 +147,10 @@ def difference(one, other):
 
 
 class Simulation:
-    def __init__(self, seed, seconds, kills=(), survivors=3, adapter="loki"):
+    def __init__(self, seed, seconds, kills=(), survivors=3, adapter="loki", program=None, mutant=None):
         self.seed, self.seconds, self.kills, self.adapter = seed, seconds, kills, adapter
+        self.cluster_options = {"program": program, **({"kn.mutant": mutant} if program else {})}
+        self.client_mutant = None if program else mutant
         self.names = ["amina", "zawadi", "neema", "halima"][:survivors]
         self.violations = []
         self.stories = []
@@ -162,12 +164,12 @@ class Simulation:
 
     def run(self):
         install()
-        with Cluster("sync") as self.cluster, Gateway(self.cluster) as self.gateway:
+        with Cluster("sync", **self.cluster_options) as self.cluster, Gateway(self.cluster) as self.gateway:
             self.populate()
             phones = Phones({"phones": [{"name": "%s-%d" % (name, n), "token": self.people[name][0]}
                                         for name in self.names for n in (1, 2)],
                              "url": self.gateway.url, "seed": self.seed, "adapter": self.adapter,
-                             "folder": self.gateway.folder})
+                             "folder": self.gateway.folder, "mutant": self.client_mutant})
             try:
                 self.live()
                 phones.ask("stop")

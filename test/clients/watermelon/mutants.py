@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+"""Breaks one guard of sync after the other and shows that the simulation notices: mutants.py [NAME…]
+
+Builds the extension with KN_MUTANTS into a copy of the private server; each mutant is a value of kn.mutant.
+"""
+import os
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from simulation import ROOT, Simulation  # noqa: E402
+from harness import Tap  # noqa: E402
+
+SERVER = os.path.join(ROOT, ".build", "mutants", "server")
+TRIES, SECONDS = 3, 20
+# What is broken, and the invariants one of which must say so.
+MUTANTS = {
+    "none": (),
+    "no_xip": ("I1", "I2", "I8", "I13"),          # cursor.c: transactions open at the tick count as seen
+    "no_touch": ("I8", "I1"),                     # change.c: who lost is not sent what stands
+    "no_removal": ("I2", "I13"),                  # pull.c: what is deleted or lost is not told
+    "no_conflict": ("I6", "I4"),                  # record.c: every write is taken
+    "plain_version": ("I7",),                     # record.c: own writes conflict
+    "no_archive": ("I3",),                        # record.c: what loses is not kept
+    "no_lock": ("I6", "I4"),                      # personal_store.c: the version is read before the lock
+    "no_seq": ("I4", "I6"),                       # push.c: late requests count
+    "no_replay": ("I4",),                         # push.c: retries are judged anew
+    "no_bases": ("I7",),                          # push_store.c: a write whose answer was lost is foreign
+    "hard_removal": ("I3",),                      # sync_doors.c: deleted instead of removed
+}
+CLIENT_MUTANTS = {
+    "library_resolver": ("I6", "I4"),             # the new version under an edit of the old one
+    "remote_wins": ("I3",),                       # her edit is dropped on the phone
+}
+
+
+def build():
+    subprocess.run(["make", "-s", "-C", os.path.join(ROOT, "extension"), "BUILD=../.build/mutants/extension",
+                    "EXTRA_CFLAGS=-DKN_MUTANTS"], check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(SERVER, ignore_errors=True)
+    shutil.copytree(os.path.join(ROOT, ".build", "server"), SERVER, symlinks=True)
+    base = os.path.join(SERVER, "lib", "postgresql", "15")
+    shutil.copy(os.path.join(ROOT, ".build", "mutants", "extension", "kintaraa.so"),
+                os.path.join(base, "lib", "kintaraa.so"))
+    return os.path.join(base, "bin", "postgres")
+
+
+def main():
+    tap = Tap()
+    program = build()
+    chosen = sys.argv[1:] or [*MUTANTS, *CLIENT_MUTANTS]
+    for name in chosen:
+        wanted = MUTANTS.get(name, CLIENT_MUTANTS.get(name))
+        found = set()
+        for attempt in range(TRIES if wanted else 1):
+            run = Simulation("%s-%d" % (name, attempt), SECONDS, mutant=name,
+                             program=program if name in MUTANTS else None)
+            found |= {violation.split()[0] for violation in run.run()}
+            if found & set(wanted):
+                break
+        if wanted:
+            tap.ok(found & set(wanted), "%s is noticed by one of %s" % (name, " ".join(wanted)))
+        else:
+            tap.ok(not found, "without a mutant nothing is noticed")
+        tap.note("%s: %s in %d runs" % (name, " ".join(sorted(found)) or "nothing", attempt + 1))
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -49,6 +49,7 @@ static void change_one(KnCall *call, const KnWrite *write, Report *report, KnRec
 static void lose(KnCall *call, const KnWrite *write, const KnIncident *stored, const char *code,
 				 KnRecordResult *result);
 static char *render_own(KnCall *call, KnIncident *incident);
+static void forget_echo(const KnIncident *stored, Report *report);
 static bool same_text(const KnIncident *stored, const Report *report, bool has_base);
 static void arg_column(KnArgs *args, Report *reports, int n, Oid type,
 					   Datum (*value)(const Report *, const KnSubject *, bool *),
@@ -561,6 +562,7 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 		result->status = KN_RECORD_APPLIED;
 		return;
 	}
+	forget_echo(&stored, report);
 	if (same_text(&stored, report, write->has_base))
 	{
 		if (write->has_base && write->base < stored.stamp.version)
@@ -578,6 +580,16 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 	kn_call_flush(call);
 	kn_change_stamp(&stored.id, "incident", &stored.id, &result->stamp);
 	result->status = KN_RECORD_APPLIED;
+}
+
+/* The urgency that stands, sent back with all the rest, is no wish of hers. */
+static void
+forget_echo(const KnIncident *stored, Report *report)
+{
+	KnValue *sent = &report->incident.values[KN_INCIDENT_URGENCY];
+
+	if (sent->present && kn_urgency_parse(sent->text) == stored->urgency)
+		*sent = stored->values[KN_INCIDENT_URGENCY];
 }
 
 /*

@@ -28,6 +28,7 @@ static bool superseded(KnCall *call, KnPush *push, const char *seq_text);
 static void read_batch(KnCall *call, KnPush *push, JsonbContainer *body);
 static void read_record(KnPush *push, JsonbContainer *record);
 static void read_changes(KnPush *push, JsonbContainer *body);
+static char *changed_columns(const KnWrite *write, JsonbContainer *row);
 static void read_rows(KnPush *push, const char *table, JsonbContainer *rows, bool deletes);
 static void add_write(KnPush *push, const char *table, const KnWrite *write);
 static const char *noun_of(const char *name);
@@ -281,6 +282,21 @@ read_changes(KnPush *push, JsonbContainer *body)
 	}
 }
 
+/*
+ * A report takes what she changed and nothing else: its row also holds what the
+ * server wrote, such as an urgency that is not to be lowered by an old copy.
+ */
+static char *
+changed_columns(const KnWrite *write, JsonbContainer *row)
+{
+	JsonbValue *changed = kn_in_member(row, "_changed");
+
+	if (write->noun == NULL || strcmp(write->noun, "incident") != 0 || !write->has_base ||
+		changed == NULL || changed->type != jbvString || changed->val.string.len == 0)
+		return NULL;
+	return pnstrdup(changed->val.string.val, changed->val.string.len);
+}
+
 static void
 read_rows(KnPush *push, const char *table, JsonbContainer *rows, bool deletes)
 {
@@ -303,7 +319,9 @@ read_rows(KnPush *push, const char *table, JsonbContainer *rows, bool deletes)
 							 number > 0;
 			write.is_new = !write.has_base && member && member->type == jbvNumeric;
 			write.base = write.has_base ? (int64) number : 0;
-			write.data = &kn_wire_nest(row->val.binary.data)->root;
+			write.data = &kn_wire_nest(row->val.binary.data,
+									   changed_columns(&write, row->val.binary.data))
+							  ->root;
 		}
 		add_write(push, table, &write);
 	}

@@ -25,6 +25,7 @@ static void flatten_value(KnJson *out, const char *column, JsonbValue *value);
 static bool is_time(const char *column);
 static bool time_value(const JsonbValue *value, int64 *ms);
 static char *snake(const char *prefix, const char *key, int len);
+static bool is_changed(const char *changed, const char *column);
 static bool splits(const char *column, const char *object);
 static void nest_member(KnJson *json, const char *key, JsonbValue *value);
 static char *camel(const char *text);
@@ -180,7 +181,7 @@ kn_wire_blank(KnJson *out, const char *id)
  * database adds for itself (_status, _changed) is not part of the record.
  */
 Jsonb *
-kn_wire_nest(JsonbContainer *row)
+kn_wire_nest(JsonbContainer *row, const char *changed)
 {
 	static const char *const objects[] = {"location_coordinates_", "location_",
 										  "provider_preferences_", NULL};
@@ -206,7 +207,7 @@ kn_wire_nest(JsonbContainer *row)
 		if (token == WJB_KEY)
 			key = pnstrdup(value.val.string.val, value.val.string.len);
 		if (token != WJB_VALUE || *key == '_' || strcmp(key, "removed") == 0 ||
-			value.type == jbvNull)
+			value.type == jbvNull || (changed && !is_changed(changed, key)))
 			continue;
 		while (objects[at] != NULL && !splits(key, objects[at]))
 			at++;
@@ -240,6 +241,27 @@ kn_wire_nest(JsonbContainer *row)
 	}
 	kn_json_close(&json, '}');
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.text.data)));
+}
+
+/* A point has two columns: half of an object would be none. */
+static bool
+is_changed(const char *changed, const char *column)
+{
+	static const char *const whole[] = {"location_", "provider_preferences_"};
+	const char *object = NULL;
+
+	for (int i = 0; i < lengthof(whole); i++)
+		if (splits(column, whole[i]))
+			object = whole[i];
+	for (const char *at = changed; *at != '\0'; at += strcspn(at, ","), at += *at == ',')
+	{
+		size_t len = strcspn(at, ",");
+
+		if ((len == strlen(column) && strncmp(at, column, len) == 0) ||
+			(object && strncmp(at, object, strlen(object)) == 0))
+			return true;
+	}
+	return false;
 }
 
 static bool

@@ -31,7 +31,11 @@ extern const KnWireNoun *kn_wire_by_table(const char *table); /* NULL when unkno
 extern void kn_wire_flatten(KnJson *out, const char *record, int len);
 /* The blanked row of a removed record: its id and removed = true. */
 extern void kn_wire_blank(KnJson *out, const char *id);
-/* A flat row as a record of the API, for the noun's writer. */
-extern Jsonb *kn_wire_nest(JsonbContainer *row);
+/*
+ * A flat row as a record of the API, for the noun's writer.  changed: the names
+ * of the columns to take, joined by commas, and with one all of its object's;
+ * NULL for all.
+ */
+extern Jsonb *kn_wire_nest(JsonbContainer *row, const char *changed);
 
 #endif

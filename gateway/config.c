@@ -69,6 +69,8 @@ static const Setting settings[] = {
 		"A request body may be this long."},
 	{"KINTARAA_MAX_CONNECTIONS",     SETTING_COUNT, "0",                0, 1000000, AT(max_connections),
 		"Open connections of each worker; 0 means as many as descriptors allow."},
+	{"KINTARAA_MAX_PARKED",          SETTING_COUNT, "2000",             0, 100000, AT(max_parked),
+		"Pulls of each worker that may wait for news; more are answered at once."},
 	{"KINTARAA_MAX_PER_ADDRESS",     SETTING_COUNT, "0",                0, 1000000, AT(max_per_address),
 		"Open connections from one address (IPv6: /64), loopback excepted; 0 means no limit."},
 	{"KINTARAA_METRICS_ALLOW",       SETTING_TEXT,  "",                 0, 0, AT(metrics_allow),

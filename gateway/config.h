@@ -34,6 +34,7 @@ typedef struct Config
 	int64_t shutdown_ms;
 	int64_t max_body;
 	int64_t max_connections;
+	int64_t max_parked;
 	int64_t max_per_address;
 	int64_t queue_limit;
 	int64_t socket_buffer;

@@ -22,6 +22,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "token.h"
+#include "watch.h"
 
 #define SPARE_MAX 64 /* exchanges kept for the next requests */
 #define METRICS_BYTES 1048576
@@ -53,6 +54,9 @@ static bool body_unpack(Exchange *exchange, const char *bytes, size_t len);
 static void inflater_drop(Exchange *exchange);
 static void preflight_answer(Exchange *exchange);
 static void door_run(Exchange *exchange);
+static bool exchange_reads(const Exchange *exchange);
+static void pull_run(Exchange *exchange, RequestInput *input);
+static int wait_read(UrlText text);
 static void door_reply(void *owner, const Reply *reply);
 static void page_answer(Exchange *exchange, const char *type, const char *body, size_t len);
 static void metrics_answer(Exchange *exchange);
@@ -103,6 +107,7 @@ exchange_new(const Address *peer, bool is_tls, ExchangeAnswer answer, void *owne
 	exchange->body = NULL;
 	exchange->body_len = exchange->body_size = 0;
 	exchange->request = NULL;
+	exchange->poll = NULL;
 	exchange->answer = answer;
 	exchange->owner = owner;
 	return exchange;
@@ -113,6 +118,8 @@ exchange_free(Exchange *exchange)
 {
 	if (exchange->request != NULL)
 		request_abandon(exchange->request);
+	if (exchange->poll != NULL)
+		poll_abandon(exchange->poll);
 	inflater_drop(exchange);
 	bodies_total -= exchange->body_size;
 	free(exchange->body);
@@ -564,9 +571,62 @@ door_run(Exchange *exchange)
 		input.body = exchange->body;
 		exchange->body = NULL;
 	}
+	if (!exchange_reads(exchange) && input.token != NULL)
+		watch_distrust(input.token, input.token_len);
+	if (match->route->kind == ROUTE_PULL)
+	{
+		pull_run(exchange, &input);
+		return;
+	}
 	exchange->request = request_start(&input);
 	if (exchange->request == NULL)
 		exchange_refuse_with(exchange, REFUSAL_SERVER);
+}
+
+static bool
+exchange_reads(const Exchange *exchange)
+{
+	return exchange->match.route->method == HTTP_GET;
+}
+
+/* The door hears nothing of the time to wait. */
+static void
+pull_run(Exchange *exchange, RequestInput *input)
+{
+	Url *url = &exchange->url;
+	int wait_seconds = 0;
+
+	for (int i = 0; i < url->pair_count; i++)
+	{
+		if (url->pair[i].name.len != 4 || memcmp(url->pair[i].name.at, "wait", 4) != 0)
+			continue;
+		wait_seconds = wait_read(url->pair[i].value);
+		memmove(&url->pair[i], &url->pair[i + 1],
+				(size_t) (url->pair_count - i - 1) * sizeof(url->pair[0]));
+		input->pair_count = --url->pair_count;
+		break;
+	}
+	if (wait_seconds < 0)
+		exchange_refuse_with(exchange, REFUSAL_WAIT);
+	else if (!poll_run(input, wait_seconds, &exchange->poll))
+		exchange_refuse_with(exchange, REFUSAL_SERVER);
+}
+
+/* -1 for what is no time to wait. */
+static int
+wait_read(UrlText text)
+{
+	int seconds = 0;
+
+	if (text.len < 1 || text.len > 2)
+		return -1;
+	for (size_t i = 0; i < text.len; i++)
+	{
+		if (text.at[i] < '0' || text.at[i] > '9')
+			return -1;
+		seconds = seconds * 10 + text.at[i] - '0';
+	}
+	return seconds <= LIMIT_WAIT_SECONDS ? seconds : -1;
 }
 
 static void
@@ -582,6 +642,10 @@ door_reply(void *owner, const Reply *reply)
 	};
 
 	exchange->request = NULL;
+	exchange->poll = NULL;
+	exchange->since_us += reply->waited_ms * 1000;
+	if (!exchange_reads(exchange) && exchange->token.len > 0)
+		watch_distrust(exchange->token.at, exchange->token.len);
 	if (reply->body == NULL)
 		answer.type = NULL;
 	answer_send(exchange, &answer);

@@ -14,6 +14,7 @@
 #include "answer.h"
 #include "http_parse.h"
 #include "inflate.h"
+#include "poll.h"
 #include "request.h"
 #include "routes.h"
 #include "url.h"
@@ -53,6 +54,7 @@ typedef struct Exchange
 	size_t body_len;
 	size_t body_size;
 	Request *request; /* borrows until answered */
+	Poll *poll;       /* the same, of a pull */
 	ExchangeAnswer answer;
 	void *owner;
 	char head[EXCHANGE_HEAD_BYTES];

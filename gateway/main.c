@@ -23,6 +23,7 @@
 #include "listen.h"
 #include "log.h"
 #include "metrics.h"
+#include "poll.h"
 #include "routes.h"
 #include "subscription.h"
 #include "supervisor.h"
@@ -132,6 +133,7 @@ worker_main(int worker, const int *fds, int count)
 	event_base_dispatch(base);
 	http_stop();
 	ws_stop();
+	poll_stop();
 	subscription_stop();
 	listen_stop();
 	keys_stop();
@@ -155,8 +157,8 @@ worker_start(const int *fds, int count)
 	return stop != NULL && interrupt != NULL && reload != NULL && stop_timer != NULL &&
 		   evsignal_add(stop, NULL) == 0 && evsignal_add(interrupt, NULL) == 0 &&
 		   evsignal_add(reload, NULL) == 0 && db_start(base) && token_start() &&
-		   keys_start(base) && subscription_start(base) && listen_start(base) && ws_start(base) &&
-		   http_start(base, fds, count);
+		   keys_start(base) && subscription_start(base) && poll_start(base) &&
+		   listen_start(base) && ws_start(base) && http_start(base, fds, count);
 }
 
 static void
@@ -171,6 +173,7 @@ on_stop(evutil_socket_t number, short what, void *arg)
 		return;
 	stop_by_ms = now_ms() + config_get()->shutdown_ms;
 	http_close();
+	poll_close();
 	ws_close();
 	evtimer_add(stop_timer, &look);
 }

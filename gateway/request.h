@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lane.h"
 #include "limits.h"
@@ -23,7 +24,8 @@ typedef struct Reply
 	bool is_problem;
 	const char *body; /* NULL: none */
 	size_t body_len;
-	int retry_after; /* seconds; 0 for none */
+	int retry_after;   /* seconds; 0 for none */
+	int64_t waited_ms; /* because its caller wanted to */
 } Reply;
 
 typedef void (*RequestReply)(void *owner, const Reply *reply);

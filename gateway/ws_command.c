@@ -19,6 +19,7 @@
 #include "limits.h"
 #include "log.h"
 #include "token.h"
+#include "watch.h"
 #include "ws_socket.h"
 
 #define TEXT_BYTES 1048576
@@ -267,6 +268,7 @@ run_status(Socket *socket, json_t *message)
 		return;
 	}
 	parameter = (UrlText){socket->running_incident, strlen(socket->running_incident)};
+	watch_distrust(socket->token, strlen(socket->token));
 	command_start_request(socket, COMMAND_STATUS, &input);
 }
 
@@ -319,7 +321,10 @@ command_reply(void *owner, const Reply *reply)
 	socket->request = NULL;
 	socket->running = COMMAND_NONE;
 	if (kind == COMMAND_STATUS)
+	{
+		watch_distrust(socket->token, strlen(socket->token));
 		status_reply(socket, reply);
+	}
 	else
 		hello_reply(socket, kind, reply);
 	command_next(socket);

@@ -15,6 +15,7 @@
 #include "access/xlog.h"
 
 #include "base/errcodes.h"
+#include "base/mutant.h"
 #include "sync/pull.h"
 #include "sync/wire.h"
 
@@ -105,8 +106,9 @@ KN_DOOR(sync_pull, sync_pull, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
 static void
 begin(Gathered *gathered, bool flat, bool hard)
 {
+	gathered->count = 0;
 	gathered->flat = flat;
-	gathered->hard = hard;
+	gathered->hard = hard || kn_mutant("hard_removal");
 	for (int i = 0; i < KN_WIRE_NOUNS; i++)
 	{
 		kn_json_init(&gathered->nouns[i]);

@@ -39,7 +39,7 @@ allowed() {
 		libpq-fe.h   db.c db_*.c db.h db_link.h listen.c
 		wslay/       ws.c ws_*.c ws_socket.h
 		jwt.h        keys.c token.c
-		jansson      jansson_prelude.h problem.c keys.c token.c listen.c ws_command.c
+		jansson      jansson_prelude.h problem.c keys.c token.c listen.c watch.c ws_command.c
 		openssl/     keys.c token.c tls.c stream.c ws_handshake.c main.c
 		zlib.h       inflate.c
 		argon2.h

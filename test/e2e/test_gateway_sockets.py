@@ -380,6 +380,44 @@ def test_slow_reader_is_let_go_and_others_are_not():
         fast.close()
 
 
+def test_slow_reader_is_poked_and_stays():
+    with Gateway(doors, {"KINTARAA_SOCKET_BUFFER": 65536}) as other, \
+            contextlib.closing(doors.connect()) as connection, connection.cursor() as database:
+        def tell(count):
+            for i in range(count):
+                database.execute("CALL kintaraa_api.tell('lazy', %s)",
+                                 [json.dumps({"type": "big", "n": i, "x": "y" * 14000})])
+
+        def read():
+            opcode, payload = wire.frame()
+            return json.loads(payload) if opcode == 1 else read()
+        wait_until(lambda: "feed_up" in other.log())
+        wire = Wire(to=other, receive_buffer=4096)
+        wire.say({"type": "hello", "token": doors.token("lazy")})
+        have = read()["cursor"]
+        wait_until(lambda: tell(50) or metric(other, "sockets_behind_total") == 1)
+        tell(20)
+        last = doors.value("SELECT kintaraa_api.feed_position()")
+        poked = 0
+        while poked < last:
+            frame = read()
+            if frame["type"] == "sync.poke":
+                poked = frame["cursor"]
+            elif frame["prev"] <= have:
+                assert frame["prev"] == have, frame["n"]
+                have = frame["cursor"]
+        assert have < last and metric(other, "sockets_slow_total") == 0
+        # What comes after the gap must not look like its neighbour; whoever has pulled applies it.
+        doors.tell({"type": "after"}, "lazy")
+        frame = read()
+        while frame["type"] != "after":
+            frame = read()
+        assert have < frame["prev"] <= poked, (have, frame, poked)
+        doors.tell({"type": "then"}, "lazy")
+        assert read()["prev"] == frame["cursor"]
+        wire.wire.close()
+
+
 def test_catch_up_larger_than_the_buffer_is_delivered():
     begin = doors.value("SELECT kintaraa_api.feed_position()")
     for i in range(40):

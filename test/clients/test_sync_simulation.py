@@ -4,6 +4,9 @@
     test_sync_simulation.py                 the fixed seeds
     test_sync_simulation.py SECONDS         new seeds for so long
     test_sync_simulation.py SECONDS SEED    one seed
+
+With seconds the phones keep their rows in SQLite where "npm rebuild better-sqlite3" was run in
+.build/node/watermelon, else in LokiJS as always.
 """
 import os
 import secrets
@@ -14,11 +17,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(HERE, "watermelon")]
 
 from harness import Tap  # noqa: E402
-from simulation import Simulation  # noqa: E402
+from simulation import NODE, Simulation  # noqa: E402
 
 KILLS = ["worker", "postgres", "gateway", "postgres", "worker"]
 RUNS = [("plain-1", 20, []), ("kills-1", 35, KILLS)]
 ROUND = 40
+SQLITE = os.path.join(NODE, "node_modules", "better-sqlite3", "build", "Release", "better_sqlite3.node")
 
 
 def runs():
@@ -35,7 +39,8 @@ def runs():
 def main():
     tap = Tap()
     for seed, seconds, kills in runs():
-        run = Simulation(seed, seconds, kills)
+        adapter = "sqlite" if len(sys.argv) > 1 and os.path.exists(SQLITE) else "loki"
+        run = Simulation(seed, seconds, kills, adapter=adapter)
         violations = run.run()
         tap.ok(not violations, "seed %s: the invariants of sync hold" % seed)
         for line in violations[:40] + run.stories[:200]:

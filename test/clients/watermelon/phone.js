@@ -94,7 +94,7 @@ function notePull(answer) {
 let client
 let edits = 0
 const mark = () => `<${name}.${++edits}>`
-const noteEdit = (table, id, op, text, column) => log.edits.push({ table, id, op, mark: text, column })
+const noteEdit = (table, id, op, text, column, seen = 0) => log.edits.push({ table, id, op, mark: text, column, seen })
 
 const makers = {
   incidents: (text) => ({
@@ -131,7 +131,7 @@ async function edit() {
       if (rows.length === 0) {
         await create(table, id, { [column]: value }, text, column)
       } else if (!rows[0].removed) {
-        noteEdit(table, id, 'update', text, column)
+        noteEdit(table, id, 'update', text, column, rows[0].server_version)
         await rows[0].update((row) => { row[column] = value })
       }
       return
@@ -150,7 +150,7 @@ async function edit() {
     } else {
       const row = pick(rows)
       const column = pick(MARKED[table])
-      noteEdit(table, row.id, 'update', text, column)
+      noteEdit(table, row.id, 'update', text, column, row.server_version)
       await row.update((r) => { r[column] = text })
     }
   })

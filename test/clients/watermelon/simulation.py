@@ -425,11 +425,9 @@ class Simulation:
         bases = collections.defaultdict(set)
         for dump in self.dumps:
             account = self.people[dump["name"].split("-")[0]][1]
-            for push in dump["log"]["pushes"]:
-                for text in push["marks"]:
-                    for mark in MARK.finditer(text):
-                        if mark.group(1) == dump["name"] and not push.get("deleted"):
-                            bases[account, NOUNS[push["table"]], push["id"], mark.group(0)].add(push["base"] or 0)
+            for edit in dump["log"]["edits"]:  # what she saw as she wrote, whatever the phone says it had
+                if edit["op"] != "delete":
+                    bases[account, NOUNS[edit["table"]], edit["id"], edit["mark"]].add(edit["seen"] or 0)
         ids = {(owner, noun, client): row for owner, noun, client, row in self.cluster.psql(
             "SELECT DISTINCT owner, noun, client_id, id FROM kept.version")}
         for (owner, noun, client), history in self.versions.items():

@@ -299,6 +299,10 @@ incident_list(KnCall *call)
 	kn_need_load_many(buckets, n, parts);
 	call->noun = "incident";
 	call->unaudited = relation == KN_OWNER;
+	/* what a list does not show, its filters must not tell */
+	if (relation == KN_DISPATCHER && filter.type != NULL)
+		kn_input_error(ERRCODE_KN_QUERY, "type", "lists of dispatchers are not filtered by type",
+					   "Leave it out; open a case to see its type.");
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');

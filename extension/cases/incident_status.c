@@ -207,6 +207,7 @@ incident_timeline(KnCall *call)
 	KnRelation relation;
 	KnCaseParts parts;
 	KnRows rows;
+	const pg_uuid_t *team = call->caller->has_provider ? &call->caller->provider : NULL;
 	const char *shown = "new";
 
 	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
@@ -238,7 +239,8 @@ incident_timeline(KnCall *call)
 	}
 	for (int i = 0; i < parts.n_needs; i++)
 	{
-		if (parts.needs[i].engaged_at == 0)
+		if (parts.needs[i].engaged_at == 0 ||
+			!kn_need_visible(&parts.needs[i], &parts, relation, team))
 			continue;
 		kn_json_open(&call->json, '{');
 		kn_json_pair_time(&call->json, "at", parts.needs[i].engaged_at);

@@ -22,7 +22,8 @@ static void render_fields(KnJson *json, const KnIncident *incident, KnRelation r
 static bool shows(const KnField *field, KnRelation relation, KnShape shape, bool in_person);
 static void render_object(KnJson *json, const char *object, const KnIncident *incident,
 						  KnRelation relation, KnShape shape, bool in_person);
-static void render_needs(KnJson *json, const KnCaseParts *parts, KnRelation relation);
+static void render_needs(KnJson *json, const KnCaseParts *parts, KnRelation relation,
+						 const pg_uuid_t *provider);
 static const char *need_state_for(const char *state, KnRelation relation);
 static void render_helpers(KnJson *json, const KnCaseParts *parts, KnRelation relation,
 						   const pg_uuid_t *provider);
@@ -44,7 +45,7 @@ kn_render_incident(KnJson *json, const KnIncident *incident, KnRelation relation
 	kn_json_open(json, '{');
 	render_head(json, incident, relation);
 	render_fields(json, incident, relation, shape, in_person);
-	render_needs(json, parts, relation);
+	render_needs(json, parts, relation, provider);
 	render_helpers(json, parts, relation, provider);
 	if (relation == KN_OWNER)
 		render_owner_part(json, incident, hotlines);
@@ -68,12 +69,14 @@ render_head(KnJson *json, const KnIncident *incident, KnRelation relation)
 	kn_json_pair_text(json, "reporter", incident->by_provider ? "provider" : "survivor");
 }
 
-/* Free text never travels in lists of anybody but the owner. */
+/*
+ * Free text never travels in lists of anybody but the owner, and a dispatcher's
+ * list holds cards: who looks over hundreds has no need of what happened to one.
+ */
 static bool
 shows(const KnField *field, KnRelation relation, KnShape shape, bool in_person)
 {
-	if (relation == KN_DISPATCHER && shape == KN_SHAPE_LIST && field->class != KN_CLASS_CARD &&
-		field->kind != KN_FIELD_CHOICE)
+	if (relation == KN_DISPATCHER && shape == KN_SHAPE_LIST && field->class != KN_CLASS_CARD)
 		return false;
 	if (relation != KN_OWNER && shape == KN_SHAPE_LIST && field->kind == KN_FIELD_TEXT)
 		return false;
@@ -131,8 +134,26 @@ render_object(KnJson *json, const char *object, const KnIncident *incident, KnRe
 	kn_json_close(json, '}');
 }
 
+bool
+kn_need_visible(const KnNeed *need, const KnCaseParts *parts, KnRelation relation,
+				const pg_uuid_t *provider)
+{
+	if (relation == KN_DISPATCHER)
+		return true;
+	if (strcmp(need->service, KN_TRIAGE) == 0)
+		return false;
+	if (relation == KN_OWNER)
+		return true;
+	for (int i = 0; i < parts->n_helpers && provider; i++)
+		if (kn_uuid_equal(&parts->helpers[i].provider, provider) &&
+			kn_uuid_equal(&parts->helpers[i].need, &need->id))
+			return true;
+	return false;
+}
+
 static void
-render_needs(KnJson *json, const KnCaseParts *parts, KnRelation relation)
+render_needs(KnJson *json, const KnCaseParts *parts, KnRelation relation,
+			 const pg_uuid_t *provider)
 {
 	kn_json_key(json, "needs");
 	kn_json_open(json, '[');
@@ -141,7 +162,7 @@ render_needs(KnJson *json, const KnCaseParts *parts, KnRelation relation)
 		const KnNeed *need = &parts->needs[i];
 		bool dispatcher = relation == KN_DISPATCHER;
 
-		if (!dispatcher && strcmp(need->service, KN_TRIAGE) == 0)
+		if (!kn_need_visible(need, parts, relation, provider))
 			continue;
 		kn_json_open(json, '{');
 		if (dispatcher)

@@ -26,6 +26,10 @@ extern void kn_render_incident(KnJson *json, const KnIncident *incident, KnRelat
 							   KnShape shape, const KnCaseParts *parts, const pg_uuid_t *provider,
 							   const char *hotlines);
 
+/* A helper knows of the needs of her own team only: who else helps is not hers to know. */
+extern bool kn_need_visible(const KnNeed *need, const KnCaseParts *parts, KnRelation relation,
+							const pg_uuid_t *provider);
+
 /* An offer or acceptance, as the provider's team and dispatchers see it. */
 typedef struct KnAssignment
 {

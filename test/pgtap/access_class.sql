@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(139);
+SELECT plan(145);
 
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('counsel', 'counseling', -1.2802, 36.8202),
        play.helper('loser', 'healthcare', -1.2803, 36.8203), play.helper('decliner', 'healthcare', -1.2804, 36.8204),
@@ -120,13 +120,13 @@ INSERT INTO wanted VALUES
         'dispatch_queue', '', NULL), ('analyst after', 'assignment_list', '', NULL),
     ('dora after', 'incident_get', 'card case date decline helpers narrative others person place',
         'card case date decline helpers narrative others place'),
-    ('dora after', 'incident_list', 'card case decline helpers others', NULL), ('dora after', 'dispatch_queue', 'card',
+    ('dora after', 'incident_list', 'card decline helpers others', NULL), ('dora after', 'dispatch_queue', 'card',
         NULL),
     ('dora before', 'dispatch_queue', 'card', NULL), ('dora after', 'incident_timeline', '', NULL), ('dora after',
         'status', '', NULL),
     ('admin after', 'incident_get', 'card case date decline helpers narrative others person place',
         'card case date decline helpers narrative others place'),
-    ('admin after', 'incident_list', 'card case decline helpers others', NULL), ('admin after', 'dispatch_queue',
+    ('admin after', 'incident_list', 'card decline helpers others', NULL), ('admin after', 'dispatch_queue',
         'card', NULL),
     ('barred after', 'incident_get', '', NULL), ('barred after', 'incident_list', '', NULL), ('barred after',
         'dispatch_queue', '', NULL), ('barred after', 'incident_timeline', '', NULL);
@@ -156,6 +156,18 @@ SELECT is((SELECT body - 'serverTime' FROM play.call('assignment_accept', who, A
 SELECT is((SELECT body -> 'items' -> 0 -> 'incidentId' FROM play.call('assignment_list', who,
     query => jsonb_build_object('status', status))), 'null', 'PV2: no handle is left in the row of ' || who)
   FROM (VALUES ('loser', 'withdrawn'), ('decliner', 'declined')) AS t (who, status);
+
+SELECT is((SELECT string_agg(n ->> 'service', ' ' ORDER BY n ->> 'service')
+             FROM jsonb_array_elements((play.call('incident_get', who, ARRAY[k.id::text])).body -> 'needs') AS n),
+          service, 'PV5: ' || who || ' learns of her own need only')
+  FROM kase k, (VALUES ('clinic', 'medical'), ('counsel', 'counseling')) AS t (who, service) WHERE kind = 'named';
+SELECT is((SELECT string_agg(n ->> 'service', ' ')
+             FROM jsonb_array_elements((play.call('incident_timeline', who, ARRAY[k.id::text])).body -> 'items') AS n),
+          service, 'PV5: the timeline tells ' || who || ' of her own team only')
+  FROM kase k, (VALUES ('clinic', 'medical'), ('counsel', 'counseling')) AS t (who, service) WHERE kind = 'named';
+SELECT is((play.call('incident_list', who, query => '{"type": "femicide"}')).outcome, 'KN508',
+          'PV9: ' || who || ' cannot filter by what her list does not show')
+  FROM unnest(ARRAY['dora', 'admin']) AS who;
 
 SELECT play.report(who, id, '{medical}', '{"isAnonymous": true, "urgencyLevel": "immediate", "type": "online"}')
     FROM (VALUES ('amina', 'an7-a'), ('zawadi', 'an7-b')) AS t (who, id) \g /dev/null

@@ -25,7 +25,7 @@ MUTANTS = {
     "no_conflict": ("I6", "I4"),                  # record.c: every write is taken
     "plain_version": ("I7",),                     # record.c: own writes conflict
     "no_archive": ("I3",),                        # record.c: what loses is not kept
-    "no_lock": ("I6", "I4"),                      # personal_store.c: the version is read before the lock
+    "no_lock": ("I6", "I5"),                      # personal_store.c: what is judged may change before it is written
     "no_seq": ("I4", "I6"),                       # push.c: late requests count
     "no_replay": ("I4",),                         # push.c: retries are judged anew
     "no_bases": ("I7",),                          # push_store.c: a write whose answer was lost is foreign

@@ -7,6 +7,8 @@ import uuid
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from doors import metric
 from harness import Cluster, Gateway, run_tests, wait_until
 
 MIB = 1024 * 1024
@@ -170,6 +172,7 @@ def test_half_sent_bombs_are_freed_with_their_connection():
     half(4)
     if "ASAN_OPTIONS" not in os.environ:
         wait_until(lambda: resident() < before + 4 * MIB, what="the bodies are freed")
+    wait_until(lambda: metric(gateway, "connections_open") <= 2)
     # 256 MB is for all bodies together; who comes after that is asked to come again.
     wires = []
     try:

@@ -41,6 +41,7 @@ fuzz: build
 # SECONDS is how long the main job is played over and over on the running instance.
 soak: run
 	@test/local/soak $(or $(SECONDS),3600)
+	@/usr/bin/python3 test/clients/test_sync_simulation.py $(or $(SECONDS),3600)
 
 format: packages
 	@test/check/format.sh write

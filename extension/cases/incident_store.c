@@ -428,11 +428,12 @@ set_text(KnIncident *out, KnIncidentField field, char *text)
 static void
 read_incident(const KnRows *rows, uint64 row, KnIncident *out)
 {
-	KnValue *v = out->values;
+	KnValue *v;
 	int n;
 	char **items;
 
 	memset(out, 0, sizeof(*out));
+	v = out->values;
 	kn_col_uuid(rows, row, 1, &out->id);
 	kn_col_uuid(rows, row, 2, &out->owner);
 	out->client_id = kn_col_text(rows, row, 3);

@@ -13,7 +13,10 @@
 
 extern void kn_gateway_insert(pg_uuid_t *id);
 extern bool kn_gateway_known(const pg_uuid_t *id);
-/* Notes that it is alive; has_expired: some of its subscriptions are over; has_pokes: some are of that kind. */
+/*
+ * Notes that it is alive; has_expired: some of its subscriptions are over;
+ * has_pokes: some are of that kind.
+ */
 extern bool kn_gateway_seen(const pg_uuid_t *id, bool *has_expired, bool *has_pokes);
 /* One row for each principal of the caller; returns the number of all of them. */
 extern int64 kn_subscription_insert(const pg_uuid_t *gateway, const KnCaller *caller,

@@ -4,10 +4,10 @@
  *     sockets PORT PLAN DSN SQL
  *
  * PLAN has lines "count token": that many sockets say hello with that token.  SQL is a file with
- * one statement whose parameter $1 is the id of the incident it creates.  Prints "open COUNT SECONDS",
- * then obeys lines of standard input until it ends:
+ * one statement whose parameter $1 is the id of the incident it creates.  Prints
+ * "open COUNT SECONDS", then obeys lines of standard input until it ends:
  *
- *     events RATE SECONDS WATCHERS    creates incidents at that rate; each is to reach WATCHERS sockets
+ *     events RATE SECONDS WATCHERS    creates incidents at that rate, each for WATCHERS sockets
  *     hold SECONDS                    only answers pings
  *
  * and prints for each "done EVENTS FRAMES MISSING first50 first99 last50 last99 SECONDS", times in
@@ -166,7 +166,8 @@ static void
 say_hello(const Socket *to)
 {
 	char text[2048];
-	int len = snprintf(text, sizeof(text), "{\"type\":\"hello\",\"token\":\"%s\",\"cursor\":null}", to->token);
+	int len = snprintf(text, sizeof(text), "{\"type\":\"hello\",\"token\":\"%s\",\"cursor\":null}",
+					   to->token);
 
 	send_frame(to, 1, text, len);
 }
@@ -185,7 +186,8 @@ note_event(const char *text, size_t len)
 		return;
 	id += sizeof(key) - 1;
 	of_run = strtoul((char[9]){id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]}, NULL, 16);
-	number = strtoul((char[9]){id[28], id[29], id[30], id[31], id[32], id[33], id[34], id[35]}, NULL, 16);
+	number = strtoul((char[9]){id[28], id[29], id[30], id[31], id[32], id[33], id[34], id[35]},
+					 NULL, 16);
 	if (of_run != run || number >= (unsigned long) n_events)
 		return;
 	event = &events[number];
@@ -203,7 +205,8 @@ take_message(Socket *from, int opcode, const char *payload, size_t len)
 	if (opcode == 9)
 		send_frame(from, 10, payload, len);
 	else if (opcode == 8)
-		die("the gateway closed a socket with %d", len < 2 ? 0 : (unsigned char) payload[0] << 8 | (unsigned char) payload[1]);
+		die("the gateway closed a socket with %d",
+			len < 2 ? 0 : (unsigned char) payload[0] << 8 | (unsigned char) payload[1]);
 	else if (!from->joined)
 	{
 		if (memmem(payload, len, "\"hello.result\"", 14) == NULL)
@@ -303,7 +306,8 @@ read_database(void)
 			events[n_events - 1].committed = now_ms();
 			busy = false;
 		}
-		else if (PQresultStatus(result) != PGRES_TUPLES_OK || strcmp(PQgetvalue(result, 0, 0), "created") != 0)
+		else if (PQresultStatus(result) != PGRES_TUPLES_OK ||
+				 strcmp(PQgetvalue(result, 0, 0), "created") != 0)
 			die("event: %s", PQresultErrorMessage(result));
 		PQclear(result);
 	}

@@ -32,6 +32,7 @@ TEXT
 )"
 if docker compose version >/dev/null 2>&1; then
 	result "docker compose accepts compose.yaml" \
-		"$(POSTGRES_PASSWORD=x KINTARAA_GATEWAY_PASSWORD=x docker compose -f docker/compose.yaml config -q 2>&1 || true)"
+		"$(POSTGRES_PASSWORD=x KINTARAA_GATEWAY_PASSWORD=x docker compose -f docker/compose.yaml config -q \
+			2>&1 || true)"
 fi
 finish

@@ -4,7 +4,7 @@ import re
 import sys
 
 COLUMNS_OF_C, COLUMNS, FUNCTION, FILE = 100, 120, 80, 800
-DATA = re.compile(r"^/\* (sources|libs):|[\"'][^\"' ]{48,}[\"']")
+DATA = re.compile(r"^/\* (sources|libs):|^\t\{\".*\},$|[\"'][^\"' ]{48,}[\"']")
 
 
 def read(path):
@@ -18,7 +18,7 @@ def is_c(path):
 
 def long_lines(path, text):
     """What is meant to be read as a table may be wide: columns of SQL, what clang-format leaves alone,
-    lists of sources and the digits of a vector."""
+    lists of sources, rows of vectors and their digits."""
     table = False
     limit = COLUMNS_OF_C if is_c(path) else COLUMNS
     for number, line in enumerate(text.split("\n"), 1):

@@ -96,7 +96,8 @@ def test_packed_body_may_be_1_mib_as_sent_and_not_more():
 
 def test_packed_record_is_stored():
     identity = str(uuid.uuid4())
-    body = b'{"device":"packed","records":[{"table":"incidents","id":"%s","data":{"type":"physical"}}]}' % identity.encode()
+    record = b'{"table":"incidents","id":"%s","data":{"type":"physical"}}' % identity.encode()
+    body = b'{"device":"packed","records":[%s]}' % record
     answer = send(PATHS[0], gzip.compress(body), "gzip")
     assert answer.status == 200 and answer.body["results"][0]["status"] == "applied", answer
     assert api.get("/api/incidents/" + identity).status == 200

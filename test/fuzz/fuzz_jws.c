@@ -23,9 +23,11 @@
 
 #define NOW 1800000000
 #define HEADER "{\"alg\":\"ES256\",\"kid\":\"" RING_KID "\",\"typ\":\"JWT\"}"
-#define PAYLOAD "{\"iss\":\"kintaraa\",\"aud\":\"kintaraa\",\"sub\":\"01234567-89ab-4cde-8f01-23456789abcd\"," \
-				"\"sid\":\"fedcba98-7654-4210-8edc-ba9876543210\",\"role\":\"survivor\","                      \
-				"\"iat\":1800000000,\"exp\":1800000900}"
+#define PAYLOAD                                         \
+	"{\"iss\":\"kintaraa\",\"aud\":\"kintaraa\","       \
+	"\"sub\":\"01234567-89ab-4cde-8f01-23456789abcd\"," \
+	"\"sid\":\"fedcba98-7654-4210-8edc-ba9876543210\"," \
+	"\"role\":\"survivor\",\"iat\":1800000000,\"exp\":1800000900}"
 
 static KnKeyring *ring;
 

@@ -1,128 +1,200 @@
 -- What devices send, many at a time: judged record by record, never twice, never lost.
 \ir ../data/play.sql
 SELECT plan(68);
-SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.2801, 36.8201) \g /dev/null
+SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.2801,
+    36.8201) \g /dev/null
 SELECT kintaraa.epoch_check(), kintaraa.tick_write(true) \g /dev/null
 
-CREATE FUNCTION pg_temp.batch(who text, device text, records jsonb, more jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql AS $$
-SELECT body || jsonb_build_object('outcome', outcome) FROM play.call('sync_batch', who, NULL, jsonb_build_object('records', records) || more, NULL,
-    '{"requestId": "play", "network": "192.0.2.0"}'::jsonb || CASE WHEN device IS NULL THEN '{}' ELSE jsonb_build_object('device', device) END) $$;
+CREATE FUNCTION pg_temp.batch(who text, device text, records jsonb, more jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE
+    sql AS $$
+SELECT body || jsonb_build_object('outcome', outcome) FROM play.call('sync_batch', who, NULL,
+    jsonb_build_object('records', records) || more, NULL,
+    '{"requestId": "play", "network": "192.0.2.0"}'::jsonb || CASE WHEN device IS NULL THEN '{}' ELSE
+        jsonb_build_object('device', device) END) $$;
 CREATE FUNCTION pg_temp.statuses(answer jsonb) RETURNS text LANGUAGE sql AS $$
-SELECT string_agg((r ->> 'status') || COALESCE(' ' || (r ->> 'code'), '') || CASE WHEN (r ->> 'replayed')::boolean THEN ' replayed' ELSE '' END, ', ' ORDER BY n)
+SELECT string_agg((r ->> 'status') || COALESCE(' ' || (r ->> 'code'), '') || CASE WHEN (r ->> 'replayed')::boolean
+    THEN ' replayed' ELSE '' END, ', ' ORDER BY n)
   FROM jsonb_array_elements(answer -> 'results') WITH ORDINALITY AS t (r, n) $$;
-CREATE FUNCTION pg_temp.push(who text, device text, changes jsonb, query jsonb DEFAULT NULL, OUT outcome text, OUT body jsonb) LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.push(who text, device text, changes jsonb, query jsonb DEFAULT NULL, OUT outcome text, OUT
+    body jsonb) LANGUAGE sql AS $$
 SELECT * FROM play.call('sync_push', who, NULL, changes, query,
-    '{"requestId": "play", "network": "192.0.2.0"}'::jsonb || CASE WHEN device IS NULL THEN '{}' ELSE jsonb_build_object('device', device) END) $$;
+    '{"requestId": "play", "network": "192.0.2.0"}'::jsonb || CASE WHEN device IS NULL THEN '{}' ELSE
+        jsonb_build_object('device', device) END) $$;
 CREATE FUNCTION pg_temp.journal(who text, name text) RETURNS text LANGUAGE sql AS $$
-SELECT concat_ws(' ', body ->> 'content', body ->> 'serverVersion', body ->> 'code') FROM play.call('personal_get', who, ARRAY['journal_entry', name]) $$;
+SELECT concat_ws(' ', body ->> 'content', body ->> 'serverVersion', body ->> 'code') FROM play.call('personal_get',
+    who, ARRAY['journal_entry', name]) $$;
 CREATE FUNCTION pg_temp.entry(name text, content text, base integer DEFAULT NULL) RETURNS jsonb LANGUAGE sql AS $$
-SELECT jsonb_build_array(jsonb_build_object('table', 'journal_entries', 'id', name, 'data', jsonb_build_object('content', content)) ||
+SELECT jsonb_build_array(jsonb_build_object('table', 'journal_entries', 'id', name, 'data',
+    jsonb_build_object('content', content)) ||
     CASE WHEN base IS NULL THEN '{}' ELSE jsonb_build_object('base', jsonb_build_object('serverVersion', base)) END) $$;
 
 -- One result for each record, in the order sent, by any of the three names of a table.
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', '[
-    {"table": "mood_entries", "id": "m1", "data": {"mood": "sad"}}, {"table": "incidents", "id": "R1", "data": {"type": "physical"}},
-    {"table": "journalEntries", "id": "j1", "data": {"content": "one"}}, {"table": "journal_entry", "id": "j2", "data": {"content": "two"}},
-    {"table": "secrets", "id": "x", "data": {}}, {"table": "assignments", "id": "x", "data": {}}, {"table": "mood_entries", "id": "a b", "data": {}},
-    {"table": "mood_entries", "data": {}}, {"table": "mood_entries", "id": "m2"}, {"table": "mood_entries", "id": "m3", "data": []},
+    {"table": "mood_entries", "id": "m1", "data": {"mood": "sad"}}, {"table": "incidents", "id": "R1", "data":
+        {"type": "physical"}},
+    {"table": "journalEntries", "id": "j1", "data": {"content": "one"}}, {"table": "journal_entry", "id": "j2",
+        "data": {"content": "two"}},
+    {"table": "secrets", "id": "x", "data": {}}, {"table": "assignments", "id": "x", "data": {}}, {"table":
+        "mood_entries", "id": "a b", "data": {}},
+    {"table": "mood_entries", "data": {}}, {"table": "mood_entries", "id": "m2"}, {"table": "mood_entries", "id":
+        "m3", "data": []},
     {"table": "mood_entries", "id": "never", "op": "delete"}, {"id": "x", "data": {}}]')),
-    'applied, applied, applied, applied, invalid unknown_table, invalid unknown_table, invalid id_form, invalid id_form, invalid no_data, '
+    'applied, applied, applied, applied, invalid unknown_table, invalid unknown_table, '
+    'invalid id_form, invalid id_form, invalid no_data, '
     'invalid no_data, unchanged, invalid unknown_table', 'each record has its own result');
 SELECT is(pg_temp.journal('amina', 'j1'), 'one 1', 'what is sound is stored beside what is not');
 SELECT is(play.outcome('incident_get', 'amina', '{R1}'), 'ok', 'a report among other records too');
-SELECT is((SELECT array_agg(r ->> 'id' ORDER BY n) FROM jsonb_array_elements(pg_temp.batch('amina', 'p1', '[{"table": "mood_entries", "id": "z", "data": {}},
-    {"table": "incidents", "id": "R2", "data": {}}, {"table": "mood_entries", "id": "b", "data": {}}]') -> 'results') WITH ORDINALITY AS t (r, n)),
+SELECT is((SELECT array_agg(r ->> 'id' ORDER BY n) FROM jsonb_array_elements(pg_temp.batch('amina', 'p1',
+    '[{"table": "mood_entries", "id": "z", "data": {}},
+    {"table": "incidents", "id": "R2", "data": {}}, {"table": "mood_entries", "id": "b", "data":
+        {}}]') -> 'results') WITH ORDINALITY AS t (r, n)),
     '{z,R2,b}', 'results stand in the order sent, although reports go in first');
 
 -- The shape.
-SELECT is(pg_temp.batch('amina', 'p1', records) ->> 'code', NULL, 'an empty batch is none') FROM (VALUES ('[]'::jsonb)) AS t (records);
+SELECT is(pg_temp.batch('amina', 'p1', records) ->> 'code', NULL, 'an empty batch is none') FROM (VALUES
+    ('[]'::jsonb)) AS t (records);
 SELECT is(play.outcome('sync_batch', 'amina', NULL, body), wanted, 'body ' || left(body::text, 40)) FROM (VALUES
-    ('{}'::jsonb, 'KN503'), ('{"records": {}}', 'KN503'), ('{"records": [1]}', 'KN503'), ('[]', 'KN501'), ('{"records": [], "mode": "some"}', 'KN504'),
+    ('{}'::jsonb, 'KN503'), ('{"records": {}}', 'KN503'), ('{"records": [1]}', 'KN503'), ('[]', 'KN501'),
+        ('{"records": [], "mode": "some"}', 'KN504'),
     ('{"records": [], "seq": -1}', 'KN504')) AS t (body, wanted);
-SELECT is(left(play.outcome('sync_batch', 'amina', NULL, jsonb_build_object('records', (SELECT jsonb_agg(jsonb_build_object('table', 'mood_entries', 'id', 'many-' || n,
-    'data', '{}'::jsonb)) FROM generate_series(1, n) AS n))), 2), wanted, n || ' records') FROM (VALUES (500, 'ok'), (501, 'KN')) AS t (n, wanted);
-SELECT is((SELECT count(*)::int FROM kintaraa.personal WHERE client_id LIKE 'many-%'), 500, '500 are taken and 501 leave nothing');
+SELECT is(left(play.outcome('sync_batch', 'amina', NULL, jsonb_build_object('records', (SELECT
+    jsonb_agg(jsonb_build_object('table', 'mood_entries', 'id', 'many-' || n,
+    'data', '{}'::jsonb)) FROM generate_series(1, n) AS n))), 2), wanted, n || ' records') FROM (VALUES (500, 'ok'),
+        (501, 'KN')) AS t (n, wanted);
+SELECT is((SELECT count(*)::int FROM kintaraa.personal WHERE client_id LIKE 'many-%'), 500,
+    '500 are taken and 501 leave nothing');
 SELECT is(play.outcome('sync_batch', NULL, NULL, '{"records": []}'), 'unknown KN101', 'nobody sends nothing');
 
 -- Versions.
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j1', 'from the second phone', 1))), 'applied', 'the present base is taken');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'from the first', 1))), 'conflict version', 'an older one of another phone is not');
-SELECT is((SELECT r #>> '{current,content}' FROM jsonb_array_elements(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'from the first once more', 1)) -> 'results') AS r),
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j1', 'from the second phone', 1))), 'applied',
+    'the present base is taken');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'from the first', 1))),
+    'conflict version', 'an older one of another phone is not');
+SELECT is((SELECT r #>> '{current,content}' FROM jsonb_array_elements(pg_temp.batch('amina', 'p1', pg_temp.entry('j1',
+    'from the first once more', 1)) -> 'results') AS r),
     'from the second phone', 'what stands is shown');
-SELECT is((SELECT array_agg(device || ' ' || base_version ORDER BY device) FROM kintaraa.archive WHERE row_id = 'j1'), '{"p1 1","p1 1"}', 'what lost is kept, each text once');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'from the first once more', 1))), 'conflict replayed', 'the same again is the same conflict');
-SELECT is((SELECT r #>> '{current,content}' FROM jsonb_array_elements(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'from the first once more', 1)) -> 'results') AS r),
+SELECT is((SELECT array_agg(device || ' ' || base_version ORDER BY device) FROM kintaraa.archive WHERE row_id = 'j1'),
+    '{"p1 1","p1 1"}', 'what lost is kept, each text once');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'from the first once more', 1))),
+    'conflict replayed', 'the same again is the same conflict');
+SELECT is((SELECT r #>> '{current,content}' FROM jsonb_array_elements(pg_temp.batch('amina', 'p1', pg_temp.entry('j1',
+    'from the first once more', 1)) -> 'results') AS r),
     'from the second phone', 'with what stands now');
 SELECT is((SELECT count(*)::int FROM kintaraa.archive WHERE row_id = 'j1'), 2, 'and is not kept twice');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'no base'))), 'conflict no_base', 'without a base another one''s version is not overwritten');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j1', 'third', 1))), 'applied', 'one''s own newer version is no conflict');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j1', 'fourth'))), 'applied', 'not without a base either: its answer may be lost');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'no base'))), 'conflict no_base',
+    'without a base another one''s version is not overwritten');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j1', 'third', 1))), 'applied',
+    'one''s own newer version is no conflict');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j1', 'fourth'))), 'applied',
+    'not without a base either: its answer may be lost');
 SELECT is(pg_temp.journal('amina', 'j1'), 'fourth 4', 'each took effect once');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'fourth', 1))), 'unchanged', 'what is equal is no change');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'fourth', 1))), 'unchanged',
+    'what is equal is no change');
 SELECT is(pg_temp.journal('amina', 'j1'), 'fourth 4', 'and no version');
 
 -- Twice.
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'a'))), 'applied', 'sent');
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'a'))), 'unchanged replayed', 'sent again');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j3', 'b', 1))), 'applied', 'changed by the other phone');
-SELECT is((SELECT x::text::bigint FROM kintaraa.change c JOIN kintaraa.personal p ON p.id = c.id WHERE p.client_id = 'j3'), pg_current_xact_id()::text::bigint, 'stamped');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j3', 'b', 1))), 'applied',
+    'changed by the other phone');
+SELECT is((SELECT x::text::bigint FROM kintaraa.change c JOIN kintaraa.personal p ON p.id = c.id WHERE p.client_id =
+    'j3'), pg_current_xact_id()::text::bigint, 'stamped');
 UPDATE kintaraa.change SET x = '3' WHERE id = (SELECT id FROM kintaraa.personal WHERE client_id = 'j3');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'a'))), 'unchanged replayed', 'a retry after that changes nothing');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'a'))), 'unchanged replayed',
+    'a retry after that changes nothing');
 SELECT is(pg_temp.journal('amina', 'j3'), 'b 2', 'what stands stays');
-SELECT isnt((SELECT x FROM kintaraa.change WHERE id = (SELECT id FROM kintaraa.personal WHERE client_id = 'j3')), '3'::xid8,
+SELECT isnt((SELECT x FROM kintaraa.change WHERE id = (SELECT id FROM kintaraa.personal WHERE client_id = 'j3')),
+    '3'::xid8,
     'but it is sent again, for the phone believes in what it sent');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'c', 2), '{"seq": 7}')), 'applied', 'number 7');
-SELECT is(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'held up', 2), '{"seq": 6}') ->> 'superseded', 'true', 'number 6 comes too late');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'c', 2), '{"seq": 7}')), 'unchanged replayed', 'number 7 again is a retry');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j3', 'd', 3), '{"seq": 1}')), 'applied', 'each device counts for itself');
-SELECT is(pg_temp.statuses(pg_temp.batch('zawadi', 'p1', pg_temp.entry('j3', 'mine'), '{"seq": 1}')), 'applied', 'and each account');
-SELECT is(pg_temp.journal('amina', 'j3') || ' ' || pg_temp.journal('zawadi', 'j3'), 'd 4 mine 1', 'the same id of two accounts is two records');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'c', 2), '{"seq": 7}')), 'applied',
+    'number 7');
+SELECT is(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'held up', 2), '{"seq": 6}') ->> 'superseded', 'true',
+    'number 6 comes too late');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'c', 2), '{"seq": 7}')),
+    'unchanged replayed', 'number 7 again is a retry');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j3', 'd', 3), '{"seq": 1}')), 'applied',
+    'each device counts for itself');
+SELECT is(pg_temp.statuses(pg_temp.batch('zawadi', 'p1', pg_temp.entry('j3', 'mine'), '{"seq": 1}')), 'applied',
+    'and each account');
+SELECT is(pg_temp.journal('amina', 'j3') || ' ' || pg_temp.journal('zawadi', 'j3'), 'd 4 mine 1',
+    'the same id of two accounts is two records');
 
 -- Deleting.
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', '[{"table": "journal_entries", "id": "j3", "op": "delete", "base": {"serverVersion": 3}}]')), 'conflict version',
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1',
+    '[{"table": "journal_entries", "id": "j3", "op": "delete", "base": {"serverVersion": 3}}]')), 'conflict version',
     'what she has not seen is not deleted');
 SELECT is(pg_temp.journal('amina', 'j3'), 'd 4', 'it stays');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', '[{"table": "journal_entries", "id": "j3", "op": "delete", "base": {"serverVersion": 4}}]')), 'applied', 'what she has seen is');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', '[{"table": "journal_entries", "id": "j3", "op": "delete", "base": {"serverVersion": 4}}]')), 'unchanged replayed', 'again');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j3', 'too late', 4))), 'conflict deleted', 'a change of what is deleted');
-SELECT is((SELECT count(*)::int FROM kintaraa.archive WHERE row_id = 'j3' AND reason = 'deleted' AND payload_sealed IS NOT NULL), 1, 'is kept');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', '[{"table": "incidents", "id": "R1", "op": "delete"}, {"table": "incidents", "id": "R3", "data": {"type": "online"}}]')),
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1',
+    '[{"table": "journal_entries", "id": "j3", "op": "delete", "base": {"serverVersion": 4}}]')), 'applied',
+    'what she has seen is');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1',
+    '[{"table": "journal_entries", "id": "j3", "op": "delete", "base": {"serverVersion": 4}}]')),
+    'unchanged replayed', 'again');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j3', 'too late', 4))), 'conflict deleted',
+    'a change of what is deleted');
+SELECT is((SELECT count(*)::int FROM kintaraa.archive WHERE row_id = 'j3' AND reason = 'deleted' AND payload_sealed IS
+    NOT NULL), 1, 'is kept');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2',
+    '[{"table": "incidents", "id": "R1", "op": "delete"}, {"table": "incidents", "id": "R3",
+    "data": {"type": "online"}}]')),
     'applied, applied', 'reports are taken back and made');
 SELECT is(play.outcome('incident_get', 'amina', '{R1}'), 'absent KN301', 'it is hidden');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', '[{"table": "safety_plans", "id": "safety_plan", "data": {"notes": "to my aunt"}}]')), 'applied', 'a plan');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', '[{"table": "safety_plans", "id": "safety_plan", "op": "delete"}]')), 'applied', 'is deleted');
-SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', '[{"table": "safety_plans", "id": "safety_plan", "data": {"notes": "to my uncle"}}]')), 'applied', 'and made anew');
-SELECT is(body ->> 'notes', 'to my uncle', 'there is one again') FROM play.call('personal_get', 'amina', '{safety_plan}');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1',
+    '[{"table": "safety_plans", "id": "safety_plan", "data": {"notes": "to my aunt"}}]')), 'applied', 'a plan');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1',
+    '[{"table": "safety_plans", "id": "safety_plan", "op": "delete"}]')), 'applied', 'is deleted');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1',
+    '[{"table": "safety_plans", "id": "safety_plan", "data": {"notes": "to my uncle"}}]')), 'applied',
+    'and made anew');
+SELECT is(body ->> 'notes', 'to my uncle', 'there is one again') FROM play.call('personal_get', 'amina',
+    '{safety_plan}');
 
 -- All or nothing.
-SELECT is(pg_temp.batch('amina', 'p1', '[{"table": "mood_entries", "id": "all", "data": {"mood": "happy"}}, {"table": "journal_entries", "id": "j1", "data": {"content": "stale"},
-    "base": {"serverVersion": 1}}]', '{"mode": "atomic"}') - '{detail,hint,serverTime}'::text[] #- '{conflicts,0,current}',
-    '{"outcome": "conflict", "code": "KN407", "conflicts": [{"table": "journal_entries", "id": "j1", "status": "conflict", "code": "version"}]}', 'one conflict undoes all of an atomic batch');
+SELECT is(pg_temp.batch('amina', 'p1', '[{"table": "mood_entries", "id": "all",
+    "data": {"mood": "happy"}}, {"table": "journal_entries", "id": "j1", "data": {"content": "stale"},
+    "base": {"serverVersion": 1}}]', '{"mode":
+        "atomic"}') - '{detail,hint,serverTime}'::text[] #- '{conflicts,0,current}',
+    '{"outcome": "conflict", "code": "KN407", "conflicts": [{"table": "journal_entries", "id": "j1",
+        "status": "conflict", "code": "version"}]}', 'one conflict undoes all of an atomic batch');
 SELECT is(play.outcome('personal_get', 'amina', '{mood_entry,all}'), 'absent KN301', 'nothing of it is stored');
 
 -- WatermelonDB.
-SELECT is((pg_temp.push('amina', 'p1', '{"journal_entries": {"created": [{"id": "w1", "_status": "created", "_changed": "", "content": "flat", "tags": "[\"a\"]", "server_version": 0,
-    "removed": false, "created_at": 0}], "updated": [], "deleted": ["unknown"]}, "nonsense": {"created": [{"id": "x"}], "updated": [], "deleted": []}}')).outcome, 'ok', 'a push');
-SELECT is(body - '{serverTime,createdAt,updatedAt,title,mood,isPrivate}'::text[], '{"id": "w1", "content": "flat", "tags": ["a"], "serverVersion": 1}', 'is stored as a record')
+SELECT is((pg_temp.push('amina', 'p1', '{"journal_entries": {"created": [{"id": "w1", "_status": "created",
+    "_changed": "", "content": "flat", "tags": "[\"a\"]", "server_version": 0,
+    "removed": false, "created_at": 0}], "updated": [], "deleted": ["unknown"]}, "nonsense": {"created": [{"id":
+        "x"}], "updated": [], "deleted": []}}')).outcome, 'ok', 'a push');
+SELECT is(body - '{serverTime,createdAt,updatedAt,title,mood,isPrivate}'::text[],
+    '{"id": "w1", "content": "flat", "tags": ["a"], "serverVersion": 1}', 'is stored as a record')
   FROM play.call('personal_get', 'amina', '{journal_entry,w1}');
-SELECT is((pg_temp.push('amina', 'p1', '{"journal_entries": {"created": [{"id": "w1", "content": "edited before the answer came", "server_version": 0}]}}')).body - 'serverTime', '{}',
+SELECT is((pg_temp.push('amina', 'p1', '{"journal_entries": {"created": [{"id": "w1",
+    "content": "edited before the answer came", "server_version": 0}]}}')).body - 'serverTime', '{}',
     'a record edited before its answer came');
 SELECT is(pg_temp.journal('amina', 'w1'), 'edited before the answer came 2', 'is a change of one''s own');
-SELECT is((pg_temp.push('amina', 'p2', '{"journal_entries": {"updated": [{"id": "w1", "content": "stale", "server_version": 1}]}}')).outcome, 'ok', 'a conflict of a device with a name is no error');
+SELECT is((pg_temp.push('amina', 'p2', '{"journal_entries": {"updated": [{"id": "w1", "content": "stale",
+    "server_version": 1}]}}')).outcome, 'ok', 'a conflict of a device with a name is no error');
 SELECT is(pg_temp.journal('amina', 'w1'), 'edited before the answer came 2', 'what stands stays');
-SELECT is((pg_temp.push('amina', NULL, '{"journal_entries": {"updated": [{"id": "w1", "content": "stale", "server_version": 1}], "created": [{"id": "w2", "content": "x"}]}}')).outcome,
+SELECT is((pg_temp.push('amina', NULL, '{"journal_entries": {"updated": [{"id": "w1", "content": "stale",
+    "server_version": 1}], "created": [{"id": "w2", "content": "x"}]}}')).outcome,
     'conflict', 'of a device without one it is');
 SELECT is(pg_temp.journal('amina', 'w2'), 'KN301', 'and undoes all');
-SELECT is((pg_temp.push('amina', 'p3', '{"mood_entries": {"created": [{"id": "w3", "notes": "new", "server_version": 0}]}}', '{"seq": "5"}')).body - 'serverTime', '{}', 'number 5');
-SELECT is((pg_temp.push('amina', 'p3', '{"mood_entries": {"created": [{"id": "w3", "notes": "old", "server_version": 0}]}}', '{"seq": "4"}')).body
-    #- '{serverTime}' #> '{experimentalRejectedIds,mood_entries}', '["w3"]', 'number 4 comes too late, and all of it stays dirty');
-SELECT is(play.outcome('sync_push', 'amina', NULL, '{}', '{"seq": "x"}', '{"device": "p3", "requestId": "play", "network": "192.0.2.0"}'), 'KN508', 'a number is a number');
+SELECT is((pg_temp.push('amina', 'p3', '{"mood_entries": {"created": [{"id": "w3", "notes": "new",
+    "server_version": 0}]}}', '{"seq": "5"}')).body - 'serverTime', '{}', 'number 5');
+SELECT is((pg_temp.push('amina', 'p3', '{"mood_entries": {"created": [{"id": "w3", "notes": "old",
+    "server_version": 0}]}}', '{"seq": "4"}')).body
+    #- '{serverTime}' #> '{experimentalRejectedIds,mood_entries}', '["w3"]',
+        'number 4 comes too late, and all of it stays dirty');
+SELECT is(play.outcome('sync_push', 'amina', NULL, '{}', '{"seq": "x"}',
+    '{"device": "p3", "requestId": "play", "network": "192.0.2.0"}'), 'KN508', 'a number is a number');
 UPDATE kintaraa.change SET x = '3' WHERE noun = 'journal_entry' \g /dev/null
 SELECT kintaraa.tick_write(true) AS tick \gset
-SELECT is((pg_temp.push('amina', 'p2', '{"journal_entries": {"created": [{"id": "w1", "content": "made here", "server_version": 0}]}}',
-    jsonb_build_object('last_pulled_at', :'tick'))).outcome || ' ' || pg_temp.journal('amina', 'w1'), 'ok edited before the answer came 2',
+SELECT is((pg_temp.push('amina', 'p2', '{"journal_entries": {"created": [{"id": "w1", "content": "made here",
+    "server_version": 0}]}}',
+    jsonb_build_object('last_pulled_at', :'tick'))).outcome || ' ' || pg_temp.journal('amina', 'w1'),
+        'ok edited before the answer came 2',
     'what a phone made under an id that came meanwhile does not lie over it');
-SELECT is((pg_temp.push('amina', 'p2', '{"journal_entries": {"updated": [{"id": "w1", "content": "a client without versions"}]}}',
-    jsonb_build_object('last_pulled_at', :'tick'))).outcome || ' ' || pg_temp.journal('amina', 'w1'), 'ok a client without versions 3',
+SELECT is((pg_temp.push('amina', 'p2', '{"journal_entries": {"updated": [{"id": "w1",
+    "content": "a client without versions"}]}}',
+    jsonb_build_object('last_pulled_at', :'tick'))).outcome || ' ' || pg_temp.journal('amina', 'w1'),
+        'ok a client without versions 3',
     'a client that keeps no versions had what its cursor had seen');
 SELECT * FROM finish();

@@ -81,8 +81,8 @@ test_limit_of_all(void)
 static void
 test_networks(void)
 {
-	static const char *const wrong[] = {"10.0.0.0/33", "::/129", "10.0.0/8", "x", "10.0.0.0/",
-										"10.0.0.0/8x", "10.0.0.0/-1"};
+	static const char *const wrong[] = {"10.0.0.0/33", "::/129", "10.0.0/8", "x",
+										"10.0.0.0/", "10.0.0.0/8x", "10.0.0.0/-1"};
 	AddressSet set;
 	Address inside[] = {address("10.255.1.2"), address("192.0.2.129"), address("fd12::1")};
 	Address outside[] = {address("11.0.0.1"), address("192.0.2.127"), address("fe00::1")};
@@ -132,9 +132,9 @@ static void
 test_addresses_to_listen_on(void)
 {
 	static const char *const right[] = {"127.0.0.1:1", "0.0.0.0:65535", "[::]:8080", "[::1]:80"};
-	static const char *const wrong[] = {"127.0.0.1", ":80", "127.0.0.1:", "127.0.0.1:0", "[::1]",
-										"::1:80", "127.0.0.1:65536", "host:80", "[::1:80",
-										"127.0.0.1:8x"};
+	static const char *const wrong[] = {
+		"127.0.0.1", ":80", "127.0.0.1:", "127.0.0.1:0", "[::1]", "::1:80",
+		"127.0.0.1:65536", "host:80", "[::1:80", "127.0.0.1:8x"};
 	struct sockaddr_storage to;
 	socklen_t len;
 

@@ -102,8 +102,8 @@ static const Pair base64[] = {
 };
 
 static const char *const not_base64[] = {
-	"Z", "A", "Zm9vA", "Zg=", "Zg==", "Zg\n", " Zg", "Z g", "Zh", "Zn", "Zo", "Zm9", "Zm-", "+__-", "-//-",
-	"Zm9vY", "Zm9v=", "====", "Zm9vYmFyZ", "Zm.v", "Zm\xc3\xa9"};
+	"Z", "A", "Zm9vA", "Zg=", "Zg==", "Zg\n", " Zg", "Z g", "Zh", "Zn", "Zo",
+	"Zm9", "Zm-", "+__-", "-//-", "Zm9vY", "Zm9v=", "====", "Zm9vYmFyZ", "Zm.v", "Zm\xc3\xa9"};
 
 static void
 test_normal_forms(void)
@@ -138,7 +138,8 @@ test_normal_form_is_stable(void)
 		if (phones[i].out == NULL)
 			continue;
 		kn_normalise_phone(phones[i].in, "254", once, sizeof(once));
-		changed += !kn_normalise_phone(once, "254", twice, sizeof(twice)) || strcmp(once, twice) != 0;
+		changed +=
+			!kn_normalise_phone(once, "254", twice, sizeof(twice)) || strcmp(once, twice) != 0;
 	}
 	ok(changed == 0, "a number in normal form stays as it is");
 }
@@ -148,7 +149,8 @@ test_small_buffers(void)
 {
 	char out[14];
 
-	ok(kn_normalise_phone("0712345678", "254", out, sizeof("+254712345678")), "a number fits exactly");
+	ok(kn_normalise_phone("0712345678", "254", out, sizeof("+254712345678")),
+	   "a number fits exactly");
 	ok(!kn_normalise_phone("0712345678", "254", out, sizeof("+254712345678") - 1),
 	   "one byte less is refused");
 	ok(kn_normalise_email("a@b", out, 4) && !kn_normalise_email("a@b", out, 3),
@@ -269,8 +271,10 @@ test_index(void)
 	kn_hkdf(kn_keyring_current(ring, KN_KEY_INDEX)->secret, 32, "", 0, "email", 5, derived, 32);
 	kn_hmac_raw(derived, 32, "a@b", 3, whole);
 	ok(memcmp(a, whole, 16) == 0, "it is the HMAC under a key derived for the purpose, cut");
-	ok(kn_blind_index(ring, "email", "a@c", 3, b) && memcmp(a, b, 16) != 0, "another address has another");
-	ok(kn_blind_index(ring, "phone", "a@b", 3, b) && memcmp(a, b, 16) != 0, "another column has another");
+	ok(kn_blind_index(ring, "email", "a@c", 3, b) && memcmp(a, b, 16) != 0,
+	   "another address has another");
+	ok(kn_blind_index(ring, "phone", "a@b", 3, b) && memcmp(a, b, 16) != 0,
+	   "another column has another");
 	ok(kn_blind_index_with(ring, older, "email", "a@b", 3, b) && memcmp(a, b, 16) != 0,
 	   "an older key has another, for finding what it indexed");
 	ok(kn_blind_index(ring, "email", "", 0, b), "an empty text has an index");

@@ -183,7 +183,8 @@ test_data_key(void)
 	   "a data key is unwrapped");
 	ok(!kn_datakey_unwrap(ring, "s2", 2, wrapped, back) && memcmp(back, zero, 32) == 0,
 	   "a data key of another survivor is refused and leaves nothing");
-	ok(!kn_datakey_unwrap(old, "s1", 2, wrapped, back), "a data key without its wrapping key is lost");
+	ok(!kn_datakey_unwrap(old, "s1", 2, wrapped, back),
+	   "a data key without its wrapping key is lost");
 	kn_datakey_new(old, "s1", 2, plain, wrapped);
 	ok(kn_datakey_unwrap(ring, "s1", 2, wrapped, back) && memcmp(plain, back, 32) == 0,
 	   "an older wrapping key still unwraps");

@@ -350,7 +350,8 @@ test_flags(void)
 static void
 test_life_of_a_connection(void)
 {
-	static const char text[] = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
+	static const char text[] =
+		"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
 	static char head[16 * 1024];
 	HttpParser parser;
 	HttpText body;

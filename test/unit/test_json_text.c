@@ -268,8 +268,8 @@ static void
 test_is_object(void)
 {
 	ok(json_text_is_object(" \n{}", 4), "an object is one");
-	ok(!json_text_is_object("[]", 2) && !json_text_is_object("", 0) && !json_text_is_object(" ", 1) &&
-		   !json_text_is_object("\"{\"", 3),
+	ok(!json_text_is_object("[]", 2) && !json_text_is_object("", 0) &&
+		   !json_text_is_object(" ", 1) && !json_text_is_object("\"{\"", 3),
 	   "other values are not");
 }
 
@@ -296,7 +296,9 @@ test_writer(void)
 	json_add_raw(&text, "null", 4);
 	json_close(&text, '}');
 	ok(json_text_ok(&text) &&
-		   strcmp(text.at, "{\"a\":\"b\",\"n\":-9223372036854775808,\"list\":[1,\"x\",{}],\"raw\":null}") == 0,
+		   strcmp(text.at,
+				  "{\"a\":\"b\",\"n\":-9223372036854775808,\"list\":[1,\"x\",{}],\"raw\":null}") ==
+			   0,
 	   "commas come by themselves");
 	ok(text.at == room && text.len == strlen(text.at), "a small text stays in the caller's room");
 	json_text_clear(&text);

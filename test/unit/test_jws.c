@@ -201,11 +201,14 @@ test_refused_texts(void)
 		sign_text(HEADER, payloads[i].text, token, sizeof(token));
 		ok(verify(token, NOW) == KN_JWS_CLAIMS, "claims refused: %s", payloads[i].name);
 	}
-	sign_text("{\"alg\":\"ES256\",\"kid\":\"AAAAAAAAAAAAAAAA\",\"typ\":\"JWT\"}", PAYLOAD, token, sizeof(token));
+	sign_text("{\"alg\":\"ES256\",\"kid\":\"AAAAAAAAAAAAAAAA\",\"typ\":\"JWT\"}", PAYLOAD, token,
+			  sizeof(token));
 	ok(verify(token, NOW) == KN_JWS_KEY, "an unknown kid is told apart");
-	sign_text("{\"alg\":\"ES256\",\"kid\":\"" RING_KID "A\",\"typ\":\"JWT\"}", PAYLOAD, token, sizeof(token));
+	sign_text("{\"alg\":\"ES256\",\"kid\":\"" RING_KID "A\",\"typ\":\"JWT\"}", PAYLOAD, token,
+			  sizeof(token));
 	ok(verify(token, NOW) == KN_JWS_KEY, "a longer kid is unknown");
-	sign_text("{\"alg\":\"ES256\",\"kid\":\"oKIywvGUpTVTyxM\",\"typ\":\"JWT\"}", PAYLOAD, token, sizeof(token));
+	sign_text("{\"alg\":\"ES256\",\"kid\":\"oKIywvGUpTVTyxM\",\"typ\":\"JWT\"}", PAYLOAD, token,
+			  sizeof(token));
 	ok(verify(token, NOW) == KN_JWS_KEY, "a shorter kid is unknown");
 }
 
@@ -314,7 +317,8 @@ test_signatures(void)
 	ok(with_signature(token, changed) == KN_JWS_SIGNATURE, "r above the order is refused");
 	memcpy(changed, signature + 32, 32);
 	memcpy(changed + 32, signature, 32);
-	ok(with_signature(token, changed) == KN_JWS_SIGNATURE, "r and s in the other order are refused");
+	ok(with_signature(token, changed) == KN_JWS_SIGNATURE,
+	   "r and s in the other order are refused");
 	ok(with_signature(token, signature) == KN_JWS_OK, "the signature itself fits");
 }
 

@@ -147,7 +147,8 @@ text_with_keys(int count, size_t *len)
 	int at = snprintf(text, size, "%s", FULL);
 
 	for (int i = 0; i < count; i++)
-		at += snprintf(text + at, size - (size_t) at, "hash %d 1735689600 %040dAAA\n", 100 + i, i + 1);
+		at += snprintf(text + at, size - (size_t) at, "hash %d 1735689600 %040dAAA\n", 100 + i,
+					   i + 1);
 	*len = (size_t) at;
 	return text;
 }
@@ -181,12 +182,15 @@ test_keys(void)
 	ok(key->id == 7 && key->created == 1735689600, "the highest id is current, wherever it stands");
 	ok(kn_keyring_count(ring, KN_KEY_REFRESH) == 2 && kn_keyring_count(ring, KN_KEY_SIGN) == 1,
 	   "keys are counted by kind");
-	ok(kn_keyring_at(ring, KN_KEY_REFRESH, 0)->id == 1 && kn_keyring_at(ring, KN_KEY_REFRESH, 1) == key,
+	ok(kn_keyring_at(ring, KN_KEY_REFRESH, 0)->id == 1 &&
+		   kn_keyring_at(ring, KN_KEY_REFRESH, 1) == key,
 	   "keys are listed by rising id");
-	ok(kn_keyring_at(ring, KN_KEY_REFRESH, 2) == NULL && kn_keyring_at(ring, KN_KEY_REFRESH, -1) == NULL &&
+	ok(kn_keyring_at(ring, KN_KEY_REFRESH, 2) == NULL &&
+		   kn_keyring_at(ring, KN_KEY_REFRESH, -1) == NULL &&
 		   kn_keyring_at(ring, KN_KEY_HASH, 1) == NULL,
 	   "no key beyond a kind's own");
-	ok(kn_keyring_find(ring, KN_KEY_REFRESH, 1) != NULL && kn_keyring_find(ring, KN_KEY_REFRESH, 2) == NULL &&
+	ok(kn_keyring_find(ring, KN_KEY_REFRESH, 1) != NULL &&
+		   kn_keyring_find(ring, KN_KEY_REFRESH, 2) == NULL &&
 		   kn_keyring_find(ring, KN_KEY_SIGN, 7) == NULL,
 	   "a key is found by kind and id only");
 	key = kn_keyring_current(ring, KN_KEY_SIGN);
@@ -230,7 +234,8 @@ test_derived(void)
 	ok(kn_keyring_derive(ring, index, purpose) != NULL, "the longest purpose is accepted");
 	purpose[KN_PURPOSE_MAX] = 'p';
 	purpose[KN_PURPOSE_MAX + 1] = '\0';
-	ok(kn_keyring_derive(ring, index, purpose) == NULL && kn_keyring_derive(ring, index, "") == NULL,
+	ok(kn_keyring_derive(ring, index, purpose) == NULL &&
+		   kn_keyring_derive(ring, index, "") == NULL,
 	   "a longer purpose, or none, is refused");
 	kn_keyring_free(ring);
 }
@@ -291,7 +296,8 @@ test_create(void)
 		   "a new ring has one key of kind %d", kind);
 	kn_keyring_free(ring);
 	kn_keyring_free(other);
-	ok(kn_keyring_create("/nonexistent/ring") == KN_KEYRING_IO, "a folder that is not there is told");
+	ok(kn_keyring_create("/nonexistent/ring") == KN_KEYRING_IO,
+	   "a folder that is not there is told");
 }
 
 static void
@@ -338,7 +344,8 @@ test_not_a_file(void)
 
 	ok(load(folder) == KN_KEYRING_MALFORMED, "a folder is refused");
 	snprintf(other, sizeof(other), "%s/link", folder);
-	ok(symlink(path, other) == 0 && load(other) == KN_KEYRING_MALFORMED, "a symbolic link is refused");
+	ok(symlink(path, other) == 0 && load(other) == KN_KEYRING_MALFORMED,
+	   "a symbolic link is refused");
 	ok(kn_keyring_create(other) == KN_KEYRING_EXISTS, "a ring is not made through a link");
 	unlink(other);
 	snprintf(other, sizeof(other), "%s/pipe", folder);
@@ -363,8 +370,10 @@ test_rotation(void)
 	ok(kn_keyring_add(path, KN_KEY_SIGN) == KN_KEYRING_OK, "a signing key is added");
 	ok(access(stale, F_OK) != 0, "what a crash left behind is gone");
 	after = reload();
-	ok(kn_keyring_current(after, KN_KEY_SIGN)->id == 2, "the new key has the next id and is current");
-	ok(strcmp(kn_keyring_find(after, KN_KEY_SIGN, 1)->kid, kn_keyring_current(before, KN_KEY_SIGN)->kid) == 0,
+	ok(kn_keyring_current(after, KN_KEY_SIGN)->id == 2,
+	   "the new key has the next id and is current");
+	ok(strcmp(kn_keyring_find(after, KN_KEY_SIGN, 1)->kid,
+			  kn_keyring_current(before, KN_KEY_SIGN)->kid) == 0,
 	   "the old key is still there");
 	ok(kn_keyring_count(after, KN_KEY_WRAP) == 1, "other kinds are as they were");
 	ok(stat(path, &facts) == 0 && (facts.st_mode & 07777) == 0600, "the file's mode is still 0600");
@@ -406,7 +415,8 @@ test_full(void)
 {
 	FILE *file = fopen(path, "w");
 
-	fputs(RING_TITLE RING_NEW RING_SIGN_1 RING_PSEUDONYM_1 "hash 65534 1735689600 " SECRET "\n", file);
+	fputs(RING_TITLE RING_NEW RING_SIGN_1 RING_PSEUDONYM_1 "hash 65534 1735689600 " SECRET "\n",
+		  file);
 	fclose(file);
 	ok(kn_keyring_add(path, KN_KEY_HASH) == KN_KEYRING_OK, "the last id is given");
 	ok(kn_keyring_add(path, KN_KEY_HASH) == KN_KEYRING_MALFORMED && load(path) == KN_KEYRING_OK,

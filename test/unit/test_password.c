@@ -104,7 +104,8 @@ static void
 test_hash(void)
 {
 	unsigned char salt[16], other[16], a[32], b[32];
-	static const char phrase[] = "correct horse battery staple", check[] = "nenosiri \xe2\x9c\x93 siri";
+	static const char phrase[] = "correct horse battery staple",
+					  check[] = "nenosiri \xe2\x9c\x93 siri";
 
 	from_hex("000102030405060708090a0b0c0d0e0f", salt);
 	memset(other, 0xff, sizeof(other));

@@ -36,9 +36,7 @@ describe(const char *path, const char *query, char *to, size_t size)
 
 typedef struct Good
 {
-	const char *path,
-		*query,
-		*wanted;
+	const char *path, *query, *wanted;
 } Good;
 
 static const Good good[] = {
@@ -76,8 +74,7 @@ static const Good good[] = {
 
 typedef struct Bad
 {
-	const char *path,
-		*query;
+	const char *path, *query;
 	UrlFault wanted;
 } Bad;
 

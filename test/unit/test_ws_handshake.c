@@ -29,12 +29,9 @@ parse(HttpParser *parser, const char *request)
 typedef struct Case
 {
 	const char *name;
-	const char *start; /* the request line */
-	const char *upgrade,
-		*connection,
-		*key,
-		*version; /* whole field lines */
-	int status;   /* 0: accepted */
+	const char *start;                                /* the request line */
+	const char *upgrade, *connection, *key, *version; /* whole field lines */
+	int status;                                       /* 0: accepted */
 } Case;
 
 #define START "GET /ws HTTP/1.1\r\n"
@@ -67,8 +64,8 @@ static const Case cases[] = {
 	 426},
 	{"no key", START, UPGRADE, CONNECTION, "", VERSION, 400},
 	{"an empty key", START, UPGRADE, CONNECTION, "Sec-WebSocket-Key:\r\n", VERSION, 400},
-	{"a key of 15 bytes", START, UPGRADE, CONNECTION,
-	 "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA\r\n", VERSION, 400},
+	{"a key of 15 bytes", START, UPGRADE, CONNECTION, "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA\r\n",
+	 VERSION, 400},
 	{"a key of 17 bytes", START, UPGRADE, CONNECTION,
 	 "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAA=\r\n", VERSION, 400},
 	{"a key of 18 bytes", START, UPGRADE, CONNECTION,
@@ -157,9 +154,9 @@ test_origin(void)
 		snprintf(request, sizeof(request), "GET /ws HTTP/1.1\r\nHost: a.test\r\n%s\r\n",
 				 one->origin);
 		parse(&parser, request);
-		ok(ws_origin_is_allowed(&parser, one->allowed) == one->is_allowed,
-		   "%.*s with \"%s\" is %s", (int) strcspn(one->origin, "\r"), one->origin,
-		   one->allowed ? one->allowed : "", one->is_allowed ? "allowed" : "refused");
+		ok(ws_origin_is_allowed(&parser, one->allowed) == one->is_allowed, "%.*s with \"%s\" is %s",
+		   (int) strcspn(one->origin, "\r"), one->origin, one->allowed ? one->allowed : "",
+		   one->is_allowed ? "allowed" : "refused");
 	}
 }
 

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 
 import psycopg2
 
@@ -70,6 +71,8 @@ def test_it_gets_only_what_it_may_see():
 def test_a_cursor_between_two_ticks_means_the_older_one():
     incident = world.report()
     cursor = settle()
+    # else the next tick may be that of the very next millisecond
+    wait_until(lambda: time.time() * 1000 > cursor // 1000 + 2)
     missed = world.offer(incident)
     settle()
     outcome, answer = room.join(world.helper_token, cursor + 1000)

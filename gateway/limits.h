@@ -55,7 +55,7 @@
 #define LIMIT_SOCKET_COMMANDS       32	/* messages waiting for the one before */
 #define LIMIT_SOCKET_HELLO_MS    10000
 #define LIMIT_SOCKET_CLOSE_MS     5000
-#define LIMIT_FAN_OUT_SLICE         64	/* sockets written to per turn of the loop */
+#define LIMIT_FAN_OUT_SLICE         32	/* sockets written to per turn of the loop */
 #define LIMIT_POKE_FIRST_MS        100	/* news wait so long for more */
 #define LIMIT_POKE_LAST_MS        2000	/* and up to this while they keep coming */
 #define LIMIT_REJOINS                4	/* subscriptions renewed at once after a lost listener */

@@ -102,10 +102,9 @@ def parked():
     return metric(gateway, "pulls_parked")
 
 
-def last_statement(door):
-    """When the database was last asked for that door."""
-    return cluster.value("SELECT max(query_start) FROM pg_stat_activity WHERE application_name = 'kintaraa-normal' "
-                         "AND query LIKE %s", ["%" + door + "%"])
+def statements(door):
+    """How often the database has been asked for that door; it logs before it answers."""
+    return cluster.log().count("execute %s: " % door)
 
 
 def feed_is_back():
@@ -162,11 +161,11 @@ def test_news_of_others_wakes_nobody():
     cursor = her.quiet()
     waiting = Waiting(her.one, cursor, 3)
     wait_until(lambda: parked() == 1)
-    asked = last_statement("sync_updates")
+    asked = statements("sync_updates")
     him.write()
     him.report()
     assert waiting.wait().body["empty"] is True and waiting.seconds >= 2.9
-    assert last_statement("sync_updates") == asked
+    assert statements("sync_updates") == asked
 
 
 def test_end_of_the_time_is_an_empty_answer_of_that_moment():
@@ -183,7 +182,7 @@ def test_waiting_pulls_hold_no_connection_and_are_bounded():
     cursor = her.quiet()
     waiting = [Waiting(her.one, cursor, 30) for _ in range(PARKED_MOST)]
     wait_until(lambda: parked() == PARKED_MOST)
-    assert metric(gateway, "lane_idle", 'lane="normal"') == 2
+    wait_until(lambda: metric(gateway, "lane_idle", 'lane="normal"') == 2)
     begin = time.monotonic()
     assert pull(her.one, cursor, 30).body["empty"] is True and time.monotonic() - begin < 5
     assert gateway.api().get("/api/me", token=her.one).status == 200
@@ -216,11 +215,11 @@ def test_ended_session_ends_the_wait():
 
 def test_same_empty_pull_comes_from_memory():
     cursor = her.remembered()
-    asked = last_statement("sync_updates")
+    asked = statements("sync_updates")
     before = metric(gateway, "pulls_remembered_total")
     answers = [pull(her.one, cursor) for _ in range(5)]
     assert metric(gateway, "pulls_remembered_total") == before + 5
-    assert last_statement("sync_updates") == asked
+    assert statements("sync_updates") == asked
     assert all(answer.status == 200 and answer.body["empty"] and answer.body["cursor"] >= cursor for answer in answers)
     assert answers[0].body["serverTime"] < answers[-1].body["serverTime"]
     assert {key: value for key, value in answers[0].body.items() if key != "serverTime"} == {
@@ -262,9 +261,9 @@ def test_memory_ends_when_the_feed_is_lost():
         restarts = gateway.log().count("feed_up")
         cluster.psql(lose)
         wait_until(lambda: gateway.log().count("feed_up") > restarts)
-        asked = last_statement("sync_updates")
+        asked = statements("sync_updates")
         assert pull(her.one, cursor).body["empty"] is True
-        assert last_statement("sync_updates") > asked
+        assert statements("sync_updates") > asked
         feed_is_back()
 
 
@@ -345,14 +344,14 @@ def test_poked_socket_is_not_poked_by_others():
 def test_many_pieces_of_news_are_few_pokes():
     socket, _ = opened(her.one, mode="poke")
     begin = time.monotonic()
-    for _ in range(30):
+    while time.monotonic() < begin + 2.5:
         her.write()
     last = her.quiet()
     seconds = time.monotonic() - begin
     wait_until(lambda: socket.cursor() >= last, what="a poke that covers all of it")
     pokes = [frame for frame in socket.frames if frame["type"] == "sync.poke"]
-    # 100, 200, 400, 800, 1600, 2000 ms: at most five in the first three seconds, then one in two.
-    assert 1 <= len(pokes) <= 6 + seconds / 2, (len(pokes), seconds)
+    # After 100, 200, 400, 800 and 1600 ms, then one in two seconds.
+    assert 3 <= len(pokes) <= 6 + seconds / 2, (len(pokes), seconds)
     cursors = [frame["cursor"] for frame in pokes]
     assert cursors == sorted(set(cursors))
     socket.close()
@@ -427,7 +426,7 @@ def test_shutdown_answers_those_who_wait():
         assert answer.status == 200 and answer.body["empty"] is True and one.seconds < 10
 
 
-with Cluster() as cluster, Gateway(cluster, SETTINGS) as gateway:
+with Cluster(log_statement="all") as cluster, Gateway(cluster, SETTINGS) as gateway:
     wait_until(lambda: gateway.api().get("/.well-known/jwks.json").status == 200)
     wait_until(lambda: "feed_up" in gateway.log())
     her, him = Person(), Person()

@@ -26,8 +26,6 @@
 #include "cases/record.h"
 #include "identity/door.h"
 
-#define CASE_NUMBER_TRIES 5
-
 static char *client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id);
 static bool insert_with_number(KnIncident *incident, const KnIntake *intake,
 							   const char *unreadable);
@@ -133,7 +131,7 @@ client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id)
 static bool
 insert_with_number(KnIncident *incident, const KnIntake *intake, const char *unreadable)
 {
-	for (int i = 0; i < CASE_NUMBER_TRIES; i++)
+	for (int i = 0; i < KN_CASE_NUMBER_TRIES; i++)
 	{
 		KnIntake again;
 

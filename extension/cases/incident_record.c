@@ -33,6 +33,7 @@ typedef struct Report
 	KnLeftovers left;
 	bool known;  /* the server has it */
 	bool is_new; /* it goes in with this call */
+	bool is_in;  /* and has */
 	bool deleted;
 	bytea *created_hash;
 } Report;
@@ -42,6 +43,7 @@ static void find_known(const pg_uuid_t *owner, const KnWrite *writes, Report *re
 					   KnSubject *subject, char **language);
 static void mark_new(const KnWrite *writes, Report *reports, int n);
 static void insert_new(Report *reports, int n, const KnSubject *subject);
+static bool insert_rest(Report *reports, int n, const KnSubject *subject);
 static void open_needs(KnCall *call, Report *reports, int n, KnRecordResult *results,
 					   const char *language);
 static void apply_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *result);
@@ -381,7 +383,7 @@ arg_column(KnArgs *args, Report *reports, int n, Oid type,
 	char align;
 
 	for (int i = 0; i < n; i++)
-		if (reports[i].is_new)
+		if (reports[i].is_new && !reports[i].is_in)
 		{
 			values[filled] = value(&reports[i], subject, &nulls[filled]);
 			filled++;
@@ -394,9 +396,28 @@ arg_column(KnArgs *args, Report *reports, int n, Oid type,
 				 false);
 }
 
-/* A report whose id or number was taken meanwhile goes the way of a change, or comes again. */
+/*
+ * Another try has another number and another id: whichever was taken does not
+ * matter.  What never goes in is there already and goes the way of a change.
+ */
 static void
 insert_new(Report *reports, int n, const KnSubject *subject)
+{
+	for (int try = 0; try < KN_CASE_NUMBER_TRIES; try++)
+	{
+		for (int i = 0; i < n && try > 0; i++)
+			if (reports[i].is_new && !reports[i].is_in)
+				kn_opening_rename(&reports[i].incident);
+		if (!insert_rest(reports, n, subject))
+			break;
+	}
+	for (int i = 0; i < n; i++)
+		reports[i].is_new = reports[i].is_in;
+}
+
+/* False: all are in. */
+static bool
+insert_rest(Report *reports, int n, const KnSubject *subject)
 {
 	static const struct
 	{
@@ -423,17 +444,18 @@ insert_new(Report *reports, int n, const KnSubject *subject)
 	KnArgs args = {0};
 	KnRows rows;
 	int first = -1;
+	bool all = true;
 
 	for (int i = 0; i < n; i++)
 	{
-		if (!reports[i].is_new)
+		if (!reports[i].is_new || reports[i].is_in)
 			continue;
 		first = first < 0 ? i : first;
 		reports[i].incident.case_number = kn_case_number(reports[i].incident.created_at);
 		reports[i].incident.status = "new";
 	}
 	if (first < 0)
-		return;
+		return false;
 	for (int c = 0; c < lengthof(columns); c++)
 		arg_column(&args, reports, n, columns[c].type, columns[c].value, subject);
 	kn_arg_uuid(&args, &reports[first].incident.owner);
@@ -442,18 +464,16 @@ insert_new(Report *reports, int n, const KnSubject *subject)
 	rows = kn_rows();
 	for (int i = 0; i < n; i++)
 	{
-		bool stored = false;
-
-		for (uint64 row = 0; row < rows.n && reports[i].is_new && !stored; row++)
+		for (uint64 row = 0; row < rows.n && reports[i].is_new && !reports[i].is_in; row++)
 		{
 			pg_uuid_t id;
 
 			kn_col_uuid(&rows, row, 1, &id);
-			stored = kn_uuid_equal(&id, &reports[i].incident.id);
+			reports[i].is_in = kn_uuid_equal(&id, &reports[i].incident.id);
 		}
-		if (reports[i].is_new && !stored)
-			reports[i].is_new = false;
+		all = all && (reports[i].is_in || !reports[i].is_new);
 	}
+	return !all;
 }
 
 static void

@@ -125,7 +125,9 @@ def _grow_changes(stage, size):
 def _cold_device(stage, say):
     token = stage._register("many-" + uuid.uuid4().hex[:6])
     for _ in range(2):
-        _timed_post(stage.api, "/api/sync/batch", {"records": _records(stage, 2, 500)}, token)
+        answer = _timed_post(stage.api, "/api/sync/batch", {"records": _records(stage, 2, 500)}, token)[1]
+        if any(result["status"] != "applied" for result in answer["results"]):
+            raise measure.BenchFailed("a batch was not stored in full")
     _wait_routed(stage)
     began = time.monotonic()
     answer = stage.api.get("/api/sync/pull?last_pulled_at=null", token=token).body

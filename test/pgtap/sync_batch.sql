@@ -1,6 +1,6 @@
 -- What devices send, many at a time: judged record by record, never twice, never lost.
 \ir ../data/play.sql
-SELECT plan(68);
+SELECT plan(70);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.2801,
     36.8201) \g /dev/null
 SELECT kintaraa.epoch_check(), kintaraa.tick_write(true) \g /dev/null
@@ -197,4 +197,8 @@ SELECT is((pg_temp.push('amina', 'p2', '{"journal_entries": {"updated": [{"id": 
     jsonb_build_object('last_pulled_at', :'tick'))).outcome || ' ' || pg_temp.journal('amina', 'w1'),
         'ok a client without versions 3',
     'a client that keeps no versions had what its cursor had seen');
+SELECT is((SELECT pg_temp.statuses(pg_temp.batch(who, 'p9', '[{"table": "incidents",
+    "id": "7b0f2c1e-4a57-4d7e-9d51-0c2f8a6b1e90", "data": {"type": "physical"}}]'))), 'applied',
+    'an id that is another''s holds nobody up: ' || who)
+  FROM unnest(ARRAY['zawadi', 'amina']) AS who;
 SELECT * FROM finish();

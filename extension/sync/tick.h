@@ -18,10 +18,15 @@
  */
 extern int64 kn_tick_write(bool force, int *covered);
 
+/* The first one since the server has started, in an epoch that was begun before. */
+extern int64 kn_tick_write_first(void);
+
 /*
  * Compares this server with the epoch on record and begins a new one when it
  * is another: returns whether it did.  Needs an SPI connection.
  */
 extern bool kn_epoch_check(void);
+/* Whether the ticks here were made on this server and this history.  Needs an SPI connection. */
+extern bool kn_epoch_is_ours(void);
 
 #endif

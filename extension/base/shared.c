@@ -56,6 +56,7 @@ startup(void)
 		memset(shared, 0, sizeof(KnShared));
 		pg_atomic_init_u32(&shared->dirty, 0);
 		pg_atomic_init_u32(&shared->worker_database_missing, 0);
+		pg_atomic_init_u32(&shared->epoch_database, InvalidOid);
 		pg_atomic_init_u32(&shared->hashing, 0);
 		pg_atomic_init_u64(&shared->refused_tokens, 0);
 		ConditionVariableInit(&shared->hash_slot_free);

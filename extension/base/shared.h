@@ -41,6 +41,7 @@ typedef struct KnShared
 	int worker_pid;                           /* under mutex; 0 when none runs */
 	int64 worker_seen_at;                     /* under mutex; TimestampTz of its last turn */
 	pg_atomic_uint32 worker_database_missing; /* so that it does not try in vain every second */
+	pg_atomic_uint32 epoch_database;          /* where it has checked the epoch; 0 not yet */
 	/* password hashing slots */
 	pg_atomic_uint32 hashing;
 	ConditionVariable hash_slot_free;

@@ -5,18 +5,30 @@
  *
  * Called by the feed.  A cursor of an earlier epoch is good up to the last
  * tick of that epoch that this server has: whoever holds a later one saw
- * commits that were lost here.
+ * commits that were lost here.  One that lies before the beginning of its epoch
+ * is from another history that used the same tag.
+ *
+ * Between the start of a server and the worker's look at the epoch nobody knows
+ * whether the ticks are of this history; no cursor is read or given until then.
+ * A standby follows its primary and need not wait.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/datum.h"
 
+#include "base/errcodes.h"
+#include "base/guc.h"
 #include "base/mutant.h"
+#include "base/shared.h"
 #include "sync/cursor.h"
+#include "sync/tick.h"
 
 /* clang-format off */
 #define RESOLVE \
@@ -25,38 +37,61 @@
 	"  FROM (SELECT t FROM kintaraa.tick ORDER BY t DESC LIMIT 1) n " \
 	"  LEFT JOIN LATERAL (SELECT k.snapshot FROM kintaraa.tick k WHERE k.t <= $1 " \
 	"                      ORDER BY k.t DESC LIMIT 1) b " \
-	"    ON $1 <= n.t AND EXISTS (SELECT FROM kintaraa.epoch e WHERE e.tag = $1 % 1000 " \
-	"                                AND (e.last_tick IS NULL OR $1 <= e.last_tick))"
+	"    ON $1 <= n.t AND ($2 OR EXISTS (SELECT FROM kintaraa.epoch e WHERE e.tag = $1 % 1000 " \
+	"                                       AND e.first_tick <= $1 " \
+	"                                       AND (e.last_tick IS NULL OR $1 <= e.last_tick)))"
 /* clang-format on */
 
-static KnStatement resolve = KN_FRESH(KN_AS_SYSTEM, RESOLVE, INT8OID);
+static KnStatement resolve = KN_FRESH(KN_AS_SYSTEM, RESOLVE, INT8OID, BOOLOID);
 
 /* A cursor must never be newer than the rows that are read with it. */
-static KnStatement resolve_in_snapshot = KN_READ(KN_AS_SYSTEM, RESOLVE, INT8OID);
+static KnStatement resolve_in_snapshot = KN_READ(KN_AS_SYSTEM, RESOLVE, INT8OID, BOOLOID);
 
-static void run(KnStatement *statement, int64 cursor, KnCursor *out);
+static KnStatement is_of_open_epoch = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT FROM kintaraa.epoch e WHERE e.tag = $1 % 1000 AND e.last_tick IS NULL", INT8OID);
+
+static void run(KnStatement *statement, int64 cursor, bool is_time, KnCursor *out);
+static void require_epoch(void);
+static bool worker_comes_here(void);
+static void look_ahead(int64 cursor, KnCursor *out);
 
 void
 kn_cursor_resolve(int64 cursor, KnCursor *out)
 {
-	run(&resolve, cursor, out);
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				errcode(ERRCODE_KN_NOT_READY),
+				errmsg("a standby has no feed"),
+				errhint("Connect the gateway to the primary: target_session_attrs=read-write."));
+	run(&resolve, cursor, false, out);
 }
 
 void
 kn_cursor_resolve_in_snapshot(int64 cursor, KnCursor *out)
 {
-	run(&resolve_in_snapshot, cursor, out);
+	run(&resolve_in_snapshot, cursor, false, out);
+	if (!out->known && cursor > out->newest && RecoveryInProgress())
+		look_ahead(cursor, out);
+}
+
+void
+kn_cursor_resolve_time(int64 cursor, KnCursor *out)
+{
+	run(&resolve_in_snapshot, cursor, true, out);
 }
 
 static void
-run(KnStatement *statement, int64 cursor, KnCursor *out)
+run(KnStatement *statement, int64 cursor, bool is_time, KnCursor *out)
 {
 	KnArgs args = {0};
 	KnRows rows;
 	bool is_null;
 
 	memset(out, 0, sizeof(*out));
+	require_epoch();
 	kn_arg_bigint(&args, cursor);
+	kn_arg_bool(&args, is_time);
 	if (kn_run(statement, &args) == 0)
 		return;
 	rows = kn_rows();
@@ -68,4 +103,45 @@ run(KnStatement *statement, int64 cursor, KnCursor *out)
 	out->xip = datumCopy(kn_col(&rows, 0, 3, &is_null), false, -1);
 	if (kn_mutant("no_xip"))
 		out->xip = PointerGetDatum(construct_empty_array(XID8OID));
+}
+
+static void
+require_epoch(void)
+{
+	KnShared *shared = kn_shared();
+
+	if (RecoveryInProgress() ||
+		(shared != NULL && pg_atomic_read_u32(&shared->epoch_database) == MyDatabaseId))
+		return;
+	if (shared == NULL || worker_comes_here() || !kn_epoch_is_ours())
+		ereport(ERROR,
+				errcode(ERRCODE_KN_NOT_READY),
+				errmsg("the epoch of cursors is not checked yet"),
+				errhint("The background worker does so when it begins; see kintaraa.health()."));
+}
+
+static bool
+worker_comes_here(void)
+{
+	char *name = get_database_name(MyDatabaseId);
+
+	return kn_guc_worker && name != NULL && strcmp(name, kn_guc_database) == 0;
+}
+
+/*
+ * The primary has given a cursor that this standby has not replayed yet.  Its
+ * rows may be older than what the phone has: better none than those.
+ */
+static void
+look_ahead(int64 cursor, KnCursor *out)
+{
+	KnArgs args = {0};
+
+	kn_arg_bigint(&args, cursor);
+	out->lags = kn_run(&is_of_open_epoch, &args) > 0;
+	if (!out->lags)
+		ereport(ERROR,
+				errcode(ERRCODE_KN_NOT_READY),
+				errmsg("this standby does not know the epoch of the cursor"),
+				errhint("It is behind its primary, or the cursor is not one of ours."));
 }

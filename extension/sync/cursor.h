@@ -20,11 +20,14 @@ typedef struct KnCursor
 	Datum xmax;   /* of the tick it names: what it has not seen is x >= xmax ... */
 	Datum xip;    /* ... or one of these; valid until SPI_finish */
 	int64 newest; /* the newest tick, 0 when there is none */
+	bool lags;    /* not known yet: this is a standby, and it will come */
 } KnCursor;
 
 /* Needs an SPI connection. */
 extern void kn_cursor_resolve(int64 cursor, KnCursor *out);
 /* Same, and newest is the newest tick that the snapshot of a reading door sees. */
 extern void kn_cursor_resolve_in_snapshot(int64 cursor, KnCursor *out);
+/* Same for a moment that we chose ourselves: its tag says nothing. */
+extern void kn_cursor_resolve_time(int64 cursor, KnCursor *out);
 
 #endif

@@ -22,6 +22,16 @@
 #define EPOCH_TAG_MAX 999
 #define PROMOTION_GAP_MS 10000 /* ticks the old primary may have written meanwhile lie before it */
 
+/* Where the open epoch was begun. */
+typedef enum Origin
+{
+	OURS,
+	NONE,
+	OTHER_SERVER,
+	OTHER_HISTORY
+} Origin;
+
+static Origin compare(void);
 static void forget_transactions(void);
 static void begin(const char *reason, bool keep_ticks, int64 gap_ms);
 static void identity(KnArgs *args);
@@ -40,18 +50,26 @@ static KnStatement close_epoch = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.epoch SET last_tick = CASE WHEN $1 THEN "
 	"  COALESCE((SELECT pg_catalog.max(t) FROM kintaraa.tick), 0) ELSE 0 END "
-	" WHERE last_tick IS NULL",
+	" WHERE last_tick IS NULL OR NOT $1",
 	BOOLOID);
+
+/* A server whose clock is behind must not give numbers again. */
+static KnStatement newest_number = {
+	.sql = "SELECT GREATEST((SELECT pg_catalog.max(t) FROM kintaraa.tick), "
+		   "                (SELECT pg_catalog.max(first_tick) FROM kintaraa.epoch), 0) / 1000",
+	.actor = KN_AS_SYSTEM,
+	.writes = true,
+};
 
 static KnStatement open_epoch = KN_WRITE(
 	KN_AS_SYSTEM,
 	"INSERT INTO kintaraa.epoch (system, timeline, database, tag, first_tick, reason) "
 	"SELECT $1, $2, $3, n.tag, "
-	"  (pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.clock_timestamp()) * 1000)::bigint + $4) "
-	"   * 1000 + n.tag, $5 "
+	"  GREATEST(pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.clock_timestamp()) * 1000)::bigint, "
+	"           $7) * 1000 + $4 * 1000 + n.tag, $5 "
 	"  FROM (SELECT COALESCE(pg_catalog.max(e.tag), 0) + 1 AS tag FROM kintaraa.epoch e) n "
 	" WHERE n.tag <= $6",
-	INT8OID, INT4OID, OIDOID, INT8OID, TEXTOID, INT4OID);
+	INT8OID, INT4OID, OIDOID, INT8OID, TEXTOID, INT4OID, INT8OID);
 
 static KnStatement reset_changes = {
 	.sql = "UPDATE kintaraa.change SET x = '1'",
@@ -60,6 +78,12 @@ static KnStatement reset_changes = {
 };
 static KnStatement reset_members = {
 	.sql = "UPDATE kintaraa.member SET gx = '1'",
+	.actor = KN_AS_SYSTEM,
+	.writes = true,
+};
+/* Folding is repeated from the beginning, which changes nothing that was folded before. */
+static KnStatement reset_bookmark = {
+	.sql = "UPDATE kintaraa.dispatch_bookmark SET snapshot = '1:1:'",
 	.actor = KN_AS_SYSTEM,
 	.writes = true,
 };
@@ -81,27 +105,46 @@ static KnStatement adopt = KN_WRITE(
 bool
 kn_epoch_check(void)
 {
+	switch (compare())
+	{
+		case NONE:
+			begin("first", true, 0);
+			return true;
+		case OTHER_SERVER:
+			begin("restored", false, 0);
+			return true;
+		case OTHER_HISTORY:
+			begin("promoted", true, PROMOTION_GAP_MS);
+			return true;
+		case OURS:
+			break;
+	}
+	return false;
+}
+
+/* Before the first worker has come there is no tick that could be another's. */
+bool
+kn_epoch_is_ours(void)
+{
+	Origin origin = compare();
+
+	return origin == OURS || origin == NONE;
+}
+
+static Origin
+compare(void)
+{
 	KnRows rows;
 
 	if (kn_run0(&current_epoch) == 0)
-	{
-		begin("first", false, 0);
-		return true;
-	}
+		return NONE;
 	rows = kn_rows();
 	if (kn_col_bigint(&rows, 0, 1, 0) != (int64) GetSystemIdentifier() ||
 		(Oid) kn_col_int(&rows, 0, 3, 0) != MyDatabaseId)
-	{
-		forget_transactions();
-		begin("restored", false, 0);
-		return true;
-	}
+		return OTHER_SERVER;
 	if (kn_col_int(&rows, 0, 2, 0) != (int) GetWALInsertionTimeLine())
-	{
-		begin("promoted", true, PROMOTION_GAP_MS);
-		return true;
-	}
-	return false;
+		return OTHER_HISTORY;
+	return OURS;
 }
 
 /* Every row counts as changed long ago; every phone fetches all of its scope again. */
@@ -110,6 +153,7 @@ forget_transactions(void)
 {
 	kn_run0(&reset_changes);
 	kn_run0(&reset_members);
+	kn_run0(&reset_bookmark);
 	kn_run0(&delete_ticks);
 }
 
@@ -117,7 +161,14 @@ static void
 begin(const char *reason, bool keep_ticks, int64 gap_ms)
 {
 	KnArgs args = {0};
+	KnRows rows;
+	int64 newest;
 
+	kn_run0(&newest_number);
+	rows = kn_rows();
+	newest = kn_col_bigint(&rows, 0, 1, 0);
+	if (!keep_ticks)
+		forget_transactions();
 	kn_arg_bool(&args, keep_ticks);
 	kn_run(&close_epoch, &args);
 	args.n = 0;
@@ -125,6 +176,7 @@ begin(const char *reason, bool keep_ticks, int64 gap_ms)
 	kn_arg_bigint(&args, gap_ms);
 	kn_arg_text(&args, reason);
 	kn_arg_int(&args, EPOCH_TAG_MAX);
+	kn_arg_bigint(&args, newest);
 	if (kn_run(&open_epoch, &args) != 1)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "utils/datetime.h"
 
 #include "base/errcodes.h"
@@ -28,6 +29,8 @@ static bool parse_digits(const char *text, int64 *out);
 static bool parse_iso(const char *text, int64 *micros, int *decimals);
 static void since_untrusted(KnPull *pull, KnCall *call, int64 ms);
 static void since_cursor(KnPull *pull, int64 cursor);
+static void begin_at(KnPull *pull, int64 cursor);
+static void require_page(const KnPull *pull);
 static int compare(const void *a, const void *b);
 static void sort_items(KnPull *pull);
 
@@ -69,10 +72,16 @@ static void
 since_cursor(KnPull *pull, int64 cursor)
 {
 	kn_cursor_resolve_in_snapshot(cursor, &pull->since);
+	begin_at(pull, cursor);
+}
+
+static void
+begin_at(KnPull *pull, int64 cursor)
+{
 	pull->since_tick = cursor;
-	pull->first = !pull->since.known;
+	pull->first = !pull->since.known && !pull->since.lags;
 	pull->resync = pull->first;
-	pull->cursor = pull->since.newest;
+	pull->cursor = pull->since.lags ? cursor : pull->since.newest;
 }
 
 /* The older of that time less a margin and what the device is known to have. */
@@ -89,7 +98,8 @@ since_untrusted(KnPull *pull, KnCall *call, int64 ms)
 		cursor = 0; /* nothing is known of what it has: everything */
 	else
 		cursor = Min(cursor, acked);
-	since_cursor(pull, cursor);
+	kn_cursor_resolve_time(cursor, &pull->since);
+	begin_at(pull, cursor);
 }
 
 static bool
@@ -140,8 +150,11 @@ parse_iso(const char *text, int64 *micros, int *decimals)
 void
 kn_pull_collect(KnPull *pull)
 {
+	if (pull->since.lags)
+		return;
 	if (pull->has_page)
 	{
+		require_page(pull);
 		pull->cursor = pull->page.tick;
 		kn_pull_scope(pull);
 	}
@@ -151,6 +164,16 @@ kn_pull_collect(KnPull *pull)
 		kn_pull_scope(pull);
 	sort_items(pull);
 	pull->page.tick = pull->cursor;
+}
+
+/* A standby that has not replayed the tick of the first page would leave rows out for good. */
+static void
+require_page(const KnPull *pull)
+{
+	if (pull->page.tick > pull->since.newest && RecoveryInProgress())
+		ereport(ERROR,
+				errcode(ERRCODE_KN_NOT_READY),
+				errmsg("this standby is behind the page that was asked for"));
 }
 
 void

@@ -208,17 +208,23 @@ become_ready(void)
 	if (reason != NULL)
 		return false;
 	kn_pieces_find();
-	return kn_piece_run(&first_tick, &done);
+	if (!kn_piece_run(&first_tick, &done))
+		return false;
+	pg_atomic_write_u32(&kn_shared()->epoch_database, MyDatabaseId);
+	return true;
 }
 
 /* The first tick comes before anything else: a cursor from before a crash lies behind it. */
 static int64
 begin_epoch(KnPiece *piece)
 {
+	bool is_first = pg_atomic_read_u32(&kn_shared()->epoch_database) != MyDatabaseId;
 	int covered;
 
-	(void) kn_epoch_check();
-	return kn_tick_write(true, &covered);
+	/* the numbers of a new epoch are nobody's yet */
+	if (kn_epoch_check() || !is_first)
+		return kn_tick_write(true, &covered);
+	return kn_tick_write_first();
 }
 
 static int64

@@ -149,7 +149,8 @@ CREATE FUNCTION kintaraa.jobs(OUT name text, OUT schedule text, OUT command text
            ('kintaraa loads', '17 1 * * *', 'SELECT kintaraa.dispatch_recount()'),
            ('kintaraa ticks', '27 1 * * *', 'SELECT kintaraa.ticks_thin(true)'),
            ('kintaraa anchor', '37 1 * * *', 'SELECT kintaraa.audit_anchor()'),
-           ('kintaraa retention', '47 * * * *', 'SELECT kintaraa.retention_run(10000)')
+           ('kintaraa retention', '47 * * * *', 'SELECT kintaraa.retention_run(10000)'),
+           ('kintaraa stamps', '57 1 * * *', 'SELECT kintaraa.change_check()')
 $$;
 COMMENT ON FUNCTION kintaraa.jobs IS 'The jobs that kintaraa.schedule_jobs() enters.';
 

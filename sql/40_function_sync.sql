@@ -83,3 +83,25 @@ SELECT COALESCE(r.noun, c.noun), count(*) FILTER (WHERE c.id IS NULL),
 $$;
 COMMENT ON FUNCTION kintaraa.verify_changes IS 'By noun: records without a stamp and stamps without a record.';
 ALTER FUNCTION kintaraa.verify_changes OWNER TO kintaraa_system;
+
+-- API: private. The nightly job: warns in the server log. Returns how many records or stamps are wrong.
+CREATE FUNCTION kintaraa.change_check() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    found record;
+    wrong bigint := 0;
+BEGIN
+    FOR found IN SELECT v.noun, v.unstamped, v.orphaned FROM kintaraa.verify_changes() AS v
+                  WHERE v.unstamped > 0 OR v.orphaned > 0 ORDER BY v.noun LOOP
+        wrong := wrong + found.unstamped + found.orphaned;
+        RAISE WARNING 'kintaraa: of noun % there are % records without a stamp and % stamps without a record',
+            found.noun, found.unstamped, found.orphaned
+            USING HINT = 'Somebody wrote past the triggers; phones do not hear of these records.';
+    END LOOP;
+    RETURN wrong;
+END
+$$;
+COMMENT ON FUNCTION kintaraa.change_check IS
+    'Warns in the log of records without a stamp and stamps without a record; returns how many.';
+ALTER FUNCTION kintaraa.change_check OWNER TO kintaraa_system;

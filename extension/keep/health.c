@@ -36,7 +36,7 @@
 
 #define WORKER_LATE_SECONDS 10
 #define UNSEALED_LATE_SECONDS 60
-#define JOBS 5 /* of kintaraa.jobs() */
+#define JOBS 6 /* of kintaraa.jobs() */
 #define JOB_PREFIX "kintaraa "
 #define JWKS_MAX 65536
 
@@ -170,6 +170,8 @@ examine_worker(Report *report)
 	else if (pid == 0)
 		find(report, "worker", true, "not running",
 			 "Set kintaraa.worker = on, see the server log, and restart the server.");
+	else if (pg_atomic_read_u32(&shared->epoch_database) != MyDatabaseId)
+		find(report, "worker", true, "has not begun", "See the server log.");
 	else
 		find(report, "worker", true, psprintf("process %d, seen %.1f s ago", pid, seconds),
 			 seconds < WORKER_LATE_SECONDS ? NULL : "See the server log and pg_stat_activity.");

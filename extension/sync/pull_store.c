@@ -96,13 +96,14 @@ static KnStatement select_acked = KN_READ(
 	"SELECT acked_tick FROM kintaraa.device WHERE account_id = $1 AND id = $2",
 	UUIDOID, TEXTOID);
 
+/* A conflict locks the row even when nothing is to be changed, which costs a transaction id. */
 static KnStatement note_acked = KN_WRITE(
 	KN_AS_SYSTEM,
-	"INSERT INTO kintaraa.device AS d (account_id, id, acked_tick) VALUES ($1, $2, $3) "
+	"INSERT INTO kintaraa.device AS d (account_id, id, acked_tick) SELECT $1, $2, $3 "
+	" WHERE NOT EXISTS (SELECT FROM kintaraa.device o WHERE o.account_id = $1 AND o.id = $2 "
+	"         AND (o.acked_tick = $3 OR o.seen_at >= pg_catalog.now() - interval '1 minute')) "
 	"ON CONFLICT (account_id, id) DO UPDATE SET acked_tick = EXCLUDED.acked_tick, "
-	"   seen_at = pg_catalog.now() "
-	" WHERE d.acked_tick IS DISTINCT FROM EXCLUDED.acked_tick "
-	"   AND d.seen_at < pg_catalog.now() - interval '1 minute'",
+	"   seen_at = pg_catalog.now()",
 	UUIDOID, TEXTOID, INT8OID);
 
 static KnStatement current_tag = KN_READ(

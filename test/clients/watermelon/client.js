@@ -9,9 +9,10 @@ const RECORDS_PER_PUSH = 500
 const LISTS = ['created', 'updated', 'deleted']
 
 class Client {
-  // url: of the gateway; token: () => access token; device: a name this phone keeps; fetch, resolver: for tests
-  constructor({ url, token, device, adapter, fetch = globalThis.fetch, resolver = keepBase }) {
-    Object.assign(this, { url, token, device, fetch, resolver })
+  // url: of the gateway; token: () => access token; device: a name this phone keeps; owned: the tables whose rows she
+  // writes herself, none for helpers; fetch, resolver: for tests
+  constructor({ url, token, device, adapter, owned = [], fetch = globalThis.fetch, resolver = keepBase }) {
+    Object.assign(this, { url, token, device, owned, fetch, resolver })
     this.database = new Database({ adapter, modelClasses })
   }
 
@@ -58,11 +59,30 @@ class Client {
       since = answer.timestamp
       migrating = null
     } while (pages > 1)
+    // Another history of the server, in which something may be missing: everything is compared.
+    if (lastPulledAt && !resync && since % 1000 !== lastPulledAt % 1000) {
+      resync = true
+      merge(merged, (await this.pull({ lastPulledAt: null, schemaVersion })).changes)
+    }
+    if (lastPulledAt && resync) await this.offer(merged)
     return {
       changes: unmerge(merged),
       timestamp: since,
       ...(resync ? { experimentalStrategy: 'replacement' } : {}),
     }
+  }
+
+  // What she wrote and the server has lost is sent anew: a replacement would take it along.
+  async offer(merged) {
+    await this.database.write(async () => {
+      const lost = []
+      for (const table of this.owned) {
+        const rows = await this.database.get(table).query(Q.where('removed', Q.notEq(true))).fetch()
+        lost.push(...rows.filter((row) => row.syncStatus === 'synced' && !(merged[table] && merged[table].has(row.id)))
+          .map((row) => row.prepareUpdate(() => Object.assign(row._raw, { _status: 'created', server_version: 0 }))))
+      }
+      if (lost.length > 0) await this.database.batch(...lost)
+    })
   }
 
   // Each request has a running number, so that one which was held up on its way cannot undo a later one.

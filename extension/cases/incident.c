@@ -210,14 +210,9 @@ show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape,
 	 const KnCaseParts *parts)
 {
 	const pg_uuid_t *team = call->caller->has_provider ? &call->caller->provider : NULL;
-	bool in_person = false;
 
-	for (int i = 0; i < parts->n_helpers && team; i++)
-		in_person = in_person || (kn_uuid_equal(&parts->helpers[i].provider, team) &&
-								  strcmp(parts->helpers[i].status, "accepted") == 0 &&
-								  kn_service_in_person(parts->helpers[i].service));
 	if (shape == KN_SHAPE_DETAIL)
-		kn_incident_unseal(incident, relation, in_person);
+		kn_incident_unseal(incident, relation, kn_helps_in_person(parts, team));
 	kn_render_incident(&call->json, incident, relation, shape, parts, team,
 					   kn_case_policy()->hotlines);
 }

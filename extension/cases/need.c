@@ -34,11 +34,19 @@ kn_need_is_open(const KnNeed *need)
 }
 
 bool
-kn_service_in_person(const char *service)
+kn_helps_in_person(const KnCaseParts *parts, const pg_uuid_t *provider)
 {
 	static const char *const remote[] = {"counseling", "legal", "financial", NULL};
 
-	return !kn_choice_has(remote, service);
+	for (int i = 0; i < parts->n_helpers && provider; i++)
+	{
+		const KnHelper *helper = &parts->helpers[i];
+
+		if (kn_uuid_equal(&helper->provider, provider) &&
+			strcmp(helper->status, "accepted") == 0 && !kn_choice_has(remote, helper->service))
+			return true;
+	}
+	return false;
 }
 
 void

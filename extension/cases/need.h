@@ -67,8 +67,11 @@ extern void kn_case_lock(const pg_uuid_t *bucket, KnCaseParts *out);
 extern void kn_need_save(const KnNeed *need);
 extern void kn_need_insert(KnNeed *needs, int n);
 extern bool kn_need_is_open(const KnNeed *need);
-/* Whether the helper has to come to her, so that the exact place is needed. */
-extern bool kn_service_in_person(const char *service);
+/*
+ * Whether a team, NULL for none, has accepted what it has to come to her for, so
+ * that it needs the exact place.
+ */
+extern bool kn_helps_in_person(const KnCaseParts *parts, const pg_uuid_t *provider);
 
 /* Moves the incident's status to what its needs say; stamps and counts. */
 extern void kn_incident_follow_needs(const pg_uuid_t *incident);

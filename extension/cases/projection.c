@@ -35,13 +35,8 @@ void
 kn_render_incident(KnJson *json, const KnIncident *incident, KnRelation relation, KnShape shape,
 				   const KnCaseParts *parts, const pg_uuid_t *provider, const char *hotlines)
 {
-	bool in_person = false;
+	bool in_person = kn_helps_in_person(parts, provider);
 
-	for (int i = 0; i < parts->n_helpers; i++)
-		if (provider && kn_uuid_equal(&parts->helpers[i].provider, provider) &&
-			strcmp(parts->helpers[i].status, "accepted") == 0 &&
-			kn_service_in_person(parts->helpers[i].service))
-			in_person = true;
 	kn_json_open(json, '{');
 	render_head(json, incident, relation);
 	render_fields(json, incident, relation, shape, in_person);

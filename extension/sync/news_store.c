@@ -198,6 +198,8 @@ kn_news_changes(const KnNews *news, const KnCursor *since, int limit, KnChangedL
 
 	if (n > limit)
 		return false;
+	if (n == 0)
+		return true;
 	rows = kn_rows();
 	ticks = read_ticks(news, since);
 	out->nouns = palloc(sizeof(char *) * Max(n, 1));
@@ -229,6 +231,8 @@ kn_news_members(const KnNews *news, const KnCursor *since, int limit, KnChangedM
 
 	if (n > limit)
 		return false;
+	if (n == 0)
+		return true;
 	rows = kn_rows();
 	ticks = read_ticks(news, since);
 	out->principals = palloc(sizeof(pg_uuid_t) * Max(n, 1));

@@ -31,7 +31,6 @@ static void render_notifications(KnPull *pull, const KnPullOut *out, const pg_uu
 static void render_profile(KnPull *pull, const KnPullOut *out, int n);
 static void render_personal(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
 static void add_own_assignments(KnPull *pull);
-static bool in_person(const KnCaller *caller, const KnCaseParts *parts);
 static void hand_out(const KnPullOut *out, const char *noun, KnJson *json);
 static void hand_out_note(void *arg, const char *json, int len);
 
@@ -104,17 +103,6 @@ hand_out_note(void *arg, const char *json, int len)
 	out->record(out->arg, "note", json, len);
 }
 
-static bool
-in_person(const KnCaller *caller, const KnCaseParts *parts)
-{
-	for (int i = 0; caller->has_provider && i < parts->n_helpers; i++)
-		if (kn_uuid_equal(&parts->helpers[i].provider, &caller->provider) &&
-			strcmp(parts->helpers[i].status, "accepted") == 0 &&
-			kn_service_in_person(parts->helpers[i].service))
-			return true;
-	return false;
-}
-
 static void
 render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
 {
@@ -123,6 +111,7 @@ render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
 	KnRelation *relations;
 	KnCaseParts *parts;
 	pg_uuid_t *shown;
+	const pg_uuid_t *team = caller->has_provider ? &caller->provider : NULL;
 	int found;
 
 	if (n == 0)
@@ -139,11 +128,11 @@ render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
 
 		/* dispatchers pull lists: no free text, no place */
 		if (relations[i] != KN_DISPATCHER)
-			kn_incident_unseal(&incidents[i], relations[i], in_person(caller, &parts[i]));
+			kn_incident_unseal(&incidents[i], relations[i], kn_helps_in_person(&parts[i], team));
 		kn_json_init(&json);
 		kn_render_incident(&json, &incidents[i], relations[i],
 						   relations[i] == KN_DISPATCHER ? KN_SHAPE_LIST : KN_SHAPE_DETAIL,
-						   &parts[i], caller->has_provider ? &caller->provider : NULL, NULL);
+						   &parts[i], team, NULL);
 		hand_out(out, "incident", &json);
 	}
 	for (int i = 0; i < n; i++)

@@ -99,7 +99,7 @@ def pull(stage, say):
         token = stage._register("puller%d-%s" % (buckets, uuid.uuid4().hex[:6]))
         for _ in range(buckets - 1):
             _timed_post(stage.api, "/api/incidents", json.loads(stage.report_body(1, uuid.uuid4())), token)
-        time.sleep(0.3)
+        stage.cluster.value("SELECT kintaraa.tick_write(true)")
         cursor = stage.api.get("/api/incidents/updates", token=token).body["cursor"]
         cost = _pull_cost(stage, "empty%d" % buckets, token, cursor)
         say("pull: nothing new at %d buckets costs %.0f us of PostgreSQL (at most %d)" % (buckets, cost, most))

@@ -43,10 +43,7 @@ static KnStatement select_asked = KN_READ(
 
 static KnStatement select_place = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, "
-	"       i.point_sealed, "
-	"       ARRAY(SELECT b.principal FROM kintaraa.barred b WHERE b.bucket = i.id) "
-	"  FROM kintaraa.incident i JOIN kintaraa.account a ON a.id = i.owner_id WHERE i.id = $1",
+	"SELECT " KN_PLACE_COLUMNS " FROM kintaraa.incident i " KN_PLACE_FROM " WHERE i.id = $1",
 	UUIDOID);
 
 /* Whoever is on duty and may know of it; when that is nobody, the whole centre. */
@@ -252,37 +249,43 @@ kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out)
 {
 	KnArgs args = {0};
 	KnRows rows;
-	Datum *items;
-	bool is_null;
-	Datum barred;
 
-	memset(out, 0, sizeof(*out));
 	kn_arg_uuid(&args, incident);
 	if (kn_run(&select_place, &args) == 0)
 		elog(ERROR, "a need has no incident");
 	rows = kn_rows();
-	out->has_cell = !kn_col_is_null(&rows, 0, 1);
-	out->cell_latitude = kn_col_float(&rows, 0, 1, 0);
-	out->cell_longitude = kn_col_float(&rows, 0, 2, 0);
-	out->preferred_gender = kn_col_text(&rows, 0, 3);
-	out->language = kn_col_text(&rows, 0, 4);
-	barred = kn_col(&rows, 0, 7, &is_null);
+	kn_case_place_read(&rows, 0, 1, incident, exact, out);
+}
+
+void
+kn_case_place_read(const KnRows *rows, uint64 row, int first, const pg_uuid_t *incident, bool exact,
+				   KnCasePlace *out)
+{
+	bool is_null;
+	Datum barred = kn_col(rows, row, first + 7, &is_null);
+	Datum *items;
+
+	memset(out, 0, sizeof(*out));
+	out->has_cell = !kn_col_is_null(rows, row, first);
+	out->cell_latitude = kn_col_float(rows, row, first, 0);
+	out->cell_longitude = kn_col_float(rows, row, first + 1, 0);
+	out->preferred_gender = kn_col_text(rows, row, first + 2);
+	out->language = kn_col_text(rows, row, first + 3);
 	deconstruct_array(DatumGetArrayTypeP(barred), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items,
 					  NULL, &out->n_barred);
 	out->barred = palloc(sizeof(pg_uuid_t) * Max(out->n_barred, 1));
 	for (int i = 0; i < out->n_barred; i++)
 		out->barred[i] = *DatumGetUUIDP(items[i]);
-	if (exact)
+	if (exact && out->has_cell)
 	{
 		KnSubject subject;
 		pg_uuid_t owner;
-		bytea *sealed = kn_col_bytea(&rows, 0, 6);
 		char *point;
 
-		kn_col_uuid(&rows, 0, 5, &owner);
-		kn_incident_subject(&owner, &subject);
-		point = kn_unseal(&subject, "incident.point", incident, sealed);
-		out->has_point = out->has_cell && point != NULL &&
+		kn_col_uuid(rows, row, first + 4, &owner);
+		kn_subject_open(&subject, &owner, kn_col_bytea(rows, row, first + 6));
+		point = kn_unseal(&subject, "incident.point", incident, kn_col_bytea(rows, row, first + 5));
+		out->has_point = point != NULL &&
 						 sscanf(point, "%lf %lf", &out->latitude, &out->longitude) == 2;
 		kn_subject_forget(&subject);
 	}

@@ -8,6 +8,7 @@
 #ifndef KN_CASES_ESCALATION_H
 #define KN_CASES_ESCALATION_H
 
+#include "base/spi.h"
 #include "cases/case_policy.h"
 #include "cases/need.h"
 
@@ -64,6 +65,18 @@ extern void kn_escalation_hurry(KnNeed *need, KnUrgency urgency, const KnCasePol
 extern TimestampTz kn_escalation_promise(const KnNeed *need, const KnCasePolicy *policy,
 										 TimestampTz now);
 extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out);
+
+/* The columns of a place, and the tables beside kintaraa.incident i that they come from. */
+#define KN_PLACE_COLUMNS                                                              \
+	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, " \
+	"i.point_sealed, k.wrapped, "                                                     \
+	"ARRAY(SELECT b.principal FROM kintaraa.barred b WHERE b.bucket = i.id) "
+#define KN_PLACE_FROM                                \
+	" JOIN kintaraa.account a ON a.id = i.owner_id " \
+	" LEFT JOIN kintaraa.subject_key k ON k.subject = i.owner_id "
+/* They begin at column first.  exact: for a rescue, whose point is then opened. */
+extern void kn_case_place_read(const KnRows *rows, uint64 row, int first,
+							   const pg_uuid_t *incident, bool exact, KnCasePlace *out);
 extern bool kn_service_is_rescue(const char *service);
 /* Whether the clinical clock hurries it; other services keep the urgency she asked for. */
 extern bool kn_service_is_clinical(const char *service);

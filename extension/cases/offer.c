@@ -19,7 +19,6 @@
 #include "cases/offer.h"
 
 static void read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place);
-static void read_point(const KnRows *rows, uint64 row, const KnNeed *need, KnCasePlace *place);
 static void move_needs(const KnNeed *needs, int n);
 static void arg_integers(KnArgs *args, const int32 *values, int n);
 static void arg_times(KnArgs *args, const TimestampTz *values, int n);
@@ -43,18 +42,16 @@ static KnStatement insert_offers = KN_WRITE(
 	TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID,
 	TEXTARRAYOID, BOOLARRAYOID);
 
+/* clang-format off */
 static KnStatement select_waiting = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT n.bucket, n.id, n.service, n.urgency_level, n.round::int4, n.escalation, "
-	"       i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, "
-	"       i.point_sealed, k.wrapped, "
-	"       ARRAY(SELECT b.principal FROM kintaraa.barred b WHERE b.bucket = i.id) "
-	"  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket "
-	"  JOIN kintaraa.account a ON a.id = i.owner_id "
-	"  LEFT JOIN kintaraa.subject_key k ON k.subject = i.owner_id "
+	KN_PLACE_COLUMNS
+	"  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket " KN_PLACE_FROM
 	" WHERE n.due_at <= $1 AND n.state = 'searching' AND n.level = 0 "
 	" ORDER BY n.due_at LIMIT $2 FOR NO KEY UPDATE OF n SKIP LOCKED",
 	TIMESTAMPTZOID, INT4OID);
+/* clang-format on */
 
 static KnStatement update_needs = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -204,7 +201,6 @@ static void
 read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place)
 {
 	bool is_null;
-	Datum *items;
 	Datum value;
 
 	kn_col_uuid(rows, row, 1, &need->bucket);
@@ -215,36 +211,7 @@ read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place)
 	need->round = kn_col_int(rows, row, 5, 1);
 	value = kn_col(rows, row, 6, &is_null);
 	need->escalation = is_null ? NULL : DatumGetJsonbP(value);
-	memset(place, 0, sizeof(*place));
-	place->has_cell = !kn_col_is_null(rows, row, 7);
-	place->cell_latitude = kn_col_float(rows, row, 7, 0);
-	place->cell_longitude = kn_col_float(rows, row, 8, 0);
-	place->preferred_gender = kn_col_text(rows, row, 9);
-	place->language = kn_col_text(rows, row, 10);
-	value = kn_col(rows, row, 14, &is_null);
-	deconstruct_array(DatumGetArrayTypeP(value), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items,
-					  NULL, &place->n_barred);
-	place->barred = palloc(sizeof(pg_uuid_t) * Max(place->n_barred, 1));
-	for (int i = 0; i < place->n_barred; i++)
-		place->barred[i] = *DatumGetUUIDP(items[i]);
-	if (place->has_cell && kn_service_is_rescue(need->service))
-		read_point(rows, row, need, place);
-}
-
-/* The exact place is opened for a rescue only. */
-static void
-read_point(const KnRows *rows, uint64 row, const KnNeed *need, KnCasePlace *place)
-{
-	KnSubject subject;
-	pg_uuid_t owner;
-	char *point;
-
-	kn_col_uuid(rows, row, 11, &owner);
-	kn_subject_open(&subject, &owner, kn_col_bytea(rows, row, 13));
-	point = kn_unseal(&subject, "incident.point", &need->bucket, kn_col_bytea(rows, row, 12));
-	place->has_point = point != NULL &&
-					   sscanf(point, "%lf %lf", &place->latitude, &place->longitude) == 2;
-	kn_subject_forget(&subject);
+	kn_case_place_read(rows, row, 7, &need->bucket, kn_service_is_rescue(need->service), place);
 }
 
 static void

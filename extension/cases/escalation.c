@@ -18,6 +18,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "base/lock.h"
 #include "cases/assignment_store.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
@@ -294,7 +295,9 @@ kn_case_place_read(const KnRows *rows, uint64 row, int first, const pg_uuid_t *i
 /*
  * kintaraa.need_sweep(at_most integer) -> integer
  *	  Moves on every need that is due; the worker calls it once a second.
- *	  Correct after a restart, a clock step and beside another sweeper.
+ *	  Correct after a restart and a clock step.  One sweeps at a time, since a
+ *	  sweep holds many cases in the order in which they are due: another one
+ *	  returns 0 at once.
  */
 PGDLLEXPORT Datum
 kn_need_sweep(PG_FUNCTION_ARGS)
@@ -307,6 +310,8 @@ kn_need_sweep(PG_FUNCTION_ARGS)
 	int waiting;
 	int n;
 
+	if (!kn_try_lock(KN_LOCK_SWEEP))
+		PG_RETURN_INT32(0);
 	SPI_connect();
 	kn_spi_read_only(false);
 	waiting = kn_backlog_route(PG_GETARG_INT32(0), kn_case_policy(), now);

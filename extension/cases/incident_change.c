@@ -25,12 +25,12 @@ static void follow_services(const KnIncident *incident, const KnCasePolicy *poli
 bool
 kn_incident_lock_own(const KnCaller *caller, KnIncident *incident)
 {
-	KnCaseParts parts;
+	KnNeed *needs;
 	KnUrgency urgency;
 	KnRelation relation;
 	char *text = incident->client_id;
 
-	kn_case_lock(&incident->id, &parts);
+	kn_case_lock(&incident->id, &needs);
 	if (kn_incident_status_lock(&incident->id, &urgency) == NULL ||
 		!kn_incident_load(caller, text, incident, &relation) || relation != KN_OWNER)
 		return false;
@@ -105,11 +105,11 @@ follow_services(const KnIncident *incident, const KnCasePolicy *policy)
 void
 kn_incident_take_back(KnCall *call, const pg_uuid_t *id)
 {
-	KnCaseParts parts;
+	KnNeed *needs;
+	int n = kn_case_lock(id, &needs);
 
-	kn_case_lock(id, &parts);
-	for (int i = 0; i < parts.n_needs; i++)
-		if (kn_need_is_open(&parts.needs[i]))
-			kn_need_close(&parts.needs[i], "withdrawn", &call->caller->account);
+	for (int i = 0; i < n; i++)
+		if (kn_need_is_open(&needs[i]))
+			kn_need_close(&needs[i], "withdrawn", &call->caller->account);
 	kn_incident_hide(id);
 }

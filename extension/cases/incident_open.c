@@ -61,9 +61,12 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
 	KnCaseParts known;
 	KnCasePlace place;
+	TimestampTz latest = now;
 
 	place_of(incident, &place);
 	kn_need_load_parts(&incident->id, &known);
+	for (int i = 0; i < known.n_needs; i++)
+		latest = Max(latest, known.needs[i].created_at + 1);
 	memset(out, 0, sizeof(*out));
 	out->incident = incident;
 	out->parts.needs = palloc0(sizeof(KnNeed) * Max(services->n_items, 1));
@@ -80,6 +83,8 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 		{
 			plan_need(incident, services->items[i], &place, policy, now, &out->parts.needs[at],
 					  &out->steps[at]);
+			/* the first need stays the first when the clock was set back: see kn_case_lock */
+			out->parts.needs[at].created_at = latest;
 			out->parts.n_needs++;
 		}
 		else if (!kn_need_is_open(old) && strcmp(old->state, "met") != 0)

@@ -49,7 +49,6 @@ incident_status(KnCall *call)
 	KnIncident incident;
 	KnRelation relation;
 	KnNeed *needs;
-	KnCaseParts parts;
 	KnSubject subject = {0};
 	KnUrgency urgency;
 	char *from;
@@ -59,9 +58,7 @@ incident_status(KnCall *call)
 	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
 		kn_refuse_absent();
 	kn_call_target(call, "incident", &incident.id);
-	kn_case_lock(&incident.id, &parts);
-	needs = parts.needs;
-	n = parts.n_needs;
+	n = kn_case_lock(&incident.id, &needs);
 	from = kn_incident_status_lock(&incident.id, &urgency);
 	if (from == NULL)
 		kn_refuse_absent();
@@ -259,18 +256,19 @@ need_withdraw(KnCall *call)
 {
 	KnIncident incident;
 	KnRelation relation;
-	KnCaseParts parts;
+	KnNeed *needs;
 	KnNeed *need = NULL;
+	int n;
 
 	if (call->n_path < 2 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
 		kn_refuse_absent();
 	kn_call_target(call, "incident", &incident.id);
 	if (relation == KN_HELPER)
 		kn_refuse(ERRCODE_KN_ROLE, "a helper releases, only she withdraws", NULL);
-	kn_case_lock(&incident.id, &parts);
-	for (int i = 0; i < parts.n_needs; i++)
-		if (strcmp(parts.needs[i].service, call->path[1]) == 0)
-			need = &parts.needs[i];
+	n = kn_case_lock(&incident.id, &needs);
+	for (int i = 0; i < n; i++)
+		if (strcmp(needs[i].service, call->path[1]) == 0)
+			need = &needs[i];
 	if (need == NULL)
 		kn_refuse_absent();
 	if (strcmp(need->state, "met") == 0 || strcmp(need->state, "unmet") == 0)

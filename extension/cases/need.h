@@ -59,10 +59,10 @@ extern void kn_need_load_many(const pg_uuid_t *buckets, int n, KnCaseParts *out)
 /* Locks and reads one need as the system; false when there is none. */
 extern bool kn_need_lock(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *out);
 /*
- * Locks all needs of a case, then what its teams' capacity stands in: in one order, whoever
- * comes.
+ * Locks all needs of a case and then what its teams' capacity stands in, in one order, whoever
+ * comes; returns how many needs there are.  Until the transaction ends no need is added.
  */
-extern void kn_case_lock(const pg_uuid_t *bucket, KnCaseParts *out);
+extern int kn_case_lock(const pg_uuid_t *bucket, KnNeed **needs);
 /* State, level, round, rules and times back to the row. */
 extern void kn_need_save(const KnNeed *need);
 extern void kn_need_insert(KnNeed *needs, int n);

@@ -61,6 +61,21 @@ static KnStatement lock_need = KN_WRITE(
 	UUIDOID, UUIDOID);
 /* clang-format on */
 
+/* Whoever holds the first need of a case may add needs to it, and nobody else. */
+static KnStatement lock_first = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT 1 FROM kintaraa.need n WHERE n.bucket = $1 ORDER BY n.created_at, n.service LIMIT 1 "
+	"   FOR NO KEY UPDATE",
+	UUIDOID);
+
+/* clang-format off */
+static KnStatement lock_needs = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT " NEED_COLUMNS "FROM kintaraa.need n WHERE n.bucket = $1 ORDER BY n.created_at, n.service "
+	"   FOR NO KEY UPDATE",
+	UUIDOID);
+/* clang-format on */
+
 static KnStatement update_need = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.need SET state = $3, level = $4, round = $5, due_at = $6, expected_by = $7, "
@@ -182,20 +197,21 @@ kn_need_lock(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *out)
 	return true;
 }
 
-void
-kn_case_lock(const pg_uuid_t *bucket, KnCaseParts *out)
+int
+kn_case_lock(const pg_uuid_t *bucket, KnNeed **needs)
 {
 	KnArgs args = {0};
+	KnRows rows;
 
-	kn_need_load_parts(bucket, out);
-	for (int i = 0; i < out->n_needs; i++)
-	{
-		pg_uuid_t id = out->needs[i].id;
-
-		(void) kn_need_lock(bucket, &id, &out->needs[i]);
-	}
 	kn_arg_uuid(&args, bucket);
+	kn_run(&lock_first, &args);
+	kn_run(&lock_needs, &args);
+	rows = kn_rows();
+	*needs = palloc(sizeof(KnNeed) * Max(rows.n, 1));
+	for (uint64 row = 0; row < rows.n; row++)
+		read_need(&rows, row, &(*needs)[row]);
 	kn_run(&lock_teams, &args);
+	return rows.n;
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "fmgr.h"
 #include "utils/array.h"
 
+#include "base/lock.h"
 #include "base/spi.h"
 #include "cases/provider_dispatch.h"
 #include "cases/routing_policy.h"
@@ -73,13 +74,6 @@ static KnStatement turn_over = KN_WRITE(
 static KnStatement derive_all = KN_WRITE(KN_AS_SYSTEM, DERIVE(""), TIMESTAMPTZOID);
 static KnStatement derive_one = KN_WRITE(KN_AS_SYSTEM, DERIVE("WHERE p.id = $2 "), TIMESTAMPTZOID,
 										 UUIDOID);
-
-/* Not with a lock on the row: that would take a transaction id each second of a quiet night. */
-static KnStatement lock_bookmark = {
-	.sql = "SELECT pg_catalog.pg_advisory_xact_lock(7521, 5)",
-	.actor = KN_AS_SYSTEM,
-	.writes = true,
-};
 
 static KnStatement read_bookmark = {
 	.sql = "SELECT snapshot FROM kintaraa.dispatch_bookmark",
@@ -211,7 +205,8 @@ kn_dispatch_fold(void)
 	KnRows rows;
 	bool is_null;
 
-	kn_run0(&lock_bookmark);
+	/* not the row: that would take a transaction id each second of a quiet night */
+	kn_lock(KN_LOCK_ROUTING);
 	if (kn_run0(&read_bookmark) == 0)
 	{
 		kn_run0(&set_bookmark);

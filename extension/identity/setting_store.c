@@ -11,6 +11,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "base/lock.h"
 #include "identity/setting_store.h"
 
 static KnStatement list_settings = KN_READ(
@@ -30,12 +31,6 @@ static KnStatement find_policy = KN_READ(
 	"SELECT version, body, created_at FROM kintaraa.policy WHERE kind = $1 "
 	" ORDER BY version DESC LIMIT 1",
 	TEXTOID);
-
-static KnStatement lock_policies = {
-	.sql = "SELECT pg_catalog.pg_advisory_xact_lock(7521, 2)",
-	.actor = KN_AS_SYSTEM,
-	.writes = true,
-};
 
 static KnStatement insert_policy = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -89,7 +84,7 @@ kn_policy_find(const char *kind, KnPolicy *out)
 void
 kn_policy_lock(void)
 {
-	kn_run0(&lock_policies);
+	kn_lock(KN_LOCK_POLICY);
 }
 
 void

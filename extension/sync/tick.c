@@ -20,10 +20,8 @@
 #include "utils/datum.h"
 
 #include "base/errcodes.h"
+#include "base/lock.h"
 #include "sync/tick.h"
-
-#define LOCK_CLASS 7521
-#define LOCK_TICK 4
 
 /*
  * Numbers that a crash may have taken back are never given again, for phones
@@ -92,8 +90,7 @@ insert(bool force, int64 gap_ms, int *covered)
 
 	*covered = 0;
 	/* Two at once could give the older snapshot the higher number. */
-	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(LOCK_CLASS),
-						Int32GetDatum(LOCK_TICK));
+	kn_lock(KN_LOCK_TICK);
 	if (!is_due(covered) && !force)
 		return 0;
 	kn_arg_bigint(&args, gap_ms);

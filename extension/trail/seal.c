@@ -24,13 +24,12 @@
 #include "utils/memutils.h"
 
 #include "base/limits.h"
+#include "base/lock.h"
 #include "base/spi.h"
 #include "trail/seal.h"
 
 #define ROOT_SIZE PG_SHA256_DIGEST_LENGTH
 #define EPOCHS 1000
-#define LOCK_CLASS 7521
-#define LOCK_SEAL 2
 
 /* Transaction ids xid8, as SQL bigint would misread the highest bit. */
 typedef struct Range
@@ -126,8 +125,7 @@ kn_audit_seal(void)
 	int64 sealed = 0;
 	KnRows rows;
 
-	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(LOCK_CLASS),
-						Int32GetDatum(LOCK_SEAL));
+	kn_lock(KN_LOCK_SEAL);
 	if (kn_run0(&open_ranges) == 0)
 		return 0;
 	rows = kn_rows();

@@ -29,6 +29,10 @@ SELECT play.outcome('assignment_reassign', by_whom, ARRAY[play.it()::text],
                     jsonb_build_object('providerId', (SELECT provider FROM play.person WHERE name = to_whom), 'reason',
                         'spec'))
 $$;
+CREATE FUNCTION play.ask(services text[]) RETURNS text LANGUAGE sql AS $$
+SELECT play.outcome('incident_update', 'amina', ARRAY[play.her()],
+                    jsonb_build_object('supportServices', to_jsonb(services)))
+$$;
 CREATE FUNCTION play.make_due() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE kintaraa.need SET due_at = now() - interval '1 second' WHERE bucket = play.it();

@@ -16,11 +16,14 @@ COMMENT ON TABLE kintaraa.change IS
     'One row per record and bucket: its version and the transaction that last changed it. State, not a log.';
 CREATE INDEX change_x_idx ON kintaraa.change (x);
 
+-- Why domains: see 0004.
+CREATE DOMAIN kintaraa.client_id AS text CHECK (VALUE ~ '^[A-Za-z0-9_.-]{1,64}$');
+CREATE DOMAIN kintaraa.relation AS text CHECK (VALUE IN ('owner', 'helper', 'dispatcher', 'reporter'));
+
 CREATE TABLE kintaraa.member (
     principal   uuid NOT NULL,
     bucket      uuid NOT NULL,
-    relation    text NOT NULL CONSTRAINT member_relation_check CHECK (relation IN
-                ('owner', 'helper', 'dispatcher', 'reporter')),
+    relation    kintaraa.relation NOT NULL,
     gx          xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
     revoked     boolean NOT NULL DEFAULT false,
     changed_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),

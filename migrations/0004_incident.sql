@@ -1,37 +1,49 @@
 -- The work: a report, its needs, the offers made for them.
 -- An incident's bucket is its own id; children carry it as bucket.
 
+-- Domains and not table constraints: PostgreSQL reads a domain's rule once for a session, a table's for each statement.
+CREATE DOMAIN kintaraa.incident_status AS text CHECK (VALUE IN
+    ('new', 'pending_dispatcher_review', 'assigned', 'in_progress', 'completed', 'closed'));
+CREATE DOMAIN kintaraa.incident_type AS text CHECK (VALUE IN
+    ('physical', 'sexual', 'emotional', 'economic', 'online', 'femicide', 'medical'));
+CREATE DOMAIN kintaraa.severity AS text CHECK (VALUE IN ('low', 'medium', 'high'));
+CREATE DOMAIN kintaraa.urgency_level AS text CHECK (VALUE IN ('routine', 'urgent', 'immediate'));
+CREATE DOMAIN kintaraa.reporter AS text CHECK (VALUE IN ('survivor', 'provider'));
+CREATE DOMAIN kintaraa.communication_method AS text CHECK (VALUE IN ('sms', 'call', 'secure_message'));
+CREATE DOMAIN kintaraa.preferred_gender AS text CHECK (VALUE IN ('male', 'female', 'no_preference'));
+CREATE DOMAIN kintaraa.proximity_preference AS text CHECK (VALUE IN ('nearest', 'specific_facility'));
+CREATE DOMAIN kintaraa.place_source AS text CHECK (VALUE IN ('gps', 'pin', 'area', 'none'));
+CREATE DOMAIN kintaraa.need_state AS text CHECK (VALUE IN
+    ('searching', 'offered', 'engaged', 'stalled', 'needs_dispatcher', 'met', 'unmet', 'withdrawn'));
+CREATE DOMAIN kintaraa.assignment_status AS text CHECK (VALUE IN
+    ('pending', 'accepted', 'declined', 'expired', 'withdrawn', 'released'));
+CREATE DOMAIN kintaraa.decline_code AS text CHECK (VALUE IN
+    ('capacity', 'distance', 'skills', 'language', 'conflict', 'safety', 'closed', 'other'));
+CREATE DOMAIN kintaraa.notification_class AS text CHECK (VALUE IN
+    ('new_case', 'case_update', 'duty_call', 'account', 'system'));
+
 CREATE TABLE kintaraa.incident (
     id                    uuid PRIMARY KEY,
     owner_id              uuid NOT NULL REFERENCES kintaraa.account,
-    client_id             text NOT NULL CONSTRAINT incident_client_id_check
-                          CHECK (client_id ~ '^[A-Za-z0-9_.-]{1,64}$'),
+    client_id             kintaraa.client_id NOT NULL,
     case_number           text NOT NULL CONSTRAINT incident_case_number_key UNIQUE,
-    status                text NOT NULL CONSTRAINT incident_status_check CHECK (status IN
-                          ('new', 'pending_dispatcher_review', 'assigned', 'in_progress', 'completed', 'closed')),
-    type                  text CONSTRAINT incident_type_check CHECK (type IN
-                          ('physical', 'sexual', 'emotional', 'economic', 'online', 'femicide', 'medical')),
-    severity              text CONSTRAINT incident_severity_check CHECK (severity IN ('low', 'medium', 'high')),
-    urgency_level         text NOT NULL CONSTRAINT incident_urgency_check CHECK (urgency_level IN
-                          ('routine', 'urgent', 'immediate')),
+    status                kintaraa.incident_status NOT NULL,
+    type                  kintaraa.incident_type,
+    severity              kintaraa.severity,
+    urgency_level         kintaraa.urgency_level NOT NULL,
     urgency_asked         text,
     support_services      text[] NOT NULL DEFAULT '{}',
     suggested_services    text[] NOT NULL DEFAULT '{}',
     is_anonymous          boolean NOT NULL DEFAULT false,
-    reporter              text NOT NULL DEFAULT 'survivor' CONSTRAINT incident_reporter_check CHECK (reporter IN
-                          ('survivor', 'provider')),
+    reporter              kintaraa.reporter NOT NULL DEFAULT 'survivor',
     incident_date         date,
     incident_time         time,
     occurred_from         timestamptz,
     occurred_to           timestamptz,
-    communication_method  text CONSTRAINT incident_communication_check CHECK (communication_method IN
-                          ('sms', 'call', 'secure_message')),
-    preferred_gender      text CONSTRAINT incident_gender_check CHECK (preferred_gender IN
-                          ('male', 'female', 'no_preference')),
-    proximity_preference  text CONSTRAINT incident_proximity_check CHECK (proximity_preference IN
-                          ('nearest', 'specific_facility')),
-    place_source          text CONSTRAINT incident_place_source_check CHECK (place_source IN
-                          ('gps', 'pin', 'area', 'none')),
+    communication_method  kintaraa.communication_method,
+    preferred_gender      kintaraa.preferred_gender,
+    proximity_preference  kintaraa.proximity_preference,
+    place_source          kintaraa.place_source,
     accuracy_m            double precision,
     cell_latitude         double precision,
     cell_longitude        double precision,
@@ -66,10 +78,8 @@ CREATE TABLE kintaraa.need (
     bucket          uuid NOT NULL REFERENCES kintaraa.incident,
     id              uuid NOT NULL,
     service         text NOT NULL,
-    state           text NOT NULL CONSTRAINT need_state_check CHECK (state IN
-                    ('searching', 'offered', 'engaged', 'stalled', 'needs_dispatcher', 'met', 'unmet', 'withdrawn')),
-    urgency_level   text NOT NULL CONSTRAINT need_urgency_check CHECK (urgency_level IN
-                    ('routine', 'urgent', 'immediate')),
+    state           kintaraa.need_state NOT NULL,
+    urgency_level   kintaraa.urgency_level NOT NULL,
     level           smallint NOT NULL DEFAULT 0,
     round           smallint NOT NULL DEFAULT 1,
     escalation      jsonb,
@@ -95,9 +105,8 @@ CREATE TABLE kintaraa.assignment (
     incident_bucket     uuid NOT NULL,
     need_id             uuid NOT NULL,
     service             text NOT NULL,
-    status              text NOT NULL CONSTRAINT assignment_status_check CHECK (status IN
-                        ('pending', 'accepted', 'declined', 'expired', 'withdrawn', 'released')),
-    urgency_level       text NOT NULL,
+    status              kintaraa.assignment_status NOT NULL,
+    urgency_level       kintaraa.urgency_level NOT NULL,
     level               smallint NOT NULL,
     round               smallint NOT NULL,
     is_manual           boolean NOT NULL DEFAULT false,
@@ -105,8 +114,7 @@ CREATE TABLE kintaraa.assignment (
     due_at              timestamptz,
     responded_at        timestamptz,
     responded_by        uuid,
-    decline_code        text CONSTRAINT assignment_decline_check CHECK (decline_code IN
-                        ('capacity', 'distance', 'skills', 'language', 'conflict', 'safety', 'closed', 'other')),
+    decline_code        kintaraa.decline_code,
     note_sealed         bytea,
     distance_km         real,
     cost_minutes        real,
@@ -172,8 +180,7 @@ COMMENT ON TABLE kintaraa.dispatch_delta IS
 CREATE TABLE kintaraa.notification (
     id          uuid PRIMARY KEY,
     account_id  uuid NOT NULL REFERENCES kintaraa.account ON DELETE CASCADE,
-    class       text NOT NULL CONSTRAINT notification_class_check CHECK (class IN
-                ('new_case', 'case_update', 'duty_call', 'account', 'system')),
+    class       kintaraa.notification_class NOT NULL,
     bucket      uuid,
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
     read_at     timestamptz

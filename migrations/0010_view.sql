@@ -26,7 +26,7 @@ SET LOCAL ROLE kintaraa_report;
 SET LOCAL row_security = on;
 
 CREATE VIEW kintaraa_ops.queue WITH (security_barrier) AS
-SELECT n.urgency_level, n.service, n.state, pg_catalog.count(*) AS needs,
+SELECT n.urgency_level::text, n.service, n.state::text, pg_catalog.count(*) AS needs,
        pg_catalog.count(*) FILTER (WHERE n.due_at < pg_catalog.now()) AS overdue,
        pg_catalog.min(n.created_at) AS oldest, pg_catalog.min(n.due_at) AS next_due
   FROM kintaraa.need AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
@@ -74,7 +74,7 @@ SELECT s.n, s.epoch, s.at, s.entries, pg_catalog.encode(s.root, 'hex') AS root
 COMMENT ON VIEW kintaraa_ops.audit_seal IS 'Seals of the audit trail; compare roots with those in the server log.';
 
 CREATE VIEW kintaraa_report.incidents_monthly WITH (security_barrier) AS
-SELECT pg_catalog.date_trunc('month', i.created_at AT TIME ZONE 'Africa/Nairobi')::date AS month, i.type,
+SELECT pg_catalog.date_trunc('month', i.created_at AT TIME ZONE 'Africa/Nairobi')::date AS month, i.type::text,
        CASE WHEN pg_catalog.count(*) >= 11 THEN pg_catalog.count(*) END AS incidents
   FROM kintaraa.incident AS i
  WHERE i.deleted_at IS NULL

@@ -1,12 +1,13 @@
 -- What a phone owns beside reports: plan, contacts, journal; and what helpers note on a case.
 
+CREATE DOMAIN kintaraa.personal_noun AS text CHECK (VALUE IN
+    ('safety_plan', 'emergency_contact', 'preference', 'mood_entry', 'journal_entry'));
+
 CREATE TABLE kintaraa.personal (
     id            uuid PRIMARY KEY,
     owner_id      uuid NOT NULL REFERENCES kintaraa.account ON DELETE CASCADE,
-    noun          text NOT NULL CONSTRAINT personal_noun_check CHECK (noun IN
-                  ('safety_plan', 'emergency_contact', 'preference', 'mood_entry', 'journal_entry')),
-    client_id     text NOT NULL CONSTRAINT personal_client_id_check
-                  CHECK (client_id ~ '^[A-Za-z0-9_.-]{1,64}$'),
+    noun          kintaraa.personal_noun NOT NULL,
+    client_id     kintaraa.client_id NOT NULL,
     body_sealed   bytea,
     created_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
     deleted_at    timestamptz,
@@ -21,7 +22,7 @@ CREATE TABLE kintaraa.note (
     id           uuid NOT NULL,
     provider_id  uuid NOT NULL REFERENCES kintaraa.provider,
     author_id    uuid NOT NULL REFERENCES kintaraa.account,
-    client_id    text NOT NULL CONSTRAINT note_client_id_check CHECK (client_id ~ '^[A-Za-z0-9_.-]{1,64}$'),
+    client_id    kintaraa.client_id NOT NULL,
     text_sealed  bytea,
     created_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (bucket, id),

@@ -88,6 +88,8 @@ SELECT is((WITH member AS (SELECT d.classid, d.objid FROM pg_depend d JOIN pg_ex
           'no column, default, index or constraint depends on the extension');
 SELECT is((SELECT array_agg(attrelid::regclass || '.' || attname) FROM pg_attribute a
     JOIN our_table t ON t.oid = a.attrelid JOIN pg_type y ON y.oid = a.atttypid
-            WHERE a.attnum > 0 AND NOT a.attisdropped AND y.typnamespace <> 'pg_catalog'::regnamespace), NULL,
-                'columns have built-in types only');
+    LEFT JOIN pg_type b ON b.oid = y.typbasetype
+            WHERE a.attnum > 0 AND NOT a.attisdropped AND 'pg_catalog'::regnamespace
+                NOT IN (y.typnamespace, COALESCE(b.typnamespace, 0))), NULL,
+                'columns have built-in types, or domains over them that are state too');
 SELECT * FROM finish();

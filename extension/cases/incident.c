@@ -61,6 +61,7 @@ incident_create(KnCall *call)
 				   incident.values, &left);
 	incident.values[KN_INCIDENT_ANONYMOUS].present = true;
 	incident.by_provider = call->caller->role == KN_ROLE_PROVIDER;
+	kn_call_writer(call, &incident.edited_by);
 	incident.ignored = left.n ? left.ignored.text.data : NULL;
 	kn_incident_derive(&incident, now);
 	kn_fields_canonical(kn_incident_fields, KN_INCIDENT_FIELDS, incident.values, &left, &canonical);

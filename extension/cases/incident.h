@@ -80,6 +80,7 @@ typedef struct KnIncident
 	int64 edited_version; /* of her last own edit */
 	bool has_editor;
 	pg_uuid_t edited_by;
+	int64 edited_foreign_version; /* of her words by another device than that */
 	KnStamp stamp;
 } KnIncident;
 

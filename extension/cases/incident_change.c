@@ -19,6 +19,7 @@
 #include "cases/incident_store.h"
 #include "cases/record.h"
 
+static void sign(const KnCall *call, KnIncident *incident);
 static void hurry_needs(const KnIncident *incident, KnCaseParts *parts);
 static void follow_services(const KnIncident *incident, const KnCasePolicy *policy);
 
@@ -44,8 +45,8 @@ kn_incident_edit_conflicts(const KnCall *call, const KnIncident *incident, int64
 	pg_uuid_t writer;
 
 	kn_call_writer(call, &writer);
-	return kn_version_conflicts(base, incident->edited_version, 0, incident->has_editor,
-								&incident->edited_by, &writer);
+	return kn_version_conflicts(base, incident->edited_version, incident->edited_foreign_version,
+								incident->has_editor, &incident->edited_by, &writer);
 }
 
 void
@@ -65,8 +66,7 @@ kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
 		incident->urgency = Max(incident->urgency, before);
 	kn_incident_intake(&incident->owner, incident->client_id, &intake);
 	incident->language = intake.language;
-	kn_call_writer(call, &incident->edited_by);
-	incident->has_editor = true;
+	sign(call, incident);
 	kn_incident_update(incident, &intake.subject);
 	kn_subject_forget(&intake.subject);
 	kn_incident_recount(incident->status, before, incident->urgency);
@@ -74,6 +74,19 @@ kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
 	hurry_needs(incident, &parts);
 	if (fresh[KN_INCIDENT_SERVICES].present)
 		follow_services(incident, kn_case_policy());
+}
+
+/* As kintaraa.change keeps writers, but of her words only. */
+static void
+sign(const KnCall *call, KnIncident *incident)
+{
+	pg_uuid_t writer;
+
+	kn_call_writer(call, &writer);
+	if (!incident->has_editor || !kn_uuid_equal(&incident->edited_by, &writer))
+		incident->edited_foreign_version = incident->edited_version;
+	incident->edited_by = writer;
+	incident->has_editor = true;
 }
 
 /* More urgent is so at once; less urgent is for what opens later. */

@@ -28,7 +28,8 @@
 	"i.preferred_gender, i.proximity_preference, i.place_source, i.accuracy_m, "                   \
 	"i.cell_latitude, i.cell_longitude, i.point_sealed, i.address_sealed, i.place_sealed, "        \
 	"i.description_sealed, i.ignored::text, i.created_hash, i.created_at, i.deleted_at, "          \
-	"i.occurred_from, i.occurred_to, c.version, c.updated_at, i.edited_version, i.edited_by "
+	"i.occurred_from, i.occurred_to, c.version, c.updated_at, i.edited_version, i.edited_by, "     \
+	"i.edited_foreign_version "
 #define INCIDENT_FROM                                       \
 	"FROM kintaraa.incident i LEFT JOIN kintaraa.change c " \
 	"  ON c.bucket = i.id AND c.noun = 'incident' AND c.id = i.id "
@@ -65,12 +66,12 @@ static KnStatement insert_incident = KN_WRITE(
 	"   type, severity, urgency_level, urgency_asked, support_services, suggested_services, "
 	"   is_anonymous, incident_date, incident_time, occurred_from, occurred_to, "
 	"   communication_method, preferred_gender, proximity_preference, place_source, accuracy_m, "
-	"   cell_latitude, cell_longitude, created_at) "
+	"   cell_latitude, cell_longitude, created_at, edited_by) "
 	"VALUES (($1::uuid[])[1], ($1::uuid[])[2], ($2::text[])[1], ($2::text[])[2], ($2::text[])[3], "
 	"   ($2::text[])[4], $3, $4::jsonb, $5, $6, $7, $8, $9, ($10::text[])[1], ($10::text[])[2], "
 	"   ($10::text[])[3], ($10::text[])[4], $11, $12, $13, ($10::text[])[5]::date, "
 	"   ($10::text[])[6]::time, $14, $15, ($10::text[])[7], ($10::text[])[8], ($10::text[])[9], "
-	"   ($10::text[])[10], $16, $17, $18, $19) "
+	"   ($10::text[])[10], $16, $17, $18, $19, ($1::uuid[])[3]) "
 	"ON CONFLICT DO NOTHING RETURNING id, owner_id, status, urgency_level), "
 	"members AS (INSERT INTO kintaraa.member (principal, bucket, relation) "
 	"  SELECT owner_id, id, 'owner' FROM i UNION ALL "
@@ -146,10 +147,12 @@ static KnStatement update_incident = KN_WRITE(
 	"  incident_time = ($6::text[])[6]::time, occurred_from = $10, occurred_to = $11, "
 	"  communication_method = ($6::text[])[7], preferred_gender = ($6::text[])[8], "
 	"  proximity_preference = ($6::text[])[9], place_source = ($6::text[])[10], accuracy_m = $12, "
-	"  cell_latitude = $13, cell_longitude = $14, edited_version = $15, edited_by = $16 "
+	"  cell_latitude = $13, cell_longitude = $14, edited_version = $15, "
+	"  edited_by = $16, edited_foreign_version = $17 "
 	" WHERE id = $1",
 	UUIDOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID, UUIDOID);
+	BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID, UUIDOID,
+	INT8OID);
 
 static KnStatement select_status = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -235,12 +238,12 @@ kn_incident_insert(const KnIncident *incident, const KnSubject *subject, const c
 {
 	const KnValue *v = incident->values;
 	const pg_uuid_t *id = &incident->id;
-	pg_uuid_t ids[2] = {incident->id, incident->owner};
+	pg_uuid_t ids[3] = {incident->id, incident->owner, incident->edited_by};
 	char *names[4] = {incident->client_id, incident->case_number, incident->status,
 					  incident->by_provider ? "provider" : "survivor"};
 	KnArgs args = {0};
 
-	kn_arg_uuid_array(&args, ids, 2);
+	kn_arg_uuid_array(&args, ids, 3);
 	kn_arg_text_array(&args, names, 4);
 	kn_arg_bytea(&args, incident->created_hash);
 	kn_arg_text(&args, incident->ignored);
@@ -478,6 +481,8 @@ read_incident(const KnRows *rows, uint64 row, KnIncident *out)
 	out->stamp.updated_at = kn_col_time(rows, row, 34);
 	out->edited_version = kn_col_bigint(rows, row, 35, 1);
 	out->has_editor = kn_col_uuid(rows, row, 36, &out->edited_by);
+	/* where it is unknown, as late as it can have been */
+	out->edited_foreign_version = kn_col_bigint(rows, row, 37, out->edited_version - 1);
 }
 
 bool
@@ -559,6 +564,7 @@ kn_incident_update(const KnIncident *incident, const KnSubject *subject)
 	add_clear_columns(&args, incident);
 	kn_arg_bigint(&args, incident->stamp.version + 1);
 	kn_arg_uuid(&args, incident->has_editor ? &incident->edited_by : NULL);
+	kn_arg_bigint(&args, incident->edited_foreign_version);
 	if (kn_run(&update_incident, &args) != 1)
 		elog(ERROR, "an incident vanished while it was changed");
 }

@@ -50,18 +50,22 @@ static KnStatement upsert_applied = KN_WRITE(
 	"   version = EXCLUDED.version, outcome = EXCLUDED.outcome, at = pg_catalog.now()",
 	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
 
+/* Of a report its own edits count: what helpers and the machine change of it are not her words. */
 /* clang-format off */
 static KnStatement select_seen = KN_FRESH(
 	KN_AS_SYSTEM,
-	"SELECT w.i, c.version, c.writer = $6 "
+	"SELECT w.i, CASE WHEN c.x < $4 AND c.x <> ALL ($5) THEN c.version "
+	"                 ELSE COALESCE(r.version, c.version) END, "
+	"       COALESCE(r.writer, c.writer) = $6 "
 	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS w (noun, id, i) "
 	" CROSS JOIN LATERAL ("
-	"    SELECT i.id, i.id AS bucket FROM kintaraa.incident i "
+	"    SELECT i.id, i.id AS bucket, i.edited_by AS writer, i.edited_version AS version "
+	"      FROM kintaraa.incident i "
 	"     WHERE i.owner_id = $1 AND i.client_id = w.id AND w.noun = 'incident' "
-	"    UNION ALL SELECT p.id, p.owner_id FROM kintaraa.personal p "
+	"    UNION ALL SELECT p.id, p.owner_id, NULL, NULL FROM kintaraa.personal p "
 	"     WHERE p.owner_id = $1 AND p.noun = w.noun AND p.client_id = w.id) r "
 	"  JOIN kintaraa.change c ON c.bucket = r.bucket AND c.noun = w.noun AND c.id = r.id "
-	" WHERE (c.x < $4 AND c.x <> ALL ($5)) OR c.writer = $6",
+	" WHERE (c.x < $4 AND c.x <> ALL ($5)) OR COALESCE(r.writer, c.writer) = $6",
 	UUIDOID, TEXTARRAYOID, TEXTARRAYOID, XID8OID, XID8ARRAYOID, UUIDOID);
 /* clang-format on */
 

@@ -30,7 +30,6 @@
 static bool ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place,
 						  const pg_uuid_t *asked, int n_asked, TimestampTz now, KnStep *step);
 static void call_people(const KnNeed *need, bool officers);
-static int asked_in_round(const KnNeed *need, pg_uuid_t **out);
 static void sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now);
 static void expire_offers(const KnNeed *need, TimestampTz now);
 
@@ -126,26 +125,10 @@ static bool
 ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place, const pg_uuid_t *asked,
 			  int n_asked, TimestampTz now, KnStep *step)
 {
-	bool exact = place->has_point && kn_service_is_rescue(need->service);
-	char *language = place->language;
-	pg_uuid_t *excluded = palloc(sizeof(pg_uuid_t) * (n_asked + place->n_barred + 1));
-	KnRouteNeed wanted = {
-		.has_place = exact || place->has_cell,
-		.latitude = exact ? place->latitude : place->cell_latitude,
-		.longitude = exact ? place->longitude : place->cell_longitude,
-		.service = need->service,
-		.urgency = need->urgency,
-		.radius_factor = level->radius_factor,
-		.preferred_gender = kn_word_number(kn_genders, place->preferred_gender),
-		.preferred_langs = kn_word_mask(kn_languages, &language, language ? 1 : 0),
-		.excluded = excluded,
-		.n_excluded = n_asked + place->n_barred,
-	};
+	KnRouteNeed wanted;
 	KnRoute route;
 
-	if (n_asked > 0)
-		memcpy(excluded, asked, sizeof(pg_uuid_t) * n_asked);
-	memcpy(excluded + n_asked, place->barred, sizeof(pg_uuid_t) * place->n_barred);
+	kn_escalation_wanted(need, place, asked, n_asked, level->radius_factor, &wanted);
 	kn_route(&wanted, level->k, now, &route);
 	step->policy_version = route.policy_version;
 	step->capped = route.capped;
@@ -156,6 +139,31 @@ ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place, cons
 		step->offers[i].candidate = route.best[i];
 	}
 	return route.n > 0;
+}
+
+void
+kn_escalation_wanted(const KnNeed *need, const KnCasePlace *place, const pg_uuid_t *asked,
+					 int n_asked, double radius_factor, KnRouteNeed *out)
+{
+	bool exact = place->has_point && kn_service_is_rescue(need->service);
+	char *language = place->language;
+	pg_uuid_t *excluded = palloc(sizeof(pg_uuid_t) * (n_asked + place->n_barred + 1));
+
+	if (n_asked > 0)
+		memcpy(excluded, asked, sizeof(pg_uuid_t) * n_asked);
+	memcpy(excluded + n_asked, place->barred, sizeof(pg_uuid_t) * place->n_barred);
+	*out = (KnRouteNeed){
+		.has_place = exact || place->has_cell,
+		.latitude = exact ? place->latitude : place->cell_latitude,
+		.longitude = exact ? place->longitude : place->cell_longitude,
+		.service = need->service,
+		.urgency = need->urgency,
+		.radius_factor = radius_factor,
+		.preferred_gender = kn_word_number(kn_genders, place->preferred_gender),
+		.preferred_langs = kn_word_mask(kn_languages, &language, language ? 1 : 0),
+		.excluded = excluded,
+		.n_excluded = n_asked + place->n_barred,
+	};
 }
 
 void
@@ -188,7 +196,7 @@ kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
 	KnCasePlace place;
 	KnStep step;
 	pg_uuid_t *asked;
-	int n_asked = asked_in_round(need, &asked);
+	int n_asked = kn_escalation_asked(need, &asked);
 
 	kn_case_place(&need->bucket, kn_service_is_rescue(need->service), &place);
 	kn_escalation_next(need, &place, asked, n_asked, policy, now, &step);
@@ -216,8 +224,8 @@ kn_escalation_hurry(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy,
 	kn_assignment_hurry(need);
 }
 
-static int
-asked_in_round(const KnNeed *need, pg_uuid_t **out)
+int
+kn_escalation_asked(const KnNeed *need, pg_uuid_t **out)
 {
 	KnArgs args = {0};
 	KnRows rows;

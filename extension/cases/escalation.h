@@ -58,6 +58,12 @@ extern void kn_escalation_store(const KnNeed *need, const KnStep *step, Timestam
 extern void kn_escalation_call(const KnNeed *need, const KnStep *step);
 /* Both, for a need that is in the table and locked. */
 extern void kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
+/* Teams not to be named again for a need: asked in this round, or gave it back in any. */
+extern int kn_escalation_asked(const KnNeed *need, pg_uuid_t **out);
+/* What routing is to look for; a rescue that knows the exact place is routed from there. */
+extern void kn_escalation_wanted(const KnNeed *need, const KnCasePlace *place,
+								 const pg_uuid_t *asked, int n_asked, double radius_factor,
+								 KnRouteNeed *out);
 /* A need that waits takes the rules of a higher urgency; what is asked already stays asked. */
 extern void kn_escalation_hurry(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy,
 								TimestampTz now);

@@ -25,17 +25,10 @@
 
 static void render_need(KnJson *json, const KnNeed *need, const KnCasePlace *place);
 static void route_need(const KnNeed *need, const KnCasePlace *place, KnRoute *out);
-static int read_asked(const KnNeed *need, const KnCasePlace *place, pg_uuid_t **out);
 static void render_candidate(KnJson *json, const KnCandidate *candidate, const KnRows *names);
 static void render_reasons(KnJson *json, const KnCandidate *candidate);
 static void render_rejected(KnJson *json, const KnRoute *route);
 static void term(KnJson *json, const char *key, double minutes);
-
-static KnStatement select_asked = KN_READ(
-	KN_AS_DISPATCH,
-	"SELECT provider_id FROM kintaraa.assignment "
-	" WHERE incident_bucket = $1 AND need_id = $2 AND round = $3",
-	UUIDOID, UUIDOID, INT4OID);
 
 static KnStatement select_names = KN_READ(
 	KN_AS_DISPATCH,
@@ -106,42 +99,13 @@ render_need(KnJson *json, const KnNeed *need, const KnCasePlace *place)
 static void
 route_need(const KnNeed *need, const KnCasePlace *place, KnRoute *out)
 {
-	pg_uuid_t *excluded;
-	int n = read_asked(need, place, &excluded);
-	char *language = place->language;
-	KnRouteNeed wanted = {
-		.has_place = place->has_cell,
-		.latitude = place->cell_latitude,
-		.longitude = place->cell_longitude,
-		.service = need->service,
-		.urgency = need->urgency,
-		.radius_factor = 2.0, /* as far as the second level asks */
-		.preferred_gender = kn_word_number(kn_genders, place->preferred_gender),
-		.preferred_langs = kn_word_mask(kn_languages, &language, language ? 1 : 0),
-		.excluded = excluded,
-		.n_excluded = n,
-	};
+	pg_uuid_t *asked;
+	int n = kn_escalation_asked(need, &asked);
+	KnRouteNeed wanted;
 
+	/* as far as the second level asks */
+	kn_escalation_wanted(need, place, asked, n, 2.0, &wanted);
 	kn_route(&wanted, RECOMMENDATIONS, GetCurrentTimestamp(), out);
-}
-
-/* Whoever was asked in this round, and whoever must never be. */
-static int
-read_asked(const KnNeed *need, const KnCasePlace *place, pg_uuid_t **out)
-{
-	KnArgs args = {0};
-	KnRows rows;
-
-	kn_arg_uuid(&args, &need->bucket);
-	kn_arg_uuid(&args, &need->id);
-	kn_arg_int(&args, need->round);
-	kn_run(&select_asked, &args);
-	rows = kn_rows();
-	*out = palloc(sizeof(pg_uuid_t) * (rows.n + place->n_barred + 1));
-	for (uint64 i = 0; i < rows.n; i++)
-		kn_col_uuid(&rows, i, 1, &(*out)[i]);
-	memcpy(*out + rows.n, place->barred, sizeof(pg_uuid_t) * place->n_barred);
-	return (int) rows.n + place->n_barred;
 }
 
 static void

@@ -1,6 +1,6 @@
 -- What a dispatcher is advised, and who is not.
 \ir ../data/play.sql
-SELECT plan(20);
+SELECT plan(24);
 
 SELECT play.staff('dora', 'dispatcher'), play.staff('barred', 'dispatcher'), play.register('amina'),
        play.helper('clinic', 'healthcare', -1.2801, 36.8201) \g /dev/null
@@ -41,6 +41,18 @@ SELECT t FROM item, LATERAL unnest(ARRAY[is(i -> 'candidates', '[]', 'nobody for
        is(i ->> 'status', 'needs_dispatcher', 'which waits for a person')]) AS t WHERE i ->> 'service' = 'legal';
 SELECT is((SELECT count(*)::int FROM kintaraa.audit WHERE action = 'recommendation_list' AND target = :'incident'), 1,
        'the reading is in the trail');
+
+SELECT play.report('amina', 'case-2', '{medical}') AS given \gset
+SELECT is(play.outcome('assignment_accept', 'clinic', ARRAY[play.offer('clinic', :'given')::text]), 'ok',
+       'a team accepts');
+SELECT is(play.outcome('assignment_release', 'clinic', ARRAY[play.offer('clinic', :'given', 'accepted')::text],
+       '{"reason": "ill"}'), 'ok', 'and gives it back');
+SELECT play.pass(:'given', '1 day') \g /dev/null
+SELECT is((SELECT count(*)::int FROM kintaraa.assignment a JOIN play.person p ON p.provider = a.provider_id
+       WHERE a.incident_bucket = :'given' AND p.name = 'clinic'), 1, 'it is not asked again');
+SELECT is((SELECT count(*)::int FROM play.call('recommendation_list', 'dora', ARRAY[:'given']) AS r,
+       jsonb_path_query(r.body, '$.items[*].candidates[*]') AS c JOIN play.person p ON p.provider::text = c ->>
+       'providerId' WHERE p.name = 'clinic'), 0, 'nor named to a dispatcher');
 
 SELECT is(play.outcome('recommendation_list', 'barred', ARRAY[:'incident']), 'absent KN301',
        'a barred dispatcher finds nothing');

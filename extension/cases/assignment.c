@@ -123,18 +123,14 @@ KN_DOOR(assignment_accept, assignment_accept, KN_ROLE_PROVIDER | KN_ROLE_DISPATC
 static void
 engage(KnNeed *need, const KnAssignment *offer, const pg_uuid_t *by)
 {
-	const KnCasePolicy *policy = kn_case_policy();
 	TimestampTz now = GetCurrentTimestamp();
-	KnEscalation rules;
 
-	kn_escalation_read(need->escalation, &rules);
 	kn_assignment_withdraw_pending(&need->bucket, &need->id);
 	kn_helper_join(&need->bucket, &offer->provider);
 	need->state = "engaged";
 	need->engaged_at = now;
 	need->contacted_at = 0;
-	need->due_at = kn_due_at(policy, now, rules.contact_minutes, rules.contact_working);
-	need->expected_by = need->due_at;
+	kn_escalation_await_contact(need, kn_case_policy(), now);
 	kn_need_save(need);
 	kn_incident_follow_needs(&need->bucket);
 	kn_notify_owner(&need->bucket);

@@ -29,6 +29,7 @@
 
 static bool ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place,
 						  const pg_uuid_t *asked, int n_asked, TimestampTz now, KnStep *step);
+static void advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
 static void call_people(const KnNeed *need, bool officers);
 static void sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now);
 static void expire_offers(const KnNeed *need, TimestampTz now);
@@ -85,6 +86,12 @@ kn_service_is_clinical(const char *service)
 {
 	return strcmp(service, "medical") == 0 || kn_service_is_rescue(service) ||
 		   strcmp(service, KN_TRIAGE) == 0;
+}
+
+KnUrgency
+kn_service_urgency(const char *service, const KnIncident *incident)
+{
+	return kn_service_is_clinical(service) ? incident->urgency : incident->asked;
 }
 
 void
@@ -193,6 +200,13 @@ call_people(const KnNeed *need, bool officers)
 void
 kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
 {
+	advance(need, policy, now);
+	kn_incident_follow_needs(&need->bucket);
+}
+
+static void
+advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
+{
 	KnCasePlace place;
 	KnStep step;
 	pg_uuid_t *asked;
@@ -202,7 +216,30 @@ kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
 	kn_escalation_next(need, &place, asked, n_asked, policy, now, &step);
 	kn_need_save(need);
 	kn_escalation_store(need, &step, now);
-	kn_incident_follow_needs(&need->bucket);
+}
+
+void
+kn_escalation_reopen(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy, TimestampTz now)
+{
+	need->state = "searching";
+	need->level = 0;
+	need->round++;
+	need->engaged_at = 0;
+	need->contacted_at = 0;
+	need->urgency = urgency;
+	need->escalation = policy->parts[urgency];
+	need->expected_by = kn_escalation_promise(need, policy, now);
+	advance(need, policy, now);
+}
+
+void
+kn_escalation_await_contact(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
+{
+	KnEscalation rules;
+
+	kn_escalation_read(need->escalation, &rules);
+	need->due_at = kn_due_at(policy, now, rules.contact_minutes, rules.contact_working);
+	need->expected_by = need->due_at;
 }
 
 void

@@ -58,6 +58,14 @@ extern void kn_escalation_store(const KnNeed *need, const KnStep *step, Timestam
 extern void kn_escalation_call(const KnNeed *need, const KnStep *step);
 /* Both, for a need that is in the table and locked. */
 extern void kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
+/*
+ * Searches anew for a need that ended without help, by the rules of today; the
+ * incident's status is left to the caller.
+ */
+extern void kn_escalation_reopen(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy,
+								 TimestampTz now);
+/* A team has it: until when she is to hear from it before the need counts as stalled. */
+extern void kn_escalation_await_contact(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
 /* Teams not to be named again for a need: asked in this round, or gave it back in any. */
 extern int kn_escalation_asked(const KnNeed *need, pg_uuid_t **out);
 /* What routing is to look for; a rescue that knows the exact place is routed from there. */
@@ -86,5 +94,7 @@ extern void kn_case_place_read(const KnRows *rows, uint64 row, int first,
 extern bool kn_service_is_rescue(const char *service);
 /* Whether the clinical clock hurries it; other services keep the urgency she asked for. */
 extern bool kn_service_is_clinical(const char *service);
+/* Of a need of this case, when it opens. */
+extern KnUrgency kn_service_urgency(const char *service, const KnIncident *incident);
 
 #endif

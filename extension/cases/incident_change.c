@@ -94,12 +94,9 @@ static void
 hurry_needs(const KnIncident *incident, KnCaseParts *parts)
 {
 	for (int i = 0; i < parts->n_needs; i++)
-	{
-		bool clinical = kn_service_is_clinical(parts->needs[i].service);
-
-		kn_escalation_hurry(&parts->needs[i], clinical ? incident->urgency : incident->asked,
+		kn_escalation_hurry(&parts->needs[i],
+							kn_service_urgency(parts->needs[i].service, incident),
 							kn_case_policy(), GetCurrentTimestamp());
-	}
 }
 
 /* What she asks for in addition is routed now; what she no longer names stays hers to withdraw. */
@@ -111,8 +108,7 @@ follow_services(const KnIncident *incident, const KnCasePolicy *policy)
 
 	kn_opening_plan_new(incident, policy, now, &opening);
 	kn_opening_store(&opening, now);
-	if (opening.parts.n_needs > 0)
-		kn_incident_follow_needs(&incident->id);
+	kn_incident_follow_needs(&incident->id);
 }
 
 void

@@ -26,12 +26,6 @@ static void begin_need(const KnIncident *incident, const char *service, const Kn
 					   TimestampTz now, KnNeed *need);
 static void place_of(const KnIncident *incident, KnCasePlace *out);
 
-static KnStatement reopen_need = KN_WRITE(
-	KN_AS_SYSTEM,
-	"UPDATE kintaraa.need SET state = 'searching', level = 0, round = round + 1, due_at = $3 "
-	" WHERE bucket = $1 AND service = $2 AND state IN ('withdrawn', 'unmet')",
-	UUIDOID, TEXTOID, TIMESTAMPTZOID);
-
 void
 kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now, KnOpening *out)
 {
@@ -89,15 +83,11 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 		}
 		else if (!kn_need_is_open(old) && strcmp(old->state, "met") != 0)
 		{
-			KnArgs args = {0};
 			KnNeed need;
 
-			kn_arg_uuid(&args, &incident->id);
-			kn_arg_text(&args, old->service);
-			kn_arg_time(&args, now);
-			kn_run(&reopen_need, &args);
 			if (kn_need_lock(&incident->id, &old->id, &need))
-				kn_escalation_advance(&need, policy, now);
+				kn_escalation_reopen(&need, kn_service_urgency(need.service, incident), policy,
+									 now);
 		}
 	}
 }
@@ -118,7 +108,7 @@ begin_need(const KnIncident *incident, const char *service, const KnCasePolicy *
 	kn_uuid4(need->id.data);
 	need->service = pstrdup(service);
 	need->state = "searching";
-	need->urgency = kn_service_is_clinical(service) ? incident->urgency : incident->asked;
+	need->urgency = kn_service_urgency(service, incident);
 	need->round = 1;
 	need->created_at = now;
 	need->escalation = policy->parts[need->urgency];

@@ -21,7 +21,7 @@ typedef struct KnOpening
 /* Decides without writing: one need per service, a triage need when none is asked for. */
 extern void kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
 							KnOpening *out);
-/* Same for services that have no need yet, or whose need was withdrawn. */
+/* Same for services that have no need yet; a need that ended without help is searched for anew. */
 extern void kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy,
 								TimestampTz now, KnOpening *out);
 /* The needs of a report whose routing is left to the worker; returns how many. */

@@ -52,6 +52,7 @@ static void lose(KnCall *call, const KnWrite *write, const KnIncident *stored, c
 				 KnRecordResult *result);
 static char *render_own(KnCall *call, KnIncident *incident);
 static void forget_echo(const KnIncident *stored, Report *report);
+static bool same_services(const KnValue *a, const KnValue *b);
 static bool same_text(const KnIncident *stored, const Report *report, bool has_base);
 static void arg_column(KnArgs *args, Report *reports, int n, Oid type,
 					   Datum (*value)(const Report *, const KnSubject *, bool *),
@@ -602,14 +603,29 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 	result->status = KN_RECORD_APPLIED;
 }
 
-/* The urgency that stands, sent back with all the rest, is no wish of hers. */
+/*
+ * What stands, sent back with all the rest, is no wish of hers: neither the
+ * urgency that the machine raised nor services whose search has ended.
+ */
 static void
 forget_echo(const KnIncident *stored, Report *report)
 {
 	KnValue *sent = &report->incident.values[KN_INCIDENT_URGENCY];
+	KnValue *services = &report->incident.values[KN_INCIDENT_SERVICES];
 
 	if (sent->present && kn_urgency_parse(sent->text) == stored->urgency)
 		*sent = stored->values[KN_INCIDENT_URGENCY];
+	if (services->present && same_services(services, &stored->values[KN_INCIDENT_SERVICES]))
+		services->present = false;
+}
+
+static bool
+same_services(const KnValue *a, const KnValue *b)
+{
+	for (int i = 0; i < a->n_items && a->n_items == b->n_items; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return a->n_items == b->n_items;
 }
 
 /*

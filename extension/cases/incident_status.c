@@ -16,6 +16,8 @@
 #include "base/errcodes.h"
 #include "cases/assignment.h"
 #include "cases/assignment_store.h"
+#include "cases/case_policy.h"
+#include "cases/escalation.h"
 #include "cases/incident_store.h"
 #include "cases/projection.h"
 #include "identity/door.h"
@@ -24,10 +26,13 @@ static const char *const statuses[] = {"new", "pending_dispatcher_review", "assi
 									   "in_progress", "completed", "closed", NULL};
 
 static const char *actor_of(KnRelation relation);
-static void follow_status(const char *to, KnNeed *needs, int n, KnCall *call, KnRelation relation);
+static void follow_status(const KnIncident *incident, const char *from, const char *to,
+						  KnNeed *needs, int n, KnCall *call, KnRelation relation);
 static void mark_contact(KnNeed *needs, int n, const pg_uuid_t *team);
 static void finish_work(KnNeed *needs, int n, KnCall *call);
-static void reopen(KnNeed *needs, int n);
+static void reopen(const KnIncident *incident, KnNeed *needs, int n);
+static bool take_up(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
+static bool is_over(const char *status);
 static void require_move(KnCall *call, const char *from, const char *to, KnRelation relation);
 
 static KnStatement mark_need_contact = KN_WRITE(
@@ -72,7 +77,8 @@ incident_status(KnCall *call)
 		if (relation != KN_OWNER)
 			kn_notify_owner(&incident.id);
 	}
-	follow_status(to, needs, n, call, relation);
+	follow_status(&incident, from, to, needs, n, call, relation);
+	to = kn_incident_status_lock(&incident.id, &urgency);
 	kn_call_flush(call);
 	call->fields = "status";
 	kn_json_open(&call->json, '{');
@@ -123,7 +129,8 @@ require_move(KnCall *call, const char *from, const char *to, KnRelation relation
 
 /* What a person's move of the case means for its needs. */
 static void
-follow_status(const char *to, KnNeed *needs, int n, KnCall *call, KnRelation relation)
+follow_status(const KnIncident *incident, const char *from, const char *to, KnNeed *needs, int n,
+			  KnCall *call, KnRelation relation)
 {
 	if (strcmp(to, "closed") == 0)
 	{
@@ -136,7 +143,8 @@ follow_status(const char *to, KnNeed *needs, int n, KnCall *call, KnRelation rel
 		finish_work(needs, n, call);
 	else if (strcmp(to, "in_progress") == 0)
 	{
-		reopen(needs, n);
+		if (is_over(from))
+			reopen(incident, needs, n);
 		if (relation == KN_HELPER && call->caller->has_provider)
 			mark_contact(needs, n, &call->caller->provider);
 	}
@@ -179,21 +187,58 @@ finish_work(KnNeed *needs, int n, KnCall *call)
 	}
 }
 
-/* A case that is taken up again takes its teams' capacity again, full or not: the work is there. */
-static void
-reopen(KnNeed *needs, int n)
+static bool
+is_over(const char *status)
 {
+	return strcmp(status, "completed") == 0 || strcmp(status, "closed") == 0;
+}
+
+/*
+ * Whoever helped has the case again, and what ended without help is searched
+ * for anew; what she withdrew herself is hers to ask for again.  Then the
+ * case's status is what its needs say.
+ */
+static void
+reopen(const KnIncident *incident, KnNeed *needs, int n)
+{
+	const KnCasePolicy *policy = kn_case_policy();
+	TimestampTz now = GetCurrentTimestamp();
+	bool any = false;
+
 	for (int i = 0; i < n; i++)
 	{
-		KnAssignment accepted;
+		KnUrgency urgency = kn_service_urgency(needs[i].service, incident);
 
-		if (strcmp(needs[i].state, "met") != 0 ||
-			!kn_assignment_accepted(&needs[i].bucket, &needs[i].id, &accepted))
-			continue;
-		kn_capacity_take_anyway(&accepted.provider);
-		needs[i].state = "engaged";
-		kn_need_save(&needs[i]);
+		if (strcmp(needs[i].state, "met") == 0)
+			any = take_up(&needs[i], policy, now) || any;
+		else if (strcmp(needs[i].state, "unmet") == 0)
+		{
+			kn_escalation_reopen(&needs[i], urgency, policy, now);
+			any = true;
+		}
+		else
+			any = kn_need_is_open(&needs[i]) || any;
 	}
+	if (!any)
+		kn_refuse(ERRCODE_KN_NOTHING_TO_REOPEN, "the case has no need that could be taken up again",
+				  "It opens again when its owner asks for a service in her report.");
+	kn_incident_follow_needs(&incident->id);
+}
+
+/* Its team takes the capacity again, full or not: the work is there. */
+static bool
+take_up(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
+{
+	KnAssignment accepted;
+
+	if (!kn_assignment_accepted(&need->bucket, &need->id, &accepted))
+		return false;
+	kn_capacity_take_anyway(&accepted.provider);
+	need->state = "engaged";
+	if (need->contacted_at == 0)
+		kn_escalation_await_contact(need, policy, now);
+	kn_need_save(need);
+	return true;
 }
 
 /* GET /incidents/{id}/timeline -> {"items":[{"at","kind","status"|"service",...}]} */

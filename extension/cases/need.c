@@ -18,8 +18,10 @@
 
 static KnStatement sum_up = KN_WRITE(
 	KN_AS_SYSTEM,
-	"SELECT COALESCE(pg_catalog.bool_or(n.state IN ('engaged', 'stalled', 'met')), false), "
+	"SELECT COALESCE(pg_catalog.bool_or(n.state IN ('engaged', 'stalled')), false), "
 	"       COALESCE(pg_catalog.bool_or(n.state = 'needs_dispatcher'), false), "
+	"       COALESCE(pg_catalog.bool_or(n.state IN ('searching', 'offered')), false), "
+	"       COALESCE(pg_catalog.bool_or(n.state = 'met'), false), "
 	"       EXISTS (SELECT FROM kintaraa.assignment a WHERE a.incident_bucket = $1 "
 	"                AND a.status = 'pending' AND a.is_manual) "
 	"  FROM kintaraa.need n WHERE n.bucket = $1",
@@ -55,11 +57,13 @@ kn_incident_follow_needs(const pg_uuid_t *incident)
 	KnUrgency urgency;
 	char *status = kn_incident_status_lock(incident, &urgency);
 	const char *wanted;
+	bool over;
 	KnArgs args = {0};
 	KnRows rows;
 
-	if (status == NULL || strcmp(status, "completed") == 0 || strcmp(status, "closed") == 0)
+	if (status == NULL)
 		return;
+	over = strcmp(status, "completed") == 0 || strcmp(status, "closed") == 0;
 	kn_arg_uuid(&args, incident);
 	kn_run(&sum_up, &args);
 	rows = kn_rows();
@@ -67,10 +71,14 @@ kn_incident_follow_needs(const pg_uuid_t *incident)
 		wanted = "in_progress";
 	else if (kn_col_bool(&rows, 0, 2))
 		wanted = "pending_dispatcher_review";
-	else if (kn_col_bool(&rows, 0, 3))
+	else if (kn_col_bool(&rows, 0, 5))
 		wanted = "assigned";
-	else
+	else if (kn_col_bool(&rows, 0, 3))
 		wanted = "new";
+	else if (over)
+		return; /* only a need that is open again takes up what people ended */
+	else
+		wanted = kn_col_bool(&rows, 0, 4) ? "completed" : "new";
 	if (strcmp(status, wanted) != 0)
 		kn_incident_set_status(incident, status, wanted, "machine", NULL, NULL);
 }

@@ -137,6 +137,17 @@ CREATE VIEW play.broken AS
 SELECT 'need without owner or due time' AS what, n.bucket AS id FROM kintaraa.need n
  WHERE n.state IN ('searching', 'offered', 'needs_dispatcher', 'stalled') AND n.due_at IS NULL
 UNION ALL
+SELECT 'engaged need that nobody contacted and that never stalls', n.bucket FROM kintaraa.need n
+ WHERE n.state = 'engaged' AND n.contacted_at IS NULL AND n.due_at IS NULL
+UNION ALL
+SELECT 'case in progress without an open need', i.id FROM kintaraa.incident i
+ WHERE i.deleted_at IS NULL AND i.status = 'in_progress' AND NOT EXISTS (
+       SELECT FROM kintaraa.need n WHERE n.bucket = i.id AND n.state NOT IN ('met', 'unmet', 'withdrawn'))
+UNION ALL
+SELECT 'open need of a case that is over', i.id FROM kintaraa.incident i
+ WHERE i.deleted_at IS NULL AND i.status IN ('completed', 'closed') AND EXISTS (
+       SELECT FROM kintaraa.need n WHERE n.bucket = i.id AND n.state NOT IN ('met', 'unmet', 'withdrawn'))
+UNION ALL
 SELECT 'engaged need without an accepted assignment', n.bucket FROM kintaraa.need n
  WHERE n.state IN ('engaged', 'stalled') AND NOT EXISTS (
        SELECT FROM kintaraa.assignment a WHERE a.need_id = n.id AND a.status = 'accepted')

@@ -20,6 +20,8 @@
 static void read_members(const KnField *fields, int n, const char *object,
 						 JsonbContainer *container, const char *const *owned, KnValue *values,
 						 KnLeftovers *left);
+static void clear(const KnField *fields, int n, const char *object, const char *key,
+				  KnValue *values);
 static const KnField *find(const KnField *fields, int n, const char *object, const char *key);
 static bool is_object_name(const KnField *fields, int n, const char *key);
 static bool read_value(const KnField *field, const char *pointer, JsonbValue *value, KnValue *out,
@@ -64,8 +66,13 @@ read_members(const KnField *fields, int n, const char *object, JsonbContainer *c
 
 		if (token == WJB_KEY)
 			key = pnstrdup(member.val.string.val, member.val.string.len);
-		if (token != WJB_VALUE || member.type == jbvNull)
+		if (token != WJB_VALUE)
 			continue;
+		if (member.type == jbvNull)
+		{
+			clear(fields, n, object, key, values);
+			continue;
+		}
 		pointer = object ? psprintf("/%s/%s", object, key) : psprintf("/%s", key);
 		field = find(fields, n, object, key);
 		if (field != NULL)
@@ -87,6 +94,19 @@ read_members(const KnField *fields, int n, const char *object, JsonbContainer *c
 		else
 			ignore(left, pointer, "unknown_field", &member);
 	}
+}
+
+/* An object that is null is null in all its members. */
+static void
+clear(const KnField *fields, int n, const char *object, const char *key, KnValue *values)
+{
+	const KnField *field = find(fields, n, object, key);
+
+	if (field != NULL)
+		values[field - fields].cleared = true;
+	for (int i = 0; i < n && object == NULL; i++)
+		if (fields[i].object != NULL && strcmp(fields[i].object, key) == 0)
+			values[i].cleared = true;
 }
 
 static const KnField *

@@ -50,6 +50,7 @@ typedef struct KnField
 typedef struct KnValue
 {
 	bool present;
+	bool cleared; /* null was sent: a change empties it */
 	bool flag;
 	char *text;
 	double number; /* latitude of a point */

@@ -38,7 +38,7 @@ static void show_one(KnCall *call, KnIncident *incident, KnRelation relation);
 static void show_found(KnCall *call, const char *text);
 static void conflict_of_payload(KnCall *call, const KnIncident *sent) pg_attribute_noreturn();
 static KnRelation require_incident(KnCall *call, KnIncident *incident);
-static bool check_version(KnCall *call, JsonbContainer *body, const KnIncident *incident);
+static bool check_version(KnCall *call, KnWrite *write, const KnIncident *incident);
 
 /*
  * POST /incidents -> created, or ok when it was sent before.
@@ -310,7 +310,8 @@ KN_DOOR(incident_list, incident_list, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDIT
 
 /*
  * PATCH /incidents/{id} -> the incident; owner only.
- *	  Fields given replace those stored; a service that is new opens its need.
+ *	  Fields given replace those stored, null empties one; a service that is new
+ *	  opens its need.  What cannot be understood is ignored, and kept.
  *	  With serverVersion in the body or If-Match, an older base is a conflict.
  */
 static void
@@ -320,15 +321,21 @@ incident_update(KnCall *call)
 	KnIncident incident;
 	KnLeftovers left;
 	KnValue fresh[KN_INCIDENT_FIELDS];
+	KnWrite write = {.noun = "incident", .data = body};
+	pg_uuid_t archive;
 
 	if (require_incident(call, &incident) != KN_OWNER)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor changes her report", NULL);
 	if (!kn_incident_lock_own(call->caller, &incident))
 		kn_refuse_absent();
-	if (!check_version(call, body, &incident))
+	write.client_id = incident.client_id;
+	if (!check_version(call, &write, &incident))
 		return;
 	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, body, kn_incident_owned, fresh, &left);
+	kn_incident_settle(&incident, fresh);
 	kn_incident_change(call, &incident, fresh);
+	if (left.n_unreadable > 0)
+		kn_archive_keep(call, &write, &incident.id, "unreadable", &archive);
 	kn_call_flush(call);
 	require_incident(call, &incident);
 	incident.ignored = left.ignored.text.data; /* of this change */
@@ -339,16 +346,16 @@ KN_DOOR(incident_update, incident_update, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
 
 /* A version that does not win is kept, and she is told where. */
 static bool
-check_version(KnCall *call, JsonbContainer *body, const KnIncident *incident)
+check_version(KnCall *call, KnWrite *write, const KnIncident *incident)
 {
-	KnWrite write = {.noun = "incident", .client_id = incident->client_id, .data = body};
 	KnRecordResult result = {.status = KN_RECORD_CONFLICT, .has_archive = true};
 
 	kn_call_require_version(call, incident->stamp.version);
-	write.has_base = kn_in_int(body, "serverVersion", 0, PG_INT32_MAX, false, &write.base);
-	if (!write.has_base || !kn_incident_edit_conflicts(call, incident, write.base))
+	write->has_base =
+		kn_in_int(write->data, "serverVersion", 0, PG_INT32_MAX, false, &write->base);
+	if (!write->has_base || !kn_incident_edit_conflicts(call, incident, write->base))
 		return true;
-	kn_archive_keep(call, &write, &incident->id, "version", &result.archive);
+	kn_archive_keep(call, write, &incident->id, "version", &result.archive);
 	kn_change_touch(&incident->id, "incident", &incident->id);
 	show_found(call, incident->client_id);
 	result.current = pstrdup(call->json.text.data);

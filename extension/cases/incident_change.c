@@ -50,6 +50,14 @@ kn_incident_edit_conflicts(const KnCall *call, const KnIncident *incident, int64
 }
 
 void
+kn_incident_settle(const KnIncident *stored, KnValue *fresh)
+{
+	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
+		fresh[i].cleared =
+			fresh[i].cleared && stored->values[i].present && i != KN_INCIDENT_ANONYMOUS;
+}
+
+void
 kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
 {
 	KnUrgency before = incident->urgency;
@@ -57,12 +65,12 @@ kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
 	KnIntake intake;
 
 	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
-		if (fresh[i].present)
+		if (fresh[i].present || fresh[i].cleared)
 			incident->values[i] = fresh[i];
 	incident->n_suggested = 0;
 	kn_incident_derive(incident, GetCurrentTimestamp());
 	/* a machine raises urgency, only a person lowers it */
-	if (!fresh[KN_INCIDENT_URGENCY].present)
+	if (!fresh[KN_INCIDENT_URGENCY].present && !fresh[KN_INCIDENT_URGENCY].cleared)
 		incident->urgency = Max(incident->urgency, before);
 	kn_incident_intake(&incident->owner, incident->client_id, &intake);
 	incident->language = intake.language;

@@ -18,7 +18,12 @@
 extern bool kn_incident_lock_own(const KnCaller *caller, KnIncident *incident);
 /* Whether another device of hers wrote her words after base. */
 extern bool kn_incident_edit_conflicts(const KnCall *call, const KnIncident *incident, int64 base);
-/* Replaces the fields that are present; a service that is new opens its need. */
+/*
+ * What of it is a change: null empties what is there, but says nothing of
+ * confidentiality, which an absence must not end.
+ */
+extern void kn_incident_settle(const KnIncident *stored, KnValue *fresh);
+/* Replaces the fields that are present, empties those cleared; a new service opens its need. */
 extern void kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh);
 /* Hides it at once and ends its open needs. */
 extern void kn_incident_take_back(KnCall *call, const pg_uuid_t *id);

@@ -121,6 +121,7 @@ derive_interval(KnIncident *incident, TimestampTz now)
 	int year, month, day;
 	TimestampTz start;
 
+	incident->occurred_from = incident->occurred_to = 0;
 	if (!date->present || sscanf(date->text, "%d-%d-%d", &year, &month, &day) != 3)
 		return;
 	start = (TimestampTz) (date2j(year, month, day) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY -

@@ -35,6 +35,7 @@ typedef struct Report
 	bool is_new; /* it goes in with this call */
 	bool is_in;  /* and has */
 	bool deleted;
+	bool says_whose; /* isAnonymous was sent */
 	bytea *created_hash;
 } Report;
 
@@ -53,7 +54,10 @@ static void lose(KnCall *call, const KnWrite *write, const KnIncident *stored, c
 static char *render_own(KnCall *call, KnIncident *incident);
 static void forget_echo(const KnIncident *stored, Report *report);
 static bool same_services(const KnValue *a, const KnValue *b);
-static bool same_text(const KnIncident *stored, const Report *report, bool has_base);
+static bool same_as_sent(const KnIncident *stored, const Report *report, bool has_base);
+static bool same_text(const KnIncident *stored, const Report *report);
+static void keep_unreadable(KnCall *call, const KnWrite *write, const Report *report,
+							KnRecordResult *result);
 static void arg_column(KnArgs *args, Report *reports, int n, Oid type,
 					   Datum (*value)(const Report *, const KnSubject *, bool *),
 					   const KnSubject *subject);
@@ -146,6 +150,7 @@ read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n)
 		(void) kn_uuid_parse(writes[i].client_id, &incident->id);
 		kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, writes[i].data, kn_incident_owned,
 					   incident->values, &report->left);
+		report->says_whose = incident->values[KN_INCIDENT_ANONYMOUS].present;
 		incident->values[KN_INCIDENT_ANONYMOUS].present = true;
 		incident->ignored = report->left.n ? report->left.ignored.text.data : NULL;
 		kn_incident_derive(incident, now);
@@ -584,8 +589,10 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 		return;
 	}
 	forget_echo(&stored, report);
-	if (same_text(&stored, report, write->has_base))
+	if (same_as_sent(&stored, report, write->has_base) || same_text(&stored, report))
 	{
+		if (!same_as_sent(&stored, report, write->has_base))
+			keep_unreadable(call, write, report, result);
 		if (write->has_base && write->base < stored.stamp.version)
 			kn_change_touch(&stored.id, "incident", &stored.id);
 		result->status = KN_RECORD_UNCHANGED;
@@ -598,6 +605,7 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 		return;
 	}
 	kn_incident_change(call, &stored, report->incident.values);
+	keep_unreadable(call, write, report, result);
 	kn_call_flush(call);
 	kn_change_stamp(&stored.id, "incident", &stored.id, &result->stamp);
 	result->status = KN_RECORD_APPLIED;
@@ -617,6 +625,9 @@ forget_echo(const KnIncident *stored, Report *report)
 		*sent = stored->values[KN_INCIDENT_URGENCY];
 	if (services->present && same_services(services, &stored->values[KN_INCIDENT_SERVICES]))
 		services->present = false;
+	/* only a new report that does not say is named */
+	report->incident.values[KN_INCIDENT_ANONYMOUS].present = report->says_whose;
+	kn_incident_settle(stored, report->incident.values);
 }
 
 static bool
@@ -629,31 +640,46 @@ same_services(const KnValue *a, const KnValue *b)
 }
 
 /*
- * The payload as first sent, however much was changed since, or as it stands
- * now: nothing is to be done.  With a base it is meant as a change.
+ * The payload as first sent, however much was changed since; with a base it is
+ * meant as a change.
  */
 static bool
-same_text(const KnIncident *stored, const Report *report, bool has_base)
+same_as_sent(const KnIncident *stored, const Report *report, bool has_base)
 {
 	const bytea *a = report->created_hash;
 	const bytea *b = report->incident.created_hash;
+
+	return a && (!has_base || stored->edited_version == 1) &&
+		   VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
+/* As it stands now: nothing is to be done. */
+static bool
+same_text(const KnIncident *stored, const Report *report)
+{
 	KnJson now;
 	KnJson sent;
 
-	if (a && (!has_base || stored->edited_version == 1) &&
-		VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0)
-		return true;
 	kn_json_init(&now);
 	kn_json_init(&sent);
 	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
 	{
-		if (!report->incident.values[i].present)
+		if (!report->incident.values[i].present && !report->incident.values[i].cleared)
 			continue;
 		kn_field_write(&now, &kn_incident_fields[i], &stored->values[i]);
 		kn_field_write(&sent, &kn_incident_fields[i], &report->incident.values[i]);
 	}
 	return strcmp(now.text.data, sent.text.data) == 0;
+}
+
+/* What a change could not be read as changes nothing; it is not lost either. */
+static void
+keep_unreadable(KnCall *call, const KnWrite *write, const Report *report, KnRecordResult *result)
+{
+	result->has_archive = report->left.n_unreadable > 0;
+	if (result->has_archive)
+		kn_archive_keep(call, write, &report->incident.id, "unreadable", &result->archive);
 }
 
 static void

@@ -39,6 +39,7 @@ static char *read_phone(JsonbContainer *body);
 static bool insert(KnCall *call, Wish *wish, const unsigned char *hash);
 static void show(KnCall *call);
 static void change(KnCall *call);
+static void require_value(JsonbContainer *body, const char *key);
 static void refuse_owned(JsonbContainer *body);
 static void answer_user(KnCall *call, const KnAccount *account);
 static void change_password(KnCall *call);
@@ -231,6 +232,8 @@ change(KnCall *call)
 	kn_call_target(call, "account", id);
 	refuse_owned(body);
 	kn_in_only(body, fields);
+	require_value(body, "language");
+	require_value(body, "isAnonymous");
 	if (!kn_account_find(id, true, &account))
 		kn_refuse_absent();
 	kn_call_require_version(call, account.stamp.version);
@@ -239,6 +242,17 @@ change(KnCall *call)
 	kn_call_flush(call);
 	(void) kn_change_stamp(id, "account", id, &account.stamp);
 	answer_user(call, &account);
+}
+
+/* Null empties a field; these are never empty, and null must not make anybody named. */
+static void
+require_value(JsonbContainer *body, const char *key)
+{
+	JsonbValue *value = kn_in_member(body, key);
+
+	if (value != NULL && value->type == jbvNull)
+		kn_input_error(ERRCODE_KN_FIELD_MISSING, key, "the field cannot be empty",
+					   "Send a value, or leave the field out.");
 }
 
 static void

@@ -188,6 +188,7 @@ kn_wire_nest(JsonbContainer *row, const char *changed)
 	KnJson json;
 	KnJson part[3];
 	bool used[3] = {false, false, false};
+	bool has_point = false;
 	JsonbIterator *it = JsonbIteratorInit(row);
 	JsonbValue value;
 	JsonbIteratorToken token;
@@ -207,7 +208,7 @@ kn_wire_nest(JsonbContainer *row, const char *changed)
 		if (token == WJB_KEY)
 			key = pnstrdup(value.val.string.val, value.val.string.len);
 		if (token != WJB_VALUE || *key == '_' || strcmp(key, "removed") == 0 ||
-			value.type == jbvNull || (changed && !is_changed(changed, key)))
+			(changed ? !is_changed(changed, key) : value.type == jbvNull))
 			continue;
 		while (objects[at] != NULL && !splits(key, objects[at]))
 			at++;
@@ -217,6 +218,7 @@ kn_wire_nest(JsonbContainer *row, const char *changed)
 		{
 			nest_member(&part[at], camel(key + strlen(objects[at])), &value);
 			used[at] = true;
+			has_point = has_point || (at == 0 && value.type != jbvNull);
 		}
 	}
 	for (int i = 0; i < 3; i++)
@@ -226,7 +228,10 @@ kn_wire_nest(JsonbContainer *row, const char *changed)
 		part[1].text.len--;
 		part[1].comma = used[1];
 		kn_json_key(&part[1], "coordinates");
-		kn_json_raw(&part[1], part[0].text.data, part[0].text.len);
+		if (has_point)
+			kn_json_raw(&part[1], part[0].text.data, part[0].text.len);
+		else
+			kn_json_null(&part[1]);
 		kn_json_close(&part[1], '}');
 	}
 	if (used[0] || used[1])

@@ -33,8 +33,8 @@ extern void kn_wire_flatten(KnJson *out, const char *record, int len);
 extern void kn_wire_blank(KnJson *out, const char *id);
 /*
  * A flat row as a record of the API, for the noun's writer.  changed: the names
- * of the columns to take, joined by commas, and with one all of its object's;
- * NULL for all.
+ * of the columns to take, joined by commas, and with one all of its object's,
+ * null where the phone emptied them; NULL for all that are not null.
  */
 extern Jsonb *kn_wire_nest(JsonbContainer *row, const char *changed);
 

@@ -240,9 +240,9 @@ incident_get(KnCall *call)
 	show_one(call, &incident, relation);
 	if (relation == KN_OWNER || incident.values[KN_INCIDENT_ANONYMOUS].flag)
 		return;
-	/* reopen the object for the one member that only a detail of a named report has */
+	/* reopen the object for the members that only a detail of a named report has */
 	call->json.text.len--;
-	kn_incident_render_survivor(&call->json, &incident.owner);
+	kn_incident_render_people(&call->json, &incident);
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(incident_get, incident_get, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);

@@ -48,6 +48,7 @@
 
 static void read_incident(const KnRows *rows, uint64 row, KnIncident *out);
 static void set_text(KnIncident *out, KnIncidentField field, char *text);
+static void render_person(KnJson *json, const pg_uuid_t *account, bool of_team);
 static void add_clear_columns(KnArgs *args, const KnIncident *incident);
 
 static KnStatement select_intake = KN_READ(
@@ -210,10 +211,12 @@ static KnStatement select_allowed = KN_READ(
 	"SELECT to_status FROM kintaraa.status_rule WHERE from_status = $1 AND actor = $2 ORDER BY 1",
 	TEXTOID, TEXTOID);
 
-static KnStatement select_survivor = KN_READ(
+static KnStatement select_person = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT is_anonymous, first_name_sealed, last_name_sealed, phone_sealed, email_sealed "
-	"  FROM kintaraa.account WHERE id = $1",
+	"SELECT a.is_anonymous, a.first_name_sealed, a.last_name_sealed, a.phone_sealed, "
+	"       a.email_sealed, p.name "
+	"  FROM kintaraa.account a LEFT JOIN kintaraa.provider p ON p.id = a.provider_id "
+	" WHERE a.id = $1",
 	UUIDOID);
 
 void
@@ -668,20 +671,35 @@ kn_incident_allowed(const char *from, const char *actor, const char *to, bool *a
 }
 
 void
-kn_incident_render_survivor(KnJson *json, const pg_uuid_t *owner)
+kn_incident_render_people(KnJson *json, const KnIncident *incident)
+{
+	kn_json_key(json, "survivor");
+	if (incident->by_provider)
+		kn_json_null(json);
+	else
+		render_person(json, &incident->owner, false);
+	kn_json_key(json, "reportedBy");
+	if (incident->by_provider)
+		render_person(json, &incident->owner, true);
+	else
+		kn_json_null(json);
+}
+
+static void
+render_person(KnJson *json, const pg_uuid_t *account, bool of_team)
 {
 	static const char *const keys[] = {"firstName", "lastName", "phone", "email"};
 	static const char *const places[] = {"account.first_name", "account.last_name",
 										 "account.phone", "account.email"};
 	bytea *sealed[4];
+	char *team;
 	KnSubject subject;
 	KnArgs args = {0};
 	KnRows rows;
 
-	kn_arg_uuid(&args, owner);
-	kn_run(&select_survivor, &args);
+	kn_arg_uuid(&args, account);
+	kn_run(&select_person, &args);
 	rows = kn_rows();
-	kn_json_key(json, "survivor");
 	if (rows.n == 0 || kn_col_bool(&rows, 0, 1))
 	{
 		kn_json_null(json);
@@ -689,10 +707,13 @@ kn_incident_render_survivor(KnJson *json, const pg_uuid_t *owner)
 	}
 	for (int i = 0; i < 4; i++)
 		sealed[i] = kn_col_bytea(&rows, 0, 2 + i);
-	kn_incident_subject(owner, &subject);
+	team = kn_col_text(&rows, 0, 6);
+	kn_incident_subject(account, &subject);
 	kn_json_open(json, '{');
 	for (int i = 0; i < 4; i++)
-		kn_json_pair_text(json, keys[i], kn_unseal(&subject, places[i], owner, sealed[i]));
+		kn_json_pair_text(json, keys[i], kn_unseal(&subject, places[i], account, sealed[i]));
+	if (of_team)
+		kn_json_pair_text(json, "providerName", team);
 	kn_json_close(json, '}');
 	kn_subject_forget(&subject);
 }

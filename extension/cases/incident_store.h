@@ -63,8 +63,11 @@ extern KnRows kn_incident_history(const pg_uuid_t *id);
 /* Statuses that may follow for an actor, as JSON array text. */
 extern char *kn_incident_allowed(const char *from, const char *actor, const char *to,
 								 bool *allowed);
-/* Her name and how to reach her, for helpers and dispatchers of a named report. */
-extern void kn_incident_render_survivor(KnJson *json, const pg_uuid_t *owner);
+/*
+ * Names and how to reach them, for helpers and dispatchers of a named report:
+ * hers, or of whoever reported for her, who is not her.
+ */
+extern void kn_incident_render_people(KnJson *json, const KnIncident *incident);
 extern void kn_incident_owner(const pg_uuid_t *id, pg_uuid_t *owner);
 /* A case's urgency changed: counters follow. */
 extern void kn_incident_recount(const char *status, KnUrgency from, KnUrgency to);

@@ -76,6 +76,9 @@ static const Route routes[] = {
 	{GET,    "/api/dispatch/queue",                       "dispatch_queue",           NORMAL, TOKEN, ROUTE_DOOR},
 	{GET,    "/api/dispatch/dashboard",                   "dispatch_dashboard",       NORMAL, TOKEN, ROUTE_DOOR},
 	{GET,    "/api/dispatch/coverage",                    "dispatch_coverage",        REPORT, TOKEN, ROUTE_DOOR},
+	{GET,    "/api/dispatch/duty",                        "duty_list",                NORMAL, TOKEN, ROUTE_DOOR},
+	{POST,   "/api/dispatch/duty",                        "duty_create",              NORMAL, TOKEN, ROUTE_DOOR},
+	{DELETE, "/api/dispatch/duty/{id}",                   "duty_end",                 NORMAL, TOKEN, ROUTE_DOOR},
 
 	{GET,    "/api/notifications",                        "notification_list",        NORMAL, TOKEN, ROUTE_DOOR},
 	{POST,   "/api/notifications/{id}/read",              "notification_read",        NORMAL, TOKEN, ROUTE_DOOR},

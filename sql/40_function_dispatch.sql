@@ -15,6 +15,32 @@ CREATE FUNCTION kintaraa_api.dispatch_dashboard(
 COMMENT ON FUNCTION kintaraa_api.dispatch_dashboard IS 'GET /dispatch/dashboard: maintained counters.';
 ALTER FUNCTION kintaraa_api.dispatch_dashboard OWNER TO kintaraa_dispatch;
 
+-- API: public
+CREATE FUNCTION kintaraa_api.duty_list(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_duty_list';
+COMMENT ON FUNCTION kintaraa_api.duty_list IS
+    'GET /dispatch/duty: who of the own centre is called, and when. Query: from, to, limit, after.';
+ALTER FUNCTION kintaraa_api.duty_list OWNER TO kintaraa_dispatch;
+
+-- API: public
+CREATE FUNCTION kintaraa_api.duty_create(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_duty_create';
+COMMENT ON FUNCTION kintaraa_api.duty_create IS 'POST /dispatch/duty: enter somebody of the own centre.';
+ALTER FUNCTION kintaraa_api.duty_create OWNER TO kintaraa_dispatch;
+
+-- API: public
+CREATE FUNCTION kintaraa_api.duty_end(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_duty_end';
+COMMENT ON FUNCTION kintaraa_api.duty_end IS
+    'DELETE /dispatch/duty/{id}: what has begun ends now, what is to come is taken back.';
+ALTER FUNCTION kintaraa_api.duty_end OWNER TO kintaraa_dispatch;
+
 -- API: private. Moves on what is due; the worker calls it once a second.
 -- at_most: needs moved in one call. Returns how many were moved.
 CREATE FUNCTION kintaraa.need_sweep(at_most integer) RETURNS integer

@@ -42,6 +42,7 @@
 #define ERRCODE_KN_VERSION_CONFLICT      MAKE_SQLSTATE('K', 'N', '4', '0', '7')
 #define ERRCODE_KN_LAST_ADMIN            MAKE_SQLSTATE('K', 'N', '4', '0', '8')
 #define ERRCODE_KN_NOTHING_TO_REOPEN     MAKE_SQLSTATE('K', 'N', '4', '0', '9')
+#define ERRCODE_KN_DUTY_TAKEN            MAKE_SQLSTATE('K', 'N', '4', '1', '0')
 #define ERRCODE_KN_VERSION_STALE         MAKE_SQLSTATE('K', 'N', '4', '1', '2')
 
 #define ERRCODE_KN_BODY_SHAPE            MAKE_SQLSTATE('K', 'N', '5', '0', '1')

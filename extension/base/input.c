@@ -10,10 +10,12 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <math.h>
 
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/numeric.h"
 
 #include "base/errcodes.h"
@@ -21,6 +23,8 @@
 #include "base/json.h"
 
 static JsonbValue *present(JsonbContainer *object, const char *key, bool required);
+static bool time_parse(const char *text, TimestampTz *out);
+static bool zone_parse(const char *text, int *seconds);
 
 void
 kn_input_error(int code, const char *pointer, const char *message, const char *hint)
@@ -205,6 +209,63 @@ kn_in_uuid(JsonbContainer *object, const char *key, bool required, pg_uuid_t *ou
 	return true;
 }
 
+bool
+kn_in_time(JsonbContainer *object, const char *key, bool required, TimestampTz *out)
+{
+	char *text = kn_in_text(object, key, 0, 200, required);
+
+	if (text == NULL)
+		return false;
+	if (!time_parse(text, out))
+		kn_input_error(ERRCODE_KN_FIELD_VALUE, key, "the time is not of the form of RFC 3339",
+					   "Send a time such as 2026-02-15T06:00:00Z.");
+	return true;
+}
+
+static bool
+time_parse(const char *text, TimestampTz *out)
+{
+	struct pg_tm tm = {0};
+	int used = 0;
+	int zone;
+
+	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+			   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6 ||
+		used != 19 || tm.tm_year < 1 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
+		tm.tm_mday > day_tab[isleap(tm.tm_year)][tm.tm_mon - 1] || tm.tm_hour < 0 ||
+		tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
+		return false;
+	text += used;
+	if (*text == '.')
+	{
+		if (!isdigit((unsigned char) *++text))
+			return false;
+		text += strspn(text, "0123456789");
+	}
+	if (!zone_parse(text, &zone))
+		return false;
+	return tm2timestamp(&tm, 0, &zone, out) == 0;
+}
+
+/* Seconds west of Greenwich, as the server counts them. */
+static bool
+zone_parse(const char *text, int *seconds)
+{
+	int hours;
+	int minutes;
+	int used = 0;
+
+	*seconds = 0;
+	if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
+		return true;
+	if ((*text != '+' && *text != '-') ||
+		sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5 ||
+		text[6] != '\0' || hours < 0 || hours > 15 || minutes < 0 || minutes > 59)
+		return false;
+	*seconds = (*text == '+' ? -1 : 1) * (hours * 60 + minutes) * 60;
+	return true;
+}
+
 int
 kn_in_texts(JsonbContainer *object, const char *key, int max_items, int max_chars, char ***out)
 {
@@ -289,5 +350,18 @@ kn_query_uuid(Jsonb *query, const char *key, pg_uuid_t *out)
 	if (!kn_uuid_parse(text, out))
 		kn_input_error(ERRCODE_KN_QUERY, key, "a query parameter is not an id",
 					   "Send a lower-case UUID.");
+	return true;
+}
+
+bool
+kn_query_time(Jsonb *query, const char *key, TimestampTz *out)
+{
+	char *text = kn_query_text(query, key);
+
+	if (text == NULL)
+		return false;
+	if (!time_parse(text, out))
+		kn_input_error(ERRCODE_KN_QUERY, key, "a query parameter is not a time",
+					   "Send a time such as 2026-02-15T06:00:00Z.");
 	return true;
 }

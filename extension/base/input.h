@@ -12,6 +12,7 @@
 #define KN_BASE_INPUT_H
 
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 /* The member, or NULL when absent; JSON null is returned as jbvNull. */
@@ -31,6 +32,8 @@ extern bool kn_in_int(JsonbContainer *object, const char *key, int64 min, int64 
 extern bool kn_in_float(JsonbContainer *object, const char *key, double min, double max,
 						bool required, double *out);
 extern bool kn_in_uuid(JsonbContainer *object, const char *key, bool required, pg_uuid_t *out);
+/* A time of RFC 3339, to the second. */
+extern bool kn_in_time(JsonbContainer *object, const char *key, bool required, TimestampTz *out);
 /* Strings of an array; returns their number, -1 when absent. */
 extern int kn_in_texts(JsonbContainer *object, const char *key, int max_items, int max_chars,
 					   char ***out);
@@ -41,6 +44,7 @@ extern void kn_in_only(JsonbContainer *object, const char *const *allowed);
 extern char *kn_query_text(Jsonb *query, const char *key);
 extern int kn_query_int(Jsonb *query, const char *key, int min, int max, int if_absent);
 extern bool kn_query_uuid(Jsonb *query, const char *key, pg_uuid_t *out);
+extern bool kn_query_time(Jsonb *query, const char *key, TimestampTz *out);
 
 /* Number of characters of valid server-encoded text. */
 extern int kn_chars(const char *text);

@@ -53,6 +53,11 @@
 #define KN_FACILITY_NAME_MAX     200        /* characters of a name of a provider or its area */
 #define KN_FACILITY_CODE_MAX     64         /* characters of the code of a facility */
 #define KN_WORDS_MAX             32         /* languages or skills one profile may name */
+#define KN_DUTY_MINUTES_MIN      15         /* shortest time on duty */
+#define KN_DUTY_DAYS_MAX         31         /* longest time on duty that is entered at once */
+#define KN_DUTY_AHEAD_DAYS       366        /* how far ahead duty is entered */
+#define KN_DUTY_RANGE_DAYS       92         /* days one look at the duty list covers */
+#define KN_DUTY_PEOPLE_MAX       200        /* people of a centre named with its duty list */
 #define KN_COVERAGE_POINTS_MAX   400        /* points one coverage question may ask for */
 #define KN_FEED_GRACE_SECONDS    60         /* a socket outlives its access token by this */
 #define KN_FEED_CHANGES_MAX      20000      /* changed records one read of the feed takes */

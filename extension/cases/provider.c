@@ -11,10 +11,7 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
 #include <math.h>
-
-#include "utils/datetime.h"
 
 #include "base/errcodes.h"
 #include "cases/page.h"
@@ -39,8 +36,6 @@ static bool read_words(JsonbContainer *body, const char *key, const char *const 
 static void read_gender(JsonbContainer *body, KnProviderPatch *patch);
 static void read_hours(JsonbContainer *body, KnProviderPatch *patch);
 static TimestampTz read_until(JsonbContainer *body);
-static bool parse_time(const char *text, TimestampTz *out);
-static bool parse_zone(const char *text, int *seconds);
 
 /* GET /providers ?type &available &near=latitude,longitude &limit &after -> {"items","next"} */
 static void
@@ -314,61 +309,13 @@ KN_DOOR(provider_availability, provider_availability, KN_ROLE_PROVIDER, KN_DOOR_
 static TimestampTz
 read_until(JsonbContainer *body)
 {
-	char *text = kn_in_text(body, "until", 1, KN_NAME_MAX, false);
 	TimestampTz until;
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (text == NULL)
+	if (!kn_in_time(body, "until", false, &until))
 		return 0;
-	if (!parse_time(text, &until))
-		kn_input_error(ERRCODE_KN_FIELD_VALUE, "until", "the time is not of the form of RFC 3339",
-					   "Send a time such as 2026-02-15T06:00:00Z.");
 	if (until <= now || until > now + AVAILABLE_DAYS_MAX * USECS_PER_DAY)
 		kn_input_error(ERRCODE_KN_FIELD_VALUE, "until", "the time is past or more than a year away",
 					   "Send a time to come, or leave it out.");
 	return until;
-}
-
-static bool
-parse_time(const char *text, TimestampTz *out)
-{
-	struct pg_tm tm = {0};
-	int used = 0;
-	int zone;
-
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-			   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6 ||
-		used != 19 || tm.tm_year < 1 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
-		tm.tm_mday > day_tab[isleap(tm.tm_year)][tm.tm_mon - 1] || tm.tm_hour < 0 ||
-		tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
-		return false;
-	text += used;
-	if (*text == '.')
-	{
-		if (!isdigit((unsigned char) *++text))
-			return false;
-		text += strspn(text, "0123456789");
-	}
-	if (!parse_zone(text, &zone))
-		return false;
-	return tm2timestamp(&tm, 0, &zone, out) == 0;
-}
-
-/* Seconds west of Greenwich, as the server counts them. */
-static bool
-parse_zone(const char *text, int *seconds)
-{
-	int hours;
-	int minutes;
-	int used = 0;
-
-	*seconds = 0;
-	if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
-		return true;
-	if ((*text != '+' && *text != '-') ||
-		sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5 ||
-		text[6] != '\0' || hours < 0 || hours > 15 || minutes < 0 || minutes > 59)
-		return false;
-	*seconds = (*text == '+' ? -1 : 1) * (hours * 60 + minutes) * 60;
-	return true;
 }

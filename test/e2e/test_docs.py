@@ -272,6 +272,22 @@ def test_teams_and_dispatch_answer_as_described():
     on.call("get", "/api/dispatch/dashboard", token=cast.dispatcher)
     on.call("get", "/api/dispatch/coverage?points=-0.1,34.7;1,36", token=cast.dispatcher)
     on.call("get", "/api/dispatch/queue", token=cast.survivor, expect=(403,))
+    for token in (cast.survivor, cast.helper):
+        on.call("get", "/api/dispatch/duty", token=token, expect=(403,))
+    people = on.call("get", "/api/dispatch/duty", token=cast.dispatcher)["people"]
+    entry = {"accountId": people[0]["accountId"], "kind": "officer", "from": "2099-01-01T20:00:00Z",
+             "to": "2099-01-02T06:00:00+03:00"}
+    on.call("post", "/api/dispatch/duty", entry, cast.dispatcher, (422,))
+    entry["from"], entry["to"] = (cluster.value("SELECT to_char((now() + %s::interval) AT TIME ZONE 'UTC', "
+                                                "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')", [step])
+                                  for step in ("1 day", "2 days"))
+    duty = on.call("post", "/api/dispatch/duty", entry, cast.dispatcher, (201,))
+    on.call("post", "/api/dispatch/duty", entry, cast.admin, (200,))
+    on.call("post", "/api/dispatch/duty", {**entry, "to": entry["to"].replace("Z", "+00:01")}, cast.admin, (409,))
+    assert on.call("get", "/api/dispatch/duty", token=cast.dispatcher)["items"]
+    on.call("delete", "/api/dispatch/duty/" + duty["id"], token=cast.helper, expect=(403,))
+    on.call("delete", "/api/dispatch/duty/" + duty["id"], token=cast.dispatcher, expect=(204,))
+    on.call("delete", "/api/dispatch/duty/" + duty["id"], token=cast.dispatcher, expect=(404,))
     notices = on.call("get", "/api/notifications", token=cast.dispatcher)["items"]
     on.call("post", "/api/notifications/%s/read" % notices[0]["id"], token=cast.dispatcher, expect=(204,))
 

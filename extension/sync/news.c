@@ -39,7 +39,7 @@ static void add(KnChangedList *list, const pg_uuid_t *id, int64 tick);
 static void merge_incidents(KnChangedList *list);
 static int compare_ids(const void *a, const void *b);
 static void tell_pokes(KnNews *news, const KnCursor *since, const KnChangedList *all);
-static void tell_scope(KnNews *news, const KnChangedMembers *members);
+static void tell_scope(KnNews *news, const KnChangedList *members);
 static void tell_assignments(KnNews *news, const KnChangedList *list);
 static void tell_incidents(KnNews *news, const KnChangedList *list);
 static void tell_notifications(KnNews *news, const KnChangedList *list);
@@ -48,11 +48,10 @@ bool
 kn_news_collect(KnNews *news, const KnCursor *since, int limit)
 {
 	KnChangedList all = {0};
-	KnChangedMembers members = {0};
+	KnChangedList members = {0};
 	Sorted sorted = {0};
 
-	if (!kn_news_changes(news, since, limit, &all) ||
-		!kn_news_members(news, since, limit, &members))
+	if (!kn_news_changes(news, since, limit, &all, &members))
 		return false;
 	sort_changes(&all, &sorted);
 	/* first, so that nobody is told anything after the end */
@@ -152,7 +151,7 @@ compare_ids(const void *a, const void *b)
 }
 
 static void
-tell_scope(KnNews *news, const KnChangedMembers *members)
+tell_scope(KnNews *news, const KnChangedList *members)
 {
 	KnRows rows = kn_news_scope_readers(news, members);
 

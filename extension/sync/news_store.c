@@ -17,38 +17,37 @@
 #include "sync/news_store.h"
 
 /* clang-format off */
-/* What was written since the cursor: at most $5 rows of each kind. */
+/* What was written since the cursor: at most $3 rows of each kind. */
 #define CHANGED \
-	" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x >= $1 ORDER BY x LIMIT $5) " \
+	" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x >= $1 ORDER BY x LIMIT $3) " \
 	" UNION ALL " \
-	" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x = ANY ($2) LIMIT $5)"
+	" (SELECT bucket, noun, id, x FROM kintaraa.change WHERE x = ANY ($2) LIMIT $3)"
 #define JOINED \
 	" (SELECT principal, bucket, gx, relation, revoked FROM kintaraa.member " \
-	"   WHERE gx >= $1 ORDER BY gx LIMIT $5)" \
+	"   WHERE gx >= $1 ORDER BY gx LIMIT $3)" \
 	" UNION ALL " \
 	" (SELECT principal, bucket, gx, relation, revoked FROM kintaraa.member " \
-	"   WHERE gx = ANY ($2) LIMIT $5)"
-#define TOLD_OF "WHERE m.revoked OR m.relation <> 'owner'"
-#define CHANGES \
-	"SELECT c.bucket, c.noun, c.id, c.x FROM (" CHANGED ") c"
-#define MEMBERS \
-	"SELECT m.principal, m.bucket, m.gx FROM (" JOINED ") m " TOLD_OF
+	"   WHERE gx = ANY ($2) LIMIT $3)"
 
 /*
- * For one subscription, $7 of gateway $6: others' rows have no x and are passed
- * over, because to find who hears of each of them is what costs.
+ * Both in one shape.  A row that is to be passed over has no x: it counts
+ * against the limit, which what is left out of the rows would not.
  */
+#define ROWS(change_, member_) \
+	"SELECT c.bucket, c.noun, c.id, CASE WHEN " change_ " THEN c.x END, false " \
+	"  FROM (" CHANGED ") c UNION ALL " \
+	"SELECT m.bucket, NULL, m.principal, " \
+	"       CASE WHEN (m.revoked OR m.relation <> 'owner') AND " member_ " THEN m.gx END, true " \
+	"  FROM (" JOINED ") m"
+
+/* For one subscription, $5 of gateway $4: to find who hears of each of the others is what costs. */
 #define OF_ONE(principal_) \
-	"EXISTS (SELECT FROM kintaraa.subscription s WHERE s.gateway = $6 AND s.id = $7 AND " \
+	"EXISTS (SELECT FROM kintaraa.subscription s WHERE s.gateway = $4 AND s.id = $5 AND " \
 	principal_ ")"
-#define ONES_CHANGES \
-	"SELECT c.bucket, c.noun, c.id, CASE WHEN " \
+#define ONES_CHANGE \
 	OF_ONE("(s.principal = c.bucket OR EXISTS (SELECT FROM kintaraa.member o " \
-		   "    WHERE o.principal = s.principal AND o.bucket = c.bucket))") \
-	" THEN c.x END FROM (" CHANGED ") c"
-#define ONES_MEMBERS \
-	"SELECT m.principal, m.bucket, CASE WHEN " OF_ONE("s.principal = m.principal") \
-	" THEN m.gx END FROM (" JOINED ") m " TOLD_OF
+		   "    WHERE o.principal = s.principal AND o.bucket = c.bucket))")
+#define ONES_MEMBER OF_ONE("s.principal = m.principal")
 /* clang-format on */
 
 /* Subscriptions of a gateway by principal; $2 and $3 narrow it to one of them. */
@@ -62,21 +61,17 @@
 
 static void set_args(KnArgs *args, const KnNews *news, const KnChangedList *list);
 static void arg_bigints(KnArgs *args, const int64 *values, int n);
-static uint64 run_since(KnStatement *statement, const KnNews *news, const KnCursor *since,
-						int limit);
+static uint64 run_since(const KnNews *news, const KnCursor *since, int limit);
+static void make_list(KnChangedList *list, uint64 n);
 static KnRows read_ticks(const KnNews *news, const KnCursor *since);
 static int64 first_tick(const KnRows *ticks, Datum x);
 static bool has_seen(const KnRows *ticks, uint64 i, Datum x);
 static KnRows run(KnStatement *statement, const KnNews *news, const KnChangedList *list);
 
-static KnStatement changes = KN_FRESH(KN_AS_SYSTEM, CHANGES, XID8OID, XID8ARRAYOID, INT8OID,
-									  INT8OID, INT8OID);
-static KnStatement ones_changes = KN_FRESH(KN_AS_SYSTEM, ONES_CHANGES, XID8OID, XID8ARRAYOID,
-										   INT8OID, INT8OID, INT8OID, UUIDOID, INT8OID);
-static KnStatement members = KN_FRESH(KN_AS_SYSTEM, MEMBERS, XID8OID, XID8ARRAYOID, INT8OID,
-									  INT8OID, INT8OID);
-static KnStatement ones_members = KN_FRESH(KN_AS_SYSTEM, ONES_MEMBERS, XID8OID, XID8ARRAYOID,
-										   INT8OID, INT8OID, INT8OID, UUIDOID, INT8OID);
+static KnStatement of_all = KN_FRESH(KN_AS_SYSTEM, ROWS("true", "true"), XID8OID, XID8ARRAYOID,
+									 INT8OID);
+static KnStatement of_one = KN_FRESH(KN_AS_SYSTEM, ROWS(ONES_CHANGE, ONES_MEMBER), XID8OID,
+									 XID8ARRAYOID, INT8OID, UUIDOID, INT8OID);
 
 static KnStatement ticks_between = KN_FRESH(
 	KN_AS_SYSTEM,
@@ -190,67 +185,48 @@ static KnStatement notification_readers = KN_FRESH(
 	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
 
 bool
-kn_news_changes(const KnNews *news, const KnCursor *since, int limit, KnChangedList *out)
+kn_news_changes(const KnNews *news, const KnCursor *since, int limit, KnChangedList *changes,
+				KnChangedList *members)
 {
-	uint64 n = run_since(news->only != 0 ? &ones_changes : &changes, news, since, limit);
+	uint64 n = run_since(news, since, limit);
 	KnRows rows;
 	KnRows ticks;
+	int n_members = 0;
 
-	if (n > limit)
-		return false;
 	if (n == 0)
 		return true;
 	rows = kn_rows();
+	for (uint64 i = 0; i < n; i++)
+		n_members += kn_col_bool(&rows, i, 5);
+	if (n_members > limit || n - n_members > limit)
+		return false;
 	ticks = read_ticks(news, since);
-	out->nouns = palloc(sizeof(char *) * Max(n, 1));
-	out->buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
-	out->ids = palloc(sizeof(pg_uuid_t) * Max(n, 1));
-	out->ticks = palloc(sizeof(int64) * Max(n, 1));
+	make_list(changes, n - n_members);
+	make_list(members, n_members);
 	for (uint64 i = 0; i < n; i++)
 	{
+		KnChangedList *list = kn_col_bool(&rows, i, 5) ? members : changes;
 		bool is_null;
 		Datum x = kn_col(&rows, i, 4, &is_null);
 		int64 tick = is_null ? 0 : first_tick(&ticks, x);
 
 		if (tick == 0)
 			continue;
-		kn_col_uuid(&rows, i, 1, &out->buckets[out->n]);
-		out->nouns[out->n] = kn_col_text(&rows, i, 2);
-		kn_col_uuid(&rows, i, 3, &out->ids[out->n]);
-		out->ticks[out->n++] = tick;
+		kn_col_uuid(&rows, i, 1, &list->buckets[list->n]);
+		list->nouns[list->n] = kn_col_text(&rows, i, 2);
+		kn_col_uuid(&rows, i, 3, &list->ids[list->n]);
+		list->ticks[list->n++] = tick;
 	}
 	return true;
 }
 
-bool
-kn_news_members(const KnNews *news, const KnCursor *since, int limit, KnChangedMembers *out)
+static void
+make_list(KnChangedList *list, uint64 n)
 {
-	uint64 n = run_since(news->only != 0 ? &ones_members : &members, news, since, limit);
-	KnRows rows;
-	KnRows ticks;
-
-	if (n > limit)
-		return false;
-	if (n == 0)
-		return true;
-	rows = kn_rows();
-	ticks = read_ticks(news, since);
-	out->principals = palloc(sizeof(pg_uuid_t) * Max(n, 1));
-	out->buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
-	out->ticks = palloc(sizeof(int64) * Max(n, 1));
-	for (uint64 i = 0; i < n; i++)
-	{
-		bool is_null;
-		Datum x = kn_col(&rows, i, 3, &is_null);
-		int64 tick = is_null ? 0 : first_tick(&ticks, x);
-
-		if (tick == 0)
-			continue;
-		kn_col_uuid(&rows, i, 1, &out->principals[out->n]);
-		kn_col_uuid(&rows, i, 2, &out->buckets[out->n]);
-		out->ticks[out->n++] = tick;
-	}
-	return true;
+	list->nouns = palloc(sizeof(char *) * Max(n, 1));
+	list->buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	list->ids = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	list->ticks = palloc(sizeof(int64) * Max(n, 1));
 }
 
 static KnRows
@@ -294,21 +270,18 @@ has_seen(const KnRows *ticks, uint64 i, Datum x)
 
 /* One row more than the limit tells that there are more. */
 static uint64
-run_since(KnStatement *statement, const KnNews *news, const KnCursor *since, int limit)
+run_since(const KnNews *news, const KnCursor *since, int limit)
 {
 	KnArgs args = {0};
 
 	kn_arg_datum(&args, since->xmax, false);
 	kn_arg_datum(&args, since->xip, false);
-	kn_arg_bigint(&args, news->after);
-	kn_arg_bigint(&args, since->newest);
 	kn_arg_bigint(&args, limit + 1);
-	if (news->only != 0)
-	{
-		kn_arg_uuid(&args, news->gateway);
-		kn_arg_bigint(&args, news->only);
-	}
-	return kn_run(statement, &args);
+	if (news->only == 0)
+		return kn_run(&of_all, &args);
+	kn_arg_uuid(&args, news->gateway);
+	kn_arg_bigint(&args, news->only);
+	return kn_run(&of_one, &args);
 }
 
 void
@@ -331,14 +304,14 @@ kn_news_end(KnNews *news, const KnChangedList *sessions, const KnChangedList *ac
 }
 
 KnRows
-kn_news_scope_readers(const KnNews *news, const KnChangedMembers *members)
+kn_news_scope_readers(const KnNews *news, const KnChangedList *members)
 {
 	KnArgs args = {0};
 
 	if (members->n == 0)
 		return (KnRows){0};
 	set_args(&args, news, NULL);
-	kn_arg_uuid_array(&args, members->principals, members->n);
+	kn_arg_uuid_array(&args, members->ids, members->n);
 	kn_arg_uuid_array(&args, members->buckets, members->n);
 	arg_bigints(&args, members->ticks, members->n);
 	kn_run(&scope_readers, &args);

@@ -18,31 +18,24 @@ typedef struct KnChangedList
 {
 	int n;
 	int max;
-	char **nouns;       /* NULL when all are of one */
+	char **nouns;       /* NULL when all are of one; of memberships each is NULL */
 	pg_uuid_t *buckets; /* NULL likewise */
 	pg_uuid_t *ids;
 	int64 *ticks;
 } KnChangedList;
 
-typedef struct KnChangedMembers
-{
-	int n;
-	pg_uuid_t *principals;
-	pg_uuid_t *buckets;
-	int64 *ticks;
-} KnChangedMembers;
-
-/* False when more than limit rows changed.  Of one subscription: only what it may hear of. */
+/*
+ * Records, and memberships with the principal as id.  False when more than limit
+ * rows of either changed.  Of one subscription: only what it may hear of.
+ */
 extern bool kn_news_changes(const KnNews *news, const KnCursor *since, int limit,
-							KnChangedList *out);
-extern bool kn_news_members(const KnNews *news, const KnCursor *since, int limit,
-							KnChangedMembers *out);
+							KnChangedList *changes, KnChangedList *members);
 
 /* Deletes subscriptions whose session ended, whose account is closed or whose time is over. */
 extern void kn_news_end(KnNews *news, const KnChangedList *sessions, const KnChangedList *accounts);
 
 /* bucket, revoked, tick, ids */
-extern KnRows kn_news_scope_readers(const KnNews *news, const KnChangedMembers *members);
+extern KnRows kn_news_scope_readers(const KnNews *news, const KnChangedList *members);
 /* id, status, urgency_level, tick, ids */
 extern KnRows kn_news_assignment_readers(const KnNews *news, const KnChangedList *list);
 /* id, client_id, status, updated_at, assigned provider, tick, rank, ids */

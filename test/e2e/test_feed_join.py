@@ -133,6 +133,27 @@ def test_a_catch_up_looks_at_so_many_changes_and_no_more():
     assert room.join(world.her_token, cursor)[1]["resumed"] is False
 
 
+def test_memberships_that_are_not_told_of_hide_none_that_is():
+    incident = world.report()
+    assignment = world.offer(incident)
+    cursor = settle()
+    own = ("INSERT INTO kintaraa.member (principal, bucket, relation) "
+           "SELECT gen_random_uuid(), gen_random_uuid(), 'owner' FROM generate_series(1, %s)")
+    world.run(own, 4999)
+    world.accept(incident, assignment)
+    settle()
+    outcome, answer = room.join(world.helper_token, cursor)
+    told = [frame["type"] for frame in answer["frames"]]
+    assert outcome == "ok" and answer["resumed"] is True and "scope.changed" in told, answer
+    incident = world.report()
+    assignment = world.offer(incident)
+    cursor = settle()
+    world.run(own, 5001)
+    world.accept(incident, assignment)
+    settle()
+    assert room.join(world.helper_token, cursor)[1]["resumed"] is False, "her own case lies beyond what was looked at"
+
+
 def test_who_joins_during_a_read_misses_nothing():
     incident = world.report()
     settle()

@@ -122,7 +122,7 @@ CREATE TABLE kintaraa.assignment (
     policy_version      integer,
     capped              boolean NOT NULL DEFAULT false,
     FOREIGN KEY (incident_bucket, need_id) REFERENCES kintaraa.need (bucket, id),
-    CONSTRAINT assignment_round_key UNIQUE (need_id, provider_id, round)
+    CONSTRAINT assignment_round_key UNIQUE (incident_bucket, need_id, provider_id, round)
 );
 COMMENT ON TABLE kintaraa.assignment IS
     'A provider offered to a need. Lives in the provider''s own bucket; before acceptance it shows the triage card '
@@ -131,8 +131,6 @@ COMMENT ON COLUMN kintaraa.assignment.components IS
     'The cost in minutes by term, so that the same inputs give the same ranking again.';
 CREATE UNIQUE INDEX assignment_accepted_key ON kintaraa.assignment (need_id) WHERE status = 'accepted';
 CREATE INDEX assignment_provider_idx ON kintaraa.assignment (provider_id, offered_at DESC, id DESC);
-CREATE INDEX assignment_incident_idx ON kintaraa.assignment (incident_bucket, need_id);
-CREATE INDEX assignment_due_at_idx ON kintaraa.assignment (due_at) WHERE status = 'pending';
 
 CREATE TABLE kintaraa.status_history (
     bucket       uuid NOT NULL REFERENCES kintaraa.incident,

@@ -41,8 +41,6 @@ SELECT t.timer, pg_catalog.count(*) AS waiting,
        GREATEST(pg_catalog.now() - pg_catalog.min(t.due_at), interval '0') AS late
   FROM (SELECT 'need' AS timer, n.due_at FROM kintaraa.need AS n WHERE n.due_at IS NOT NULL
         UNION ALL
-        SELECT 'assignment', a.due_at FROM kintaraa.assignment AS a WHERE a.status = 'pending'
-        UNION ALL
         SELECT 'provider', p.available_until FROM kintaraa.provider AS p
          WHERE p.available_until IS NOT NULL) AS t
  GROUP BY t.timer;

@@ -41,7 +41,7 @@ COMMENT ON FUNCTION kintaraa_api.duty_end IS
     'DELETE /dispatch/duty/{id}: what has begun ends now, what is to come is taken back.';
 ALTER FUNCTION kintaraa_api.duty_end OWNER TO kintaraa_dispatch;
 
--- API: private. Moves on what is due; the worker calls it once a second.
+-- API: private. Moves on what is due; the worker calls it ten times a second.
 -- at_most: needs moved in one call. Returns how many were moved.
 CREATE FUNCTION kintaraa.need_sweep(at_most integer) RETURNS integer
     LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -149,6 +149,36 @@ kn_arg_uuid_array(KnArgs *args, const pg_uuid_t *values, int n)
 }
 
 void
+kn_arg_int_array(KnArgs *args, const int32 *values, int n)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
+	ArrayType *array;
+
+	for (int i = 0; i < n; i++)
+		items[i] = Int32GetDatum(values[i]);
+	array = construct_array(items, n, INT4OID, sizeof(int32), true, TYPALIGN_INT);
+	kn_arg_datum(args, PointerGetDatum(array), false);
+}
+
+void
+kn_arg_time_array(KnArgs *args, const TimestampTz *values, int n)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
+	bool *nulls = palloc(sizeof(bool) * Max(n, 1));
+	int lower = 1;
+	ArrayType *array;
+
+	for (int i = 0; i < n; i++)
+	{
+		items[i] = TimestampTzGetDatum(values[i]);
+		nulls[i] = values[i] == 0;
+	}
+	array = construct_md_array(items, nulls, 1, &n, &lower, TIMESTAMPTZOID, sizeof(TimestampTz),
+							   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	kn_arg_datum(args, PointerGetDatum(array), false);
+}
+
+void
 kn_arg_float_array(KnArgs *args, const double *values, int n)
 {
 	Datum *items = palloc(sizeof(Datum) * Max(n, 1));

@@ -74,6 +74,8 @@ extern void kn_arg_time(KnArgs *args, TimestampTz value);
 extern void kn_arg_time_or_null(KnArgs *args, TimestampTz value); /* 0 is NULL */
 extern void kn_arg_text_array(KnArgs *args, char *const *values, int n);
 extern void kn_arg_uuid_array(KnArgs *args, const pg_uuid_t *values, int n);
+extern void kn_arg_int_array(KnArgs *args, const int32 *values, int n);
+extern void kn_arg_time_array(KnArgs *args, const TimestampTz *values, int n); /* 0 is NULL */
 extern void kn_arg_float_array(KnArgs *args, const double *values, int n);
 
 /*

@@ -69,10 +69,12 @@ static KnStatement expire_pending = KN_WRITE(
 	" WHERE incident_bucket = $1 AND need_id = $2 AND status = 'pending' AND due_at <= $3",
 	UUIDOID, UUIDOID, TIMESTAMPTZOID);
 
+/* What waits for its first routing is kn_backlog_route's, which does many at once. */
 static KnStatement select_due = KN_WRITE(
 	KN_AS_SYSTEM,
-	"SELECT bucket, id FROM kintaraa.need WHERE due_at <= $1 ORDER BY due_at LIMIT $2 "
-	"   FOR NO KEY UPDATE SKIP LOCKED",
+	"SELECT bucket, id FROM kintaraa.need "
+	" WHERE due_at <= $1 AND NOT (state = 'searching' AND level = 0) "
+	" ORDER BY due_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
 	TIMESTAMPTZOID, INT4OID);
 
 bool
@@ -339,7 +341,7 @@ kn_case_place_read(const KnRows *rows, uint64 row, int first, const pg_uuid_t *i
 
 /*
  * kintaraa.need_sweep(at_most integer) -> integer
- *	  Moves on every need that is due; the worker calls it once a second.
+ *	  Moves on every need that is due; the worker calls it ten times a second.
  *	  Correct after a restart and a clock step.  One sweeps at a time, since a
  *	  sweep holds many cases in the order in which they are due: another one
  *	  returns 0 at once.

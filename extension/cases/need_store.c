@@ -20,6 +20,7 @@
 
 #define NEED_BUCKET 1
 #define HELPER_BUCKET 10
+#define FEW_NEEDS 2 /* up to here a statement for each is faster than one for all */
 /* clang-format off */
 #define NEED_COLUMNS                                                                                \
 	"n.bucket, n.id, n.service, n.state, n.urgency_level, n.level::int4, n.round::int4, n.due_at, " \
@@ -37,6 +38,7 @@ static KnCaseParts *parts_of(const Place *places, int n, KnCaseParts *parts, con
 							 uint64 row, int column);
 static int compare_places(const void *a, const void *b);
 static void read_need(const KnRows *rows, uint64 row, KnNeed *out);
+static void insert_all(const KnNeed *needs, int n);
 static void read_helper(const KnRows *rows, uint64 row, KnHelper *out);
 
 /* clang-format off */
@@ -92,13 +94,24 @@ static KnStatement lock_teams = KN_WRITE(
 	" ORDER BY d.provider_id FOR NO KEY UPDATE",
 	UUIDOID);
 
-static KnStatement insert_need = KN_WRITE(
-	KN_AS_SYSTEM,
-	"INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, level, round, "
+#define INSERT_NEED                                                                        \
+	"INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, level, round, " \
 	"                           escalation, due_at, expected_by, created_at) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-	UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, JSONBOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID);
+
+static KnStatement insert_one = KN_WRITE(
+	KN_AS_SYSTEM, INSERT_NEED "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", UUIDOID,
+	UUIDOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID);
+
+static KnStatement insert_many = KN_WRITE(
+	KN_AS_SYSTEM,
+	INSERT_NEED
+	"SELECT n.* FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+	"    pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), "
+	"    pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), "
+	"    pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11)) AS n",
+	UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
+	INT4ARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID);
 
 void
 kn_need_load_parts(const pg_uuid_t *bucket, KnCaseParts *out)
@@ -257,7 +270,9 @@ kn_need_save(const KnNeed *need)
 void
 kn_need_insert(KnNeed *needs, int n)
 {
-	for (int i = 0; i < n; i++)
+	if (n > FEW_NEEDS)
+		insert_all(needs, n);
+	for (int i = 0; i < n && n <= FEW_NEEDS; i++)
 	{
 		const KnNeed *need = &needs[i];
 		KnArgs args = {0};
@@ -273,6 +288,55 @@ kn_need_insert(KnNeed *needs, int n)
 		kn_arg_time_or_null(&args, need->due_at);
 		kn_arg_time_or_null(&args, need->expected_by);
 		kn_arg_time(&args, need->created_at);
-		kn_run(&insert_need, &args);
+		kn_run(&insert_one, &args);
 	}
+}
+
+/* Of a batch: new needs, which all have their escalation. */
+static void
+insert_all(const KnNeed *needs, int n)
+{
+	pg_uuid_t *ids[2]; /* bucket, id */
+	char **texts[3];   /* service, state, urgency */
+	int32 *numbers[2]; /* level, round */
+	Datum *escalations = palloc(sizeof(Datum) * n);
+	TimestampTz *times[3]; /* due, expected, created */
+	ArrayType *array;
+	KnArgs args = {0};
+
+	for (int i = 0; i < 2; i++)
+	{
+		ids[i] = palloc(sizeof(pg_uuid_t) * n);
+		numbers[i] = palloc(sizeof(int32) * n);
+	}
+	for (int i = 0; i < 3; i++)
+	{
+		texts[i] = palloc(sizeof(char *) * n);
+		times[i] = palloc(sizeof(TimestampTz) * n);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		ids[0][i] = needs[i].bucket;
+		ids[1][i] = needs[i].id;
+		texts[0][i] = needs[i].service;
+		texts[1][i] = needs[i].state;
+		texts[2][i] = (char *) kn_urgency_names[needs[i].urgency];
+		numbers[0][i] = needs[i].level;
+		numbers[1][i] = needs[i].round;
+		escalations[i] = JsonbPGetDatum(needs[i].escalation);
+		times[0][i] = needs[i].due_at;
+		times[1][i] = needs[i].expected_by;
+		times[2][i] = needs[i].created_at;
+	}
+	for (int i = 0; i < 2; i++)
+		kn_arg_uuid_array(&args, ids[i], n);
+	for (int i = 0; i < 3; i++)
+		kn_arg_text_array(&args, texts[i], n);
+	for (int i = 0; i < 2; i++)
+		kn_arg_int_array(&args, numbers[i], n);
+	array = construct_array(escalations, n, JSONBOID, -1, false, TYPALIGN_INT);
+	kn_arg_datum(&args, PointerGetDatum(array), false);
+	for (int i = 0; i < 3; i++)
+		kn_arg_time_array(&args, times[i], n);
+	kn_run(&insert_many, &args);
 }

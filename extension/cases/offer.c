@@ -20,8 +20,6 @@
 
 static void read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place);
 static void move_needs(const KnNeed *needs, int n);
-static void arg_integers(KnArgs *args, const int32 *values, int n);
-static void arg_times(KnArgs *args, const TimestampTz *values, int n);
 
 /* In the order of teams, so that two of these never wait for each other. */
 static KnStatement insert_offers = KN_WRITE(
@@ -124,40 +122,15 @@ kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz no
 	kn_arg_uuid_array(&args, need_ids, total);
 	kn_arg_text_array(&args, texts[0], total);
 	kn_arg_text_array(&args, texts[1], total);
-	arg_integers(&args, numbers[0], total);
-	arg_integers(&args, numbers[1], total);
-	arg_times(&args, due, total);
+	kn_arg_int_array(&args, numbers[0], total);
+	kn_arg_int_array(&args, numbers[1], total);
+	kn_arg_time_array(&args, due, total);
 	kn_arg_float_array(&args, figures[0], total);
 	kn_arg_float_array(&args, figures[1], total);
 	kn_arg_text_array(&args, texts[2], total);
 	array = construct_array(capped, total, BOOLOID, 1, true, TYPALIGN_CHAR);
 	kn_arg_datum(&args, PointerGetDatum(array), false);
 	kn_run(&insert_offers, &args);
-}
-
-static void
-arg_integers(KnArgs *args, const int32 *values, int n)
-{
-	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
-	ArrayType *array;
-
-	for (int i = 0; i < n; i++)
-		items[i] = Int32GetDatum(values[i]);
-	array = construct_array(items, n, INT4OID, sizeof(int32), true, TYPALIGN_INT);
-	kn_arg_datum(args, PointerGetDatum(array), false);
-}
-
-static void
-arg_times(KnArgs *args, const TimestampTz *values, int n)
-{
-	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
-	ArrayType *array;
-
-	for (int i = 0; i < n; i++)
-		items[i] = TimestampTzGetDatum(values[i]);
-	array = construct_array(items, n, TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL,
-							TYPALIGN_DOUBLE);
-	kn_arg_datum(args, PointerGetDatum(array), false);
 }
 
 int
@@ -235,7 +208,7 @@ move_needs(const KnNeed *needs, int n)
 	kn_arg_uuid_array(&args, buckets, n);
 	kn_arg_uuid_array(&args, ids, n);
 	kn_arg_text_array(&args, states, n);
-	arg_integers(&args, levels, n);
-	arg_times(&args, due, n);
+	kn_arg_int_array(&args, levels, n);
+	kn_arg_time_array(&args, due, n);
 	kn_run(&update_needs, &args);
 }

@@ -190,12 +190,12 @@ kn_feed_next(PG_FUNCTION_ARGS)
 	kn_spi_read_only(false);
 	lock_gateway(pg_advisory_xact_lock_int4, gateway);
 	kn_cursor_resolve(news.after, &since);
-	if (!kn_gateway_seen(gateway, &news.has_expired, &news.has_pokes) || !since.known)
+	if (!kn_gateway_seen(gateway, &news) || !since.known)
 		ereport(ERROR,
 				errcode(ERRCODE_KN_ABSENT),
 				errmsg("the gateway or its cursor is not known here"),
 				errhint("Start the feed again and let every socket join anew."));
-	if ((since.newest > news.after || news.has_expired) &&
+	if (news.has_readers && (since.newest > news.after || news.has_expired) &&
 		!kn_news_collect(&news, &since, KN_FEED_CHANGES_MAX))
 		ereport(ERROR,
 				errcode(ERRCODE_KN_ABSENT),

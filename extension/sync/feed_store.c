@@ -26,7 +26,8 @@ static KnStatement select_gateway = KN_FRESH(
 	"SELECT g.seen_at < pg_catalog.clock_timestamp() - interval '1 minute', "
 	"       EXISTS (SELECT FROM kintaraa.subscription s WHERE s.gateway = g.id "
 	"                  AND s.expires_at <= pg_catalog.now()), "
-	"       EXISTS (SELECT FROM kintaraa.subscription p WHERE p.gateway = g.id AND p.pokes) "
+	"       EXISTS (SELECT FROM kintaraa.subscription p WHERE p.gateway = g.id AND p.pokes), "
+	"       EXISTS (SELECT FROM kintaraa.subscription a WHERE a.gateway = g.id) "
 	"  FROM kintaraa.gateway g WHERE g.id = $1",
 	UUIDOID);
 
@@ -70,7 +71,7 @@ kn_gateway_known(const pg_uuid_t *id)
 
 /* Written once a minute: a read of the feed is no write otherwise. */
 bool
-kn_gateway_seen(const pg_uuid_t *id, bool *has_expired, bool *has_pokes)
+kn_gateway_seen(const pg_uuid_t *id, KnNews *news)
 {
 	KnArgs args = {0};
 	KnRows rows;
@@ -79,8 +80,9 @@ kn_gateway_seen(const pg_uuid_t *id, bool *has_expired, bool *has_pokes)
 	if (kn_run(&select_gateway, &args) == 0)
 		return false;
 	rows = kn_rows();
-	*has_expired = kn_col_bool(&rows, 0, 2);
-	*has_pokes = kn_col_bool(&rows, 0, 3);
+	news->has_expired = kn_col_bool(&rows, 0, 2);
+	news->has_pokes = kn_col_bool(&rows, 0, 3);
+	news->has_readers = kn_col_bool(&rows, 0, 4);
 	if (kn_col_bool(&rows, 0, 1))
 		kn_run(&touch_gateway, &args);
 	return true;

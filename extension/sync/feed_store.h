@@ -10,14 +10,12 @@
 
 #include "base/spi.h"
 #include "identity/caller.h"
+#include "sync/news.h"
 
 extern void kn_gateway_insert(pg_uuid_t *id);
 extern bool kn_gateway_known(const pg_uuid_t *id);
-/*
- * Notes that it is alive; has_expired: some of its subscriptions are over;
- * has_pokes: some are of that kind.
- */
-extern bool kn_gateway_seen(const pg_uuid_t *id, bool *has_expired, bool *has_pokes);
+/* Notes that it is alive, and in news what kinds of subscriptions it has. */
+extern bool kn_gateway_seen(const pg_uuid_t *id, KnNews *news);
 /* One row for each principal of the caller; returns the number of all of them. */
 extern int64 kn_subscription_insert(const pg_uuid_t *gateway, const KnCaller *caller,
 									TimestampTz expires_at, bool pokes);

@@ -27,8 +27,9 @@ typedef struct KnFrame
 typedef struct KnNews
 {
 	const pg_uuid_t *gateway;
-	int64 only;  /* one subscription, 0 for all of the gateway */
-	int64 after; /* the cursor since which it is news */
+	int64 only;       /* one subscription, 0 for all of the gateway */
+	int64 after;      /* the cursor since which it is news */
+	bool has_readers; /* somebody listens at all */
 	bool has_expired;
 	bool has_pokes;  /* somebody is to be told that there is news, and not what */
 	bool only_pokes; /* and nobody else */

@@ -26,7 +26,7 @@
 #define SECOND 1000
 #define MINUTE_MS (60 * SECOND)
 #define DAY (24 * 60 * MINUTE_MS)
-#define SWEEP "500"
+#define SWEEP "200" /* so few that news does not wait long */
 #define BATCH "500"
 
 static int64 seal(KnPiece *piece);
@@ -44,7 +44,7 @@ static void complain(KnPiece *piece, const ErrorData *error);
 /* clang-format off */
 KnPiece kn_pieces[] = {
 	{.name = "seal", .every_ms = 100, .run = seal},
-	{.name = "sweep of due needs", .every_ms = SECOND, .full = 500,
+	{.name = "sweep of due needs", .every_ms = 100, .full = 200,
 	 .function = "kintaraa.need_sweep(integer)", .statement = CALLS("kintaraa.need_sweep(" SWEEP ")")},
 	{.name = "fold of routing figures", .every_ms = SECOND,
 	 .function = "kintaraa.dispatch_fold()", .statement = CALLS("kintaraa.dispatch_fold()")},

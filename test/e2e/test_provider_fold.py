@@ -64,7 +64,7 @@ def test_an_acceptance_during_the_recount_is_counted():
     cursor = writer.cursor()
     cursor.execute("UPDATE kintaraa.provider_dispatch SET load = load + 1 WHERE provider_id = %s", (team,))
     cursor.execute("UPDATE kintaraa.assignment SET status = 'accepted' WHERE provider_id = %s", (team,))
-    cursor.execute("UPDATE kintaraa.need SET state = 'engaged', due_at = NULL WHERE bucket = %s", (incident,))
+    cursor.execute("UPDATE kintaraa.need SET state = 'engaged' WHERE bucket = %s", (incident,))
     cursor.execute("SELECT kintaraa.change_flush()")
     counter = cluster.connect()
     done = []

@@ -31,12 +31,15 @@ typedef struct Config
 	int64_t write_ms;
 	int64_t ping_ms;
 	int64_t queue_ms;
+	int64_t read_budget_ms;
+	int64_t read_ms;
 	int64_t shutdown_ms;
 	int64_t max_body;
 	int64_t max_connections;
 	int64_t max_parked;
 	int64_t max_per_address;
 	int64_t queue_limit;
+	int64_t read_share;
 	int64_t socket_buffer;
 	int64_t workers;
 	int64_t lane_connections[LANE_COUNT];

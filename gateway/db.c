@@ -89,6 +89,7 @@ static void pool_count(Lane lane);
 static void on_failed(evutil_socket_t fd, short what, void *arg);
 static void on_queue_timer(evutil_socket_t fd, short what, void *arg);
 static int64_t now_ms(void);
+static int64_t now_us(void);
 
 static const LinkEvents conn_events = {conn_up, conn_ready, conn_down};
 
@@ -174,6 +175,7 @@ db_call(DbCall *call)
 	DbConn *conn;
 
 	call->attempts = 0;
+	call->held_us = 0;
 	call->deadline_ms = now_ms() + config_get()->queue_ms;
 	conn = idle_take(call->lane);
 	if (conn != NULL)
@@ -235,6 +237,7 @@ call_send(DbConn *conn, DbCall *call)
 	conn->was_prepared_anew = false;
 	call->state = DB_CALL_RUNNING;
 	call->attempts++;
+	call->sent_us = now_us();
 	if (group_send(conn, call))
 		return;
 	/* Without the end of the group nothing can be committed: not sent. */
@@ -343,6 +346,7 @@ conn_down(void *arg)
 	conn->call = NULL;
 	if (call == NULL)
 		return;
+	call->held_us += now_us() - call->sent_us;
 	if (call->is_read && call->attempts == 1 && !is_closing)
 	{
 		metrics_add(METRIC_DB_RETRIES, 1);
@@ -426,6 +430,7 @@ conn_answer(DbConn *conn)
 	if (call != NULL)
 	{
 		call->state = DB_CALL_DONE;
+		call->held_us += now_us() - call->sent_us;
 		call->done(call->arg, &answer);
 	}
 	/* A session that is still in a transaction, or on a server that only reads, is of no use. */
@@ -581,4 +586,14 @@ now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Exact, where a tick of the coarse clock is longer than most calls. */
+static int64_t
+now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }

@@ -66,12 +66,14 @@ typedef struct DbCall
 	const char *parameter[DB_PARAMETERS];
 	DbDone done;
 	void *arg;
+	int64_t held_us; /* so far: a connection was its own, whatever became of it */
 
 	/* Private from here. */
 	TAILQ_ENTRY(DbCall) link;
 	DbCallState state;
 	DbOutcome early;
 	int64_t deadline_ms;
+	int64_t sent_us;
 	int attempts;
 } DbCall;
 

@@ -55,6 +55,7 @@ static void inflater_drop(Exchange *exchange);
 static void preflight_answer(Exchange *exchange);
 static void door_run(Exchange *exchange);
 static bool exchange_reads(const Exchange *exchange);
+static bool exchange_pays(const Exchange *exchange);
 static void pull_run(Exchange *exchange, RequestInput *input);
 static int wait_read(UrlText text);
 static void door_reply(void *owner, const Reply *reply);
@@ -95,6 +96,7 @@ exchange_new(const Address *peer, bool is_tls, ExchangeAnswer answer, void *owne
 	http_parser_init(&exchange->parser, &limits, exchange->head);
 	memset(&exchange->context, 0, sizeof(exchange->context));
 	exchange->token = exchange->origin = (HttpText){NULL, 0};
+	exchange->account = 0;
 	exchange->match.route = NULL;
 	exchange->match.is_known_path = false;
 	exchange->peer = *peer;
@@ -376,7 +378,7 @@ token_read(Exchange *exchange)
 		return true;
 	memcpy(token, exchange->token.at, exchange->token.len);
 	token[exchange->token.len] = '\0';
-	return token_check(token, exchange->token.len) != TOKEN_BAD;
+	return token_check(token, exchange->token.len, &exchange->account) != TOKEN_BAD;
 }
 
 static bool
@@ -500,6 +502,7 @@ exchange_run(Exchange *exchange)
 	{
 		case ROUTE_DOOR:
 		case ROUTE_UPLOAD:
+		case ROUTE_BULK:
 		case ROUTE_PULL:
 		case ROUTE_READY:
 			door_run(exchange);
@@ -546,6 +549,7 @@ door_run(Exchange *exchange)
 		.door = match->route->door,
 		.lane = match->route->lane,
 		.is_read = match->route->method == HTTP_GET,
+		.account = exchange_pays(exchange) ? exchange->account : 0,
 		.token = exchange->token.len > 0 ? exchange->token.at : NULL,
 		.token_len = exchange->token.len,
 		.parameter = match->parameter,
@@ -587,6 +591,14 @@ static bool
 exchange_reads(const Exchange *exchange)
 {
 	return exchange->match.route->method == HTTP_GET;
+}
+
+static bool
+exchange_pays(const Exchange *exchange)
+{
+	RouteKind kind = exchange->match.route->kind;
+
+	return kind == ROUTE_BULK || kind == ROUTE_PULL;
 }
 
 /* The door hears nothing of the time to wait. */

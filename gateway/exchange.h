@@ -40,7 +40,8 @@ typedef struct Exchange
 	RequestContext context;
 	Problem problem; /* set with EXCHANGE_REFUSED */
 	WsHandshake handshake;
-	HttpText token; /* borrows from the head; len 0: none */
+	HttpText token;   /* borrows from the head; len 0: none */
+	uint64_t account; /* that it is of */
 	HttpText origin;
 	Address peer;
 	bool is_tls;

@@ -74,6 +74,12 @@
 #define LIMIT_FEED_FRESH_MS       3000	/* without a read of the feed nothing is answered from memory */
 #define LIMIT_FEED_GRACE_MS      60000	/* a subscription lasts longer than its token by this */
 
+/* Reading in bulk. */
+#define LIMIT_BUDGETS             8192	/* accounts whose reading is remembered */
+#define LIMIT_READS_RUNNING          4	/* of one account at once: half of the normal lane */
+#define LIMIT_READS_WAITING          8	/* of one account for its budget */
+#define LIMIT_READS_WAITING_TOTAL  512
+
 /* Processes. */
 #define LIMIT_WORKERS               16
 #define LIMIT_RESTART_PAUSE_MS     500

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "address.h"
+#include "budget.h"
 #include "config.h"
 #include "db.h"
 #include "http.h"
@@ -139,6 +140,7 @@ worker_main(int worker, const int *fds, int count)
 	keys_stop();
 	token_stop();
 	db_stop();
+	budget_stop();
 	tls_stop();
 	log_line(LEVEL_INFO, "stopped", "worker=%d", worker);
 	log_stop();
@@ -156,8 +158,8 @@ worker_start(const int *fds, int count)
 	log_start(base);
 	return stop != NULL && interrupt != NULL && reload != NULL && stop_timer != NULL &&
 		   evsignal_add(stop, NULL) == 0 && evsignal_add(interrupt, NULL) == 0 &&
-		   evsignal_add(reload, NULL) == 0 && db_start(base) && token_start() &&
-		   keys_start(base) && subscription_start(base) && poll_start(base) &&
+		   evsignal_add(reload, NULL) == 0 && budget_start(base) && db_start(base) &&
+		   token_start() && keys_start(base) && subscription_start(base) && poll_start(base) &&
 		   listen_start(base) && ws_start(base) && http_start(base, fds, count);
 }
 
@@ -174,6 +176,7 @@ on_stop(evutil_socket_t number, short what, void *arg)
 	stop_by_ms = now_ms() + config_get()->shutdown_ms;
 	http_close();
 	poll_close();
+	budget_close();
 	ws_close();
 	evtimer_add(stop_timer, &look);
 }

@@ -79,6 +79,10 @@ static const MetricName metric_names[METRIC_COUNT] = {
 	[METRIC_PULLS_PARKED]         = {"pulls_parked",               true,  "Pulls that wait for news."},
 	[METRIC_PULLS_REMEMBERED]     = {"pulls_remembered_total",     false, "Pulls answered without the database."},
 	[METRIC_PULLS_WATCHED]        = {"pulls_watched",              true,  "Tokens whose news is heard for their pulls."},
+	[METRIC_READS_WAITING]        = {"reads_waiting",              true,  "Readings that wait for their account's budget."},
+	[METRIC_READS_WAITED]         = {"reads_waited_total",         false, "Readings that had to wait for their account's budget."},
+	[METRIC_READS_REFUSED]        = {"reads_refused_total",        false, "Readings refused because too many waited, or one too long."},
+	[METRIC_BUDGETS]              = {"read_budgets",               true,  "Accounts whose reading is remembered."},
 	[METRIC_FEED_CALLS]           = {"feed_calls_total",           false, "Times the feed was read."},
 	[METRIC_FEED_RECONNECTS]      = {"feed_reconnects_total",      false, "Times the listening connection was made."},
 };
@@ -118,6 +122,8 @@ metrics_use(int worker)
 	mine->value[METRIC_SOCKETS_OPEN] = 0;
 	mine->value[METRIC_PULLS_PARKED] = 0;
 	mine->value[METRIC_PULLS_WATCHED] = 0;
+	mine->value[METRIC_READS_WAITING] = 0;
+	mine->value[METRIC_BUDGETS] = 0;
 }
 
 void

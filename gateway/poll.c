@@ -208,6 +208,7 @@ poll_reply(void *owner, const Reply *reply)
 	Poll *poll = owner;
 
 	poll->request = NULL;
+	poll->waited_ms += reply->waited_ms;
 	turn_over(poll);
 	if (reply->status != 200 || !watch_is_empty(reply->body, reply->body_len) ||
 		!poll_again(poll, reply))
@@ -321,10 +322,13 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		TAILQ_REMOVE(&woken, poll, link);
 		poll->is_turn = true;
 		turns++;
-		if (poll_ask(poll))
-			continue;
-		turn_over(poll);
-		poll_finish_empty(poll);
+		if (!poll_ask(poll))
+		{
+			turn_over(poll);
+			poll_finish_empty(poll);
+		}
+		else if (request_is_waiting(poll->request))
+			turn_over(poll); /* the turns of others do not wait for its budget */
 	}
 }
 

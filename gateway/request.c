@@ -3,16 +3,17 @@
  * request.c
  *	  Carries a request to its door and the door's answer back.
  *
- * http.c, service.c and ws.c start requests; db.c runs them.  A Request moves
- * from WAITING to REPLIED or ABANDONED and is freed by request_done() or, when
- * it never left the queue, by request_abandon().  It owns every text the call
- * points to.
+ * exchange.c, poll.c, watch.c and ws.c start requests; budget.c may hold those
+ * that read much; db.c runs them.  A Request moves from WAITING to REPLIED or
+ * ABANDONED and is freed by request_done() or, when it never left a queue, by
+ * request_abandon() or request_decided().  It owns every text the call points to.
  *
  *-------------------------------------------------------------------------
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "budget.h"
 #include "db.h"
 #include "json_text.h"
 #include "log.h"
@@ -20,6 +21,7 @@
 
 struct Request
 {
+	Claim claim; /* the first member: the budget gives it back */
 	DbCall call;
 	RequestReply reply;
 	void *owner; /* borrows; NULL once abandoned */
@@ -41,6 +43,7 @@ static void query_write(JsonText *out, const UrlPair *pair, int count);
 static void context_write(JsonText *out, const RequestContext *context);
 static void member_write(JsonText *out, const char *name, const char *value);
 static void request_free(Request *request);
+static void request_decided(Claim *claim, BudgetVerdict verdict);
 static void request_done(void *arg, const DbAnswer *answer);
 static void reply_row(Request *request, const DbAnswer *answer);
 static void reply_problem(Request *request, const Problem *problem);
@@ -85,7 +88,9 @@ request_start(const RequestInput *input)
 		.done = request_done,
 		.arg = request,
 	};
-	db_call(&request->call);
+	request->claim.decided = request_decided;
+	if (input->account == 0 || budget_ask(&request->claim, input->account))
+		db_call(&request->call);
 	return request;
 }
 
@@ -163,8 +168,38 @@ void
 request_abandon(Request *request)
 {
 	request->owner = NULL;
-	if (db_cancel(&request->call))
+	if (budget_leave(&request->claim))
 		request_free(request);
+	else if (db_cancel(&request->call))
+	{
+		budget_pay(&request->claim, request->call.held_us);
+		request_free(request);
+	}
+}
+
+bool
+request_is_waiting(const Request *request)
+{
+	return budget_is_waiting(&request->claim);
+}
+
+static void
+request_decided(Claim *claim, BudgetVerdict verdict)
+{
+	Request *request = (Request *) claim;
+	Problem problem;
+
+	if (verdict == BUDGET_GRANTED)
+	{
+		db_call(&request->call);
+		return;
+	}
+	problem_of_refusal(&problem,
+					   verdict == BUDGET_CLOSED ? REFUSAL_STOPPING : REFUSAL_TOO_MANY);
+	if (problem.retry_after < claim->retry_after && verdict == BUDGET_REFUSED)
+		problem.retry_after = claim->retry_after;
+	reply_problem(request, &problem);
+	request_free(request);
 }
 
 static void
@@ -173,6 +208,7 @@ request_done(void *arg, const DbAnswer *answer)
 	Request *request = arg;
 	Problem problem;
 
+	budget_pay(&request->claim, request->call.held_us);
 	if (answer->outcome == DB_ROW)
 		reply_row(request, answer);
 	else
@@ -189,7 +225,10 @@ request_done(void *arg, const DbAnswer *answer)
 static void
 reply_row(Request *request, const DbAnswer *answer)
 {
-	Reply reply = {.status = problem_outcome_status(answer->word)};
+	Reply reply = {
+		.status = problem_outcome_status(answer->word),
+		.waited_ms = request->claim.waited_ms,
+	};
 	Problem problem;
 
 	if (reply.status == 0)
@@ -221,6 +260,7 @@ reply_problem(Request *request, const Problem *problem)
 		.status = problem->status,
 		.is_problem = true,
 		.retry_after = problem->retry_after,
+		.waited_ms = request->claim.waited_ms,
 	};
 
 	if (request->owner == NULL)

@@ -25,7 +25,7 @@ typedef struct Reply
 	const char *body; /* NULL: none */
 	size_t body_len;
 	int retry_after;   /* seconds; 0 for none */
-	int64_t waited_ms; /* because its caller wanted to */
+	int64_t waited_ms; /* for news, as its caller wanted, or for its budget */
 } Reply;
 
 typedef void (*RequestReply)(void *owner, const Reply *reply);
@@ -48,6 +48,7 @@ typedef struct RequestInput
 	const char *door;
 	Lane lane;
 	bool is_read;
+	uint64_t account;  /* whose budget pays; 0: nobody's */
 	const char *token; /* NULL: none */
 	size_t token_len;
 	const UrlText *parameter;
@@ -68,6 +69,9 @@ typedef struct Request Request;
  * and reply is not called.
  */
 Request *request_start(const RequestInput *input);
+
+/* Does it wait for its budget? */
+bool request_is_waiting(const Request *request);
 
 /* The owner is gone.  What runs may finish; what waits is dropped. */
 void request_abandon(Request *request);

@@ -18,7 +18,8 @@ typedef enum RouteKind
 {
 	ROUTE_DOOR,
 	ROUTE_UPLOAD, /* a door that takes a long body, also packed */
-	ROUTE_PULL,   /* a door that tells what is new; its caller may wait for that */
+	ROUTE_BULK,   /* a door that reads much, at the expense of its caller's account */
+	ROUTE_PULL,   /* the same, that tells what is new; its caller may wait for that */
 	ROUTE_SOCKET,
 	ROUTE_HEALTH,
 	ROUTE_READY,

@@ -11,7 +11,6 @@
  *-------------------------------------------------------------------------
  */
 #include <jwt.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -27,25 +26,32 @@
 #define SETS (LIMIT_TOKEN_CACHE / WAYS)
 #define SKEW_SECONDS 30
 
+typedef struct Claims
+{
+	long not_before;
+	long expires;
+	uint64_t account;
+} Claims;
+
 typedef struct Entry
 {
 	char *text; /* owns */
 	size_t len;
 	uint64_t hash;
-	long not_before;
-	long expires;
+	Claims claims;
 } Entry;
 
 static Entry *cache; /* owns SETS rows of WAYS */
 static uint64_t seed;
 
-static TokenVerdict token_decide(const char *token, size_t len);
+static TokenVerdict token_decide(const char *token, size_t len, uint64_t hash, uint64_t *account);
+static bool claims_hold_now(const Claims *claims);
 static Entry *cache_find(const char *token, size_t len, uint64_t hash);
-static void cache_keep(const char *token, size_t len, uint64_t hash, long expires, long before);
+static void cache_keep(const char *token, size_t len, uint64_t hash, const Claims *claims);
 static bool may_verify(void);
-static bool token_verify(const char *token, const Key *key, long *expires, long *before);
-static bool claims_are_ours(jwt_t *jwt, long *expires, long *before);
-static bool claim_is(json_t *claims, const char *name);
+static bool token_verify(const char *token, const Key *key, Claims *claims);
+static bool claims_are_ours(jwt_t *jwt, Claims *claims);
+static bool claim_is(json_t *object, const char *name);
 static uint64_t token_hash(const char *token, size_t len);
 
 bool
@@ -65,9 +71,14 @@ token_stop(void)
 }
 
 TokenVerdict
-token_check(const char *token, size_t len)
+token_check(const char *token, size_t len, uint64_t *account)
 {
-	TokenVerdict verdict = token_decide(token, len);
+	uint64_t hash = token_hash(token, len);
+	uint64_t of = hash;
+	TokenVerdict verdict = token_decide(token, len, hash, &of);
+
+	if (account != NULL)
+		*account = of | 1;
 
 	if (verdict == TOKEN_BAD)
 		metrics_add(METRIC_TOKENS_REFUSED, 1);
@@ -77,15 +88,12 @@ token_check(const char *token, size_t len)
 }
 
 static TokenVerdict
-token_decide(const char *token, size_t len)
+token_decide(const char *token, size_t len, uint64_t hash, uint64_t *account)
 {
 	const char *dot = memchr(token, '.', len);
 	const Key *key;
-	uint64_t hash;
 	Entry *entry;
-	long expires;
-	long before;
-	long now = (long) time(NULL);
+	Claims claims;
 
 	if (dot == NULL || len > LIMIT_TOKEN)
 		return TOKEN_BAD;
@@ -97,22 +105,29 @@ token_decide(const char *token, size_t len)
 		keys_refresh();
 		return TOKEN_UNCHECKED;
 	}
-	hash = token_hash(token, len);
 	entry = cache_find(token, len, hash);
 	if (entry != NULL)
 	{
 		metrics_add(METRIC_TOKENS_CACHED, 1);
-		return entry->expires > now && entry->not_before <= now + SKEW_SECONDS ? TOKEN_GOOD
-																			   : TOKEN_BAD;
+		*account = entry->claims.account;
+		return claims_hold_now(&entry->claims) ? TOKEN_GOOD : TOKEN_BAD;
 	}
 	if (!may_verify())
 		return TOKEN_UNCHECKED;
-	if (!token_verify(token, key, &expires, &before) || expires <= now ||
-		before > now + SKEW_SECONDS)
+	if (!token_verify(token, key, &claims) || !claims_hold_now(&claims))
 		return TOKEN_BAD;
 	metrics_add(METRIC_TOKENS_VERIFIED, 1);
-	cache_keep(token, len, hash, expires, before);
+	cache_keep(token, len, hash, &claims);
+	*account = claims.account;
 	return TOKEN_GOOD;
+}
+
+static bool
+claims_hold_now(const Claims *claims)
+{
+	long now = (long) time(NULL);
+
+	return claims->expires > now && claims->not_before <= now + SKEW_SECONDS;
 }
 
 /* Two texts can carry the same signed claims, so only the whole text is a key. */
@@ -129,7 +144,7 @@ cache_find(const char *token, size_t len, uint64_t hash)
 
 /* In place of the one that ends first. */
 static void
-cache_keep(const char *token, size_t len, uint64_t hash, long expires, long before)
+cache_keep(const char *token, size_t len, uint64_t hash, const Claims *claims)
 {
 	Entry *set = &cache[hash % SETS * WAYS];
 	Entry *oldest = set;
@@ -138,11 +153,11 @@ cache_keep(const char *token, size_t len, uint64_t hash, long expires, long befo
 	if (copy == NULL)
 		return;
 	for (int i = 1; i < WAYS; i++)
-		if (set[i].expires < oldest->expires)
+		if (set[i].claims.expires < oldest->claims.expires)
 			oldest = &set[i];
 	free(oldest->text);
 	memcpy(copy, token, len);
-	*oldest = (Entry){copy, len, hash, before, expires};
+	*oldest = (Entry){copy, len, hash, *claims};
 }
 
 static bool
@@ -160,14 +175,14 @@ may_verify(void)
 
 /* libjwt takes the algorithm from the token, so it is compared once more. */
 static bool
-token_verify(const char *token, const Key *key, long *expires, long *before)
+token_verify(const char *token, const Key *key, Claims *claims)
 {
 	jwt_t *jwt = NULL;
 	bool is_good;
 
 	if (jwt_decode(&jwt, token, (const unsigned char *) key->pem, (int) key->pem_len) != 0)
 		return false;
-	is_good = jwt_get_alg(jwt) == JWT_ALG_ES256 && claims_are_ours(jwt, expires, before);
+	is_good = jwt_get_alg(jwt) == JWT_ALG_ES256 && claims_are_ours(jwt, claims);
 	jwt_free(jwt);
 	return is_good;
 }
@@ -177,26 +192,29 @@ token_verify(const char *token, const Key *key, long *expires, long *before)
  * for a string; so the claims are read as JSON.
  */
 static bool
-claims_are_ours(jwt_t *jwt, long *expires, long *before)
+claims_are_ours(jwt_t *jwt, Claims *claims)
 {
 	char *text = jwt_get_grants_json(jwt, NULL);
-	json_t *claims = text == NULL ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	json_t *nbf = json_object_get(claims, "nbf");
-	bool is_ours = claim_is(claims, "iss") && claim_is(claims, "aud") &&
-				   json_is_integer(json_object_get(claims, "exp")) &&
+	json_t *object = text == NULL ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	json_t *nbf = json_object_get(object, "nbf");
+	json_t *sub = json_object_get(object, "sub");
+	bool is_ours = claim_is(object, "iss") && claim_is(object, "aud") && json_is_string(sub) &&
+				   json_is_integer(json_object_get(object, "exp")) &&
 				   (nbf == NULL || json_is_integer(nbf));
 
-	*expires = (long) json_integer_value(json_object_get(claims, "exp"));
-	*before = (long) json_integer_value(nbf);
-	json_decref(claims);
+	claims->expires = (long) json_integer_value(json_object_get(object, "exp"));
+	claims->not_before = (long) json_integer_value(nbf);
+	claims->account =
+		is_ours ? token_hash(json_string_value(sub), json_string_length(sub)) : 0;
+	json_decref(object);
 	free(text);
 	return is_ours;
 }
 
 static bool
-claim_is(json_t *claims, const char *name)
+claim_is(json_t *object, const char *name)
 {
-	const char *value = json_string_value(json_object_get(claims, name));
+	const char *value = json_string_value(json_object_get(object, name));
 
 	return value != NULL && strcmp(value, "kintaraa") == 0;
 }

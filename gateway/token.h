@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum TokenVerdict
 {
@@ -24,7 +25,11 @@ typedef enum TokenVerdict
 bool token_start(void);
 void token_stop(void);
 
-/* token ends with a NUL */
-TokenVerdict token_check(const char *token, size_t len);
+/*
+ * token ends with a NUL.  account, which may be NULL, gets a number that all
+ * tokens of one account share, unless the token is bad; a token that is left to
+ * the database has a number of its own, because nobody vouches for what it says.
+ */
+TokenVerdict token_check(const char *token, size_t len, uint64_t *account);
 
 #endif

@@ -159,7 +159,7 @@ run_hello(Socket *socket, json_t *message)
 	bool is_poked = word != NULL && strcmp(word, "poke") == 0;
 
 	if (json_string_value(token) == NULL ||
-		token_check(json_string_value(token), json_string_length(token)) == TOKEN_BAD)
+		token_check(json_string_value(token), json_string_length(token), NULL) == TOKEN_BAD)
 		socket_close(socket, CLOSE_TOKEN);
 	else if (cursor == NULL)
 		socket_close(socket, CLOSE_EPOCH);
@@ -172,7 +172,7 @@ run_hello(Socket *socket, json_t *message)
 void
 command_hello(Socket *socket, const char *token, size_t len)
 {
-	if (token_check(token, len) == TOKEN_BAD)
+	if (token_check(token, len, NULL) == TOKEN_BAD)
 		socket_close(socket, CLOSE_TOKEN);
 	else
 		hello_start(socket, COMMAND_HELLO, token, "null", false);

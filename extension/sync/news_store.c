@@ -50,8 +50,11 @@
 #define ONES_MEMBER OF_ONE("s.principal = m.principal")
 /* clang-format on */
 
-/* Subscriptions of a gateway by principal; $2 and $3 narrow it to one of them. */
-#define READERS "s.gateway = $1 AND NOT s.pokes AND s.id BETWEEN $2 AND $3"
+/*
+ * Subscriptions of a gateway by principal, $2 narrows it to one of them.  Written so that no
+ * index on the id is thought of: it would read all of the gateway for each record.
+ */
+#define READERS "s.gateway = $1 AND NOT s.pokes AND ($2 IS NULL OR s.id = $2)"
 
 /* Computed once for each record: the subscriptions of those whom the survivor barred. */
 #define BARRED(bucket_)                                                                 \
@@ -103,20 +106,20 @@ static KnStatement scope_readers = KN_FRESH(
 	"           SELECT FROM kintaraa.subscription o JOIN kintaraa.member n "
 	"               ON n.principal = o.principal AND n.bucket = m.bucket AND NOT n.revoked "
 	"            WHERE o.gateway = $1 AND o.id = s.id))) "
-	"  FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)) "
+	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5)) "
 	"       AS w (principal, bucket, tick) "
 	"  JOIN kintaraa.member m ON m.principal = w.principal AND m.bucket = w.bucket "
 	BARRED("m.bucket"),
-	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID);
+	UUIDOID, INT8OID, UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID);
 
 static KnStatement assignment_readers = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT a.id, a.status, a.urgency_level, w.tick, ARRAY("
 	"    SELECT s.id FROM kintaraa.subscription s "
 	"     WHERE s.principal = a.provider_id AND " READERS " AND s.id <> ALL (b.ids)) "
-	"  FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) AS w (id, tick) "
+	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS w (id, tick) "
 	"  JOIN kintaraa.assignment a ON a.id = w.id " BARRED("a.incident_bucket"),
-	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
+	UUIDOID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
 
 /*
  * A helper is told the name of her own team only; the others the name of the
@@ -131,7 +134,7 @@ static KnStatement incident_readers = KN_FRESH(
 	"         WHERE a.incident_bucket = i.id AND a.status = 'accepted' "
 	"           AND (r.team IS NULL OR a.provider_id = r.team::uuid) "
 	"         ORDER BY a.responded_at, a.id LIMIT 1), w.tick, r.rank, r.ids "
-	"  FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) AS w (id, tick) "
+	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS w (id, tick) "
 	"  JOIN kintaraa.incident i ON i.id = w.id AND i.deleted_at IS NULL "
 	BARRED("i.id")
 	" CROSS JOIN LATERAL ("
@@ -140,12 +143,12 @@ static KnStatement incident_readers = KN_FRESH(
 	"                                   WHEN 'dispatcher' THEN 3 ELSE 2 END) AS rank, "
 	"            pg_catalog.min(CASE WHEN m.relation IN ('helper', 'reporter') "
 	"                                THEN m.principal::text END) AS team "
-	"       FROM kintaraa.member m "
-	"       JOIN kintaraa.subscription s ON s.principal = m.principal AND " READERS
+	"       FROM kintaraa.member m CROSS JOIN LATERAL (SELECT s.id FROM kintaraa.subscription s "
+	"           WHERE s.principal = m.principal AND " READERS " OFFSET 0) s "
 	"      WHERE m.bucket = i.id AND NOT m.revoked AND s.id <> ALL (b.ids) "
 	"      GROUP BY s.id) best "
 	"    GROUP BY best.rank, best.team) r",
-	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
+	UUIDOID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
 /* clang-format on */
 
 /* clang-format off */
@@ -160,19 +163,20 @@ static KnStatement incident_readers = KN_FRESH(
  */
 static KnStatement poke_readers = KN_FRESH(
 	KN_AS_SYSTEM,
-	"WITH changed AS (SELECT DISTINCT b FROM pg_catalog.unnest($4) AS b), "
-	"moved AS (SELECT principal, bucket, revoked FROM kintaraa.member WHERE gx >= $5 "
+	"WITH changed AS (SELECT DISTINCT b FROM pg_catalog.unnest($3) AS b), "
+	"moved AS (SELECT principal, bucket, revoked FROM kintaraa.member WHERE gx >= $4 "
 	"          UNION ALL "
-	"          SELECT principal, bucket, revoked FROM kintaraa.member WHERE gx = ANY ($6)), "
+	"          SELECT principal, bucket, revoked FROM kintaraa.member WHERE gx = ANY ($5)), "
 	"reached AS (SELECT b AS principal, b AS bucket, false AS revoked FROM changed "
 	"            UNION ALL "
 	"            SELECT m.principal, m.bucket, false FROM changed "
 	"              JOIN kintaraa.member m ON m.bucket = changed.b AND NOT m.revoked "
 	"            UNION ALL SELECT principal, bucket, revoked FROM moved) "
-	"SELECT ARRAY(SELECT DISTINCT s.id FROM reached w "
-	"    JOIN kintaraa.subscription s ON s.gateway = $1 AND s.principal = w.principal AND s.pokes "
-	"   WHERE s.id BETWEEN $2 AND $3 AND (w.revoked OR " NOT_BARRED("w.bucket") "))",
-	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, XID8OID, XID8ARRAYOID);
+	"SELECT ARRAY(SELECT DISTINCT s.id FROM reached w CROSS JOIN LATERAL ("
+	"      SELECT s.id FROM kintaraa.subscription s WHERE s.gateway = $1 "
+	"         AND s.principal = w.principal AND s.pokes AND ($2 IS NULL OR s.id = $2) OFFSET 0) s "
+	"   WHERE (w.revoked OR " NOT_BARRED("w.bucket") "))",
+	UUIDOID, INT8OID, UUIDARRAYOID, XID8OID, XID8ARRAYOID);
 /* clang-format on */
 
 static KnStatement notification_readers = KN_FRESH(
@@ -180,9 +184,9 @@ static KnStatement notification_readers = KN_FRESH(
 	"SELECT n.id, n.class, n.created_at, w.tick, ARRAY("
 	"    SELECT s.id FROM kintaraa.subscription s "
 	"     WHERE s.principal = n.account_id AND " READERS ") "
-	"  FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) AS w (id, tick) "
+	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS w (id, tick) "
 	"  JOIN kintaraa.notification n ON n.id = w.id AND n.read_at IS NULL",
-	UUIDOID, INT8OID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
+	UUIDOID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
 
 bool
 kn_news_changes(const KnNews *news, const KnCursor *since, int limit, KnChangedList *changes,
@@ -365,8 +369,7 @@ static void
 set_args(KnArgs *args, const KnNews *news, const KnChangedList *list)
 {
 	kn_arg_uuid(args, news->gateway);
-	kn_arg_bigint(args, news->only != 0 ? news->only : 0);
-	kn_arg_bigint(args, news->only != 0 ? news->only : PG_INT64_MAX);
+	kn_arg_datum(args, Int64GetDatum(news->only), news->only == 0);
 	if (list == NULL)
 		return;
 	kn_arg_uuid_array(args, list->ids, list->n);

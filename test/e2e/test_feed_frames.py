@@ -322,6 +322,7 @@ def test_a_gateway_with_a_cursor_that_is_not_known_is_told_to_start_again():
 def test_so_many_changes_are_read_and_one_more_is_not():
     fresh()
     flood = Reader(world)
+    flood.subscribe(world.stranger_token)
     world.run("INSERT INTO kintaraa.change (bucket, noun, id, x, version, foreign_version, deleted, updated_at) "
               "SELECT gen_random_uuid(), 'incident', gen_random_uuid(), pg_current_xact_id(), 1, 0, false, now() "
               "FROM generate_series(1, 20000)")
@@ -339,6 +340,42 @@ def test_so_many_changes_are_read_and_one_more_is_not():
     except psycopg2.Error as error:
         assert error.pgcode == "KN301", error
     flood.close()
+
+
+def test_a_gateway_without_sockets_goes_on_however_much_changed():
+    empty = Reader(world)
+    world.run("INSERT INTO kintaraa.change (bucket, noun, id, x, version, foreign_version, deleted, updated_at) "
+              "SELECT gen_random_uuid(), 'incident', gen_random_uuid(), pg_current_xact_id(), 1, 0, false, now() "
+              "FROM generate_series(1, 20001)")
+    tick = world.value("SELECT kintaraa.tick_write(true)")
+    empty.read()
+    assert empty.cursor >= tick
+    empty.close()
+
+
+def test_a_read_looks_at_those_who_are_concerned_and_at_no_others():
+    crowd = Reader(world)
+    world.run("INSERT INTO kintaraa.subscription "
+              "(gateway, principal, id, account_id, session_id, role, expires_at, pokes) "
+              "SELECT %s, gen_random_uuid(), nextval('kintaraa.subscription_id_seq'), gen_random_uuid(), "
+              "gen_random_uuid(), 'survivor', now() + interval '1 hour', n %% 2 = 0 FROM generate_series(1, 2000) n",
+              crowd.gateway)
+    mine = crowd.subscribe(world.her_token)
+    own = world.cluster.connect(autocommit=False)
+    cursor = world.value("SELECT kintaraa.tick_write(true)")
+    incident = world.report()
+    world.offer(incident)
+    world.accept(incident, world.offer(incident))
+    world.value("SELECT kintaraa.tick_write(true)")
+    with own.cursor() as read:
+        read.execute("SELECT count(*) FROM kintaraa_api.feed_next(%s, %s) WHERE subscriptions @> ARRAY[%s::bigint]",
+                     (crowd.gateway, cursor, mine))
+        assert read.fetchone()[0] > 0
+        read.execute("SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'subscription'")
+        sequential, indexed = read.fetchone()
+    own.close()
+    crowd.close()
+    assert sequential == 0 and indexed < 100, (sequential, indexed)
 
 
 with Cluster("feed") as cluster:

@@ -80,11 +80,15 @@ extern TimestampTz kn_escalation_promise(const KnNeed *need, const KnCasePolicy 
 										 TimestampTz now);
 extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out);
 
-/* The columns of a place, and the tables beside kintaraa.incident i that they come from. */
-#define KN_PLACE_COLUMNS                                                              \
-	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, " \
-	"i.point_sealed, k.wrapped, "                                                     \
-	"ARRAY(SELECT b.principal FROM kintaraa.barred b WHERE b.bucket = i.id) "
+/*
+ * The columns of a place, and the tables beside kintaraa.incident i that they come from.  The
+ * team that reported for somebody is not asked to help, as whom she barred is not.
+ */
+#define KN_PLACE_COLUMNS                                                               \
+	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, "  \
+	"i.point_sealed, k.wrapped, "                                                      \
+	"ARRAY(SELECT b.principal FROM kintaraa.barred b WHERE b.bucket = i.id UNION ALL " \
+	"      SELECT a.provider_id WHERE a.provider_id IS NOT NULL) "
 #define KN_PLACE_FROM                                \
 	" JOIN kintaraa.account a ON a.id = i.owner_id " \
 	" LEFT JOIN kintaraa.subject_key k ON k.subject = i.owner_id "

@@ -60,7 +60,7 @@ incident_create(KnCall *call)
 	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, body, kn_incident_owned,
 				   incident.values, &left);
 	incident.values[KN_INCIDENT_ANONYMOUS].present = true;
-	incident.by_provider = call->caller->role == KN_ROLE_PROVIDER;
+	kn_opening_reporter(&incident, call->caller);
 	kn_call_writer(call, &incident.edited_by);
 	incident.ignored = left.n ? left.ignored.text.data : NULL;
 	kn_incident_derive(&incident, now);

@@ -66,6 +66,7 @@ typedef struct KnIncident
 	double cell_latitude;
 	double cell_longitude;
 	bool by_provider;          /* reported for her by a helper */
+	pg_uuid_t reporter_team;   /* of a new one by a helper: not asked to help */
 	TimestampTz occurred_from; /* 0 when unknown */
 	TimestampTz occurred_to;
 	TimestampTz created_at;

@@ -27,6 +27,13 @@ static void begin_need(const KnIncident *incident, const char *service, const Kn
 static void place_of(const KnIncident *incident, KnCasePlace *out);
 
 void
+kn_opening_reporter(KnIncident *incident, const KnCaller *caller)
+{
+	incident->by_provider = caller->role == KN_ROLE_PROVIDER;
+	incident->reporter_team = caller->provider;
+}
+
+void
 kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now, KnOpening *out)
 {
 	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
@@ -57,7 +64,7 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 	KnCasePlace place;
 	TimestampTz latest = now;
 
-	place_of(incident, &place);
+	kn_case_place(&incident->id, true, &place);
 	kn_need_load_parts(&incident->id, &known);
 	for (int i = 0; i < known.n_needs; i++)
 		latest = Max(latest, known.needs[i].created_at + 1);
@@ -131,6 +138,7 @@ kn_opening_defer(const KnIncident *incident, const KnCasePolicy *policy, Timesta
 	return n;
 }
 
+/* Of a new report, for which nobody can be barred yet. */
 static void
 place_of(const KnIncident *incident, KnCasePlace *out)
 {
@@ -146,6 +154,11 @@ place_of(const KnIncident *incident, KnCasePlace *out)
 	out->longitude = point->second;
 	out->preferred_gender = gender->present ? gender->text : NULL;
 	out->language = incident->language;
+	if (incident->by_provider)
+	{
+		out->barred = palloc(sizeof(pg_uuid_t));
+		out->barred[out->n_barred++] = incident->reporter_team;
+	}
 }
 
 void

@@ -18,6 +18,8 @@ typedef struct KnOpening
 	const KnIncident *incident; /* borrows until stored */
 } KnOpening;
 
+/* Whether a helper reports for somebody, and of which team. */
+extern void kn_opening_reporter(KnIncident *incident, const KnCaller *caller);
 /* Decides without writing: one need per service, a triage need when none is asked for. */
 extern void kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
 							KnOpening *out);

@@ -142,7 +142,7 @@ read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n)
 		incident->owner = call->caller->account;
 		incident->client_id = pstrdup(writes[i].client_id);
 		incident->created_at = GetCurrentTransactionStartTimestamp();
-		incident->by_provider = call->caller->role == KN_ROLE_PROVIDER;
+		kn_opening_reporter(incident, call->caller);
 		kn_call_writer(call, &incident->edited_by);
 		if (writes[i].is_delete)
 			continue;

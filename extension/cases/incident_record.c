@@ -572,6 +572,8 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 			result->code = "deleted";
 			kn_archive_keep(call, write, &report->incident.id, "deleted", &result->archive);
 			result->has_archive = true;
+			/* a phone that made it anew passed the removal long ago */
+			kn_change_touch(&report->incident.id, "incident", &report->incident.id);
 		}
 		return;
 	}

@@ -290,6 +290,24 @@ def test_what_is_deleted_is_removed_under_the_id_of_the_phone():
     assert hard["changes"]["journal_entries"] == {"created": [], "updated": [], "deleted": ["Page.ONE"]}
 
 
+def test_what_is_made_anew_under_the_id_of_what_was_deleted_is_removed_again():
+    api = gateway.api(token=tokens["amina"], headers={"X-Device-Id": "anew"})
+    stage.value("SELECT play.report('amina', 'twice')::text")
+    put("amina", "journal_entry", "twice", {"title": "gone"})
+    assert api.delete("/api/incidents/twice").status == 204
+    assert api.delete("/api/me/records/journal_entry/twice").status == 204
+    before = tick()
+    assert updates("amina", before)["removed"] == []
+    row = {"id": "twice", "server_version": 0, "_status": "created", "_changed": ""}
+    answer = api.post("/api/sync/push?last_pulled_at=%d" % before, {
+        "incidents": {"created": [{**row, "description": "anew"}], "updated": [], "deleted": []},
+        "journal_entries": {"created": [{**row, "title": "anew"}], "updated": [], "deleted": []}})
+    assert answer.status == 200 and "experimentalRejectedIds" not in answer.body, answer
+    tick()
+    gone = {(entry["noun"], entry["id"]) for entry in updates("amina", before)["removed"]}
+    assert gone == {("incident", "twice"), ("journal_entry", "twice")}, gone
+
+
 def test_a_change_of_a_need_is_a_change_of_its_case():
     incident = stage.value("SELECT play.report('amina', 'needy')::text")
     before = tick()

@@ -37,6 +37,7 @@
 #define LOOK_AFTER_MS 1000 /* a lost wake-up is found no later than this */
 #define POLL_MS 1000       /* while something is missing */
 #define WAIT_DATABASE_MS 2000
+#define LOCK_TIMEOUT "200ms"
 
 typedef struct Ticking
 {
@@ -91,8 +92,8 @@ kn_worker_main(Datum argument)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	connect_database();
-	/* Whoever alters a table may hold its lock for long: the others' turn comes before. */
-	SetConfigOption("lock_timeout", "5s", PGC_USERSET, PGC_S_OVERRIDE);
+	/* Whoever holds a lock for long holds up one piece of work, and never the news of everybody. */
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_OVERRIDE);
 	publish();
 	before_shmem_exit(withdraw, (Datum) 0);
 	memory = AllocSetContextCreate(TopMemoryContext, "kintaraa worker", ALLOCSET_DEFAULT_SIZES);

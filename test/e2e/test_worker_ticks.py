@@ -126,6 +126,22 @@ def test_an_uncommitted_change_makes_no_tick():
     wait_until(lambda: newest() > tick, 5)
 
 
+def test_work_that_waits_for_a_lock_holds_up_no_tick():
+    account = make_account()
+    listener = Listener()
+    waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE backend_type = 'kintaraa worker'"
+    with cluster.connect(autocommit=False) as holder, cluster.connect(autocommit=False) as connection:
+        holder.cursor().execute("LOCK TABLE kintaraa.need")
+        for _ in range(3):
+            wait_until(lambda: cluster.value(waits), what="the worker waits")
+            change(connection, account)
+            listener.drain()
+            listener.seen = []
+            connection.commit()
+            assert listener.wait() < 1
+        holder.rollback()
+
+
 def test_ticks_rise_by_a_millisecond_when_the_clock_is_behind():
     ahead = newest() + 3600 * 1000 * 1000
     cluster.psql("INSERT INTO kintaraa.tick (t, snapshot, epoch) VALUES (%s, pg_current_snapshot(), 1)", (ahead,))

@@ -34,8 +34,12 @@ static void add_write(KnPush *push, const char *table, const KnWrite *write);
 static const char *noun_of(const char *name);
 static void prepare(KnPush *push, int n);
 static bytea *hash_of(const KnWrite *write);
-static bool replay(KnCall *call, KnPush *push, int i, const KnApplied *applied, bytea *hash);
-static void apply_incidents(KnCall *call, KnPush *push, const bool *done, bool deletes);
+static bool replay(KnCall *call, KnPush *push, int i, const KnApplied *applied);
+static int *order_of_ids(const KnPush *push);
+static int compare_ids(const void *a, const void *b, void *arg);
+static bool is_incident(const KnPush *push, int i);
+static void apply_incidents(KnCall *call, KnPush *push, const int *order, const bool *done,
+							bool deletes);
 static void apply_guarded(KnCall *call, const KnWrite *write, KnRecordResult *result);
 static void render_results(KnCall *call, const KnPush *push);
 static void refuse_atomic(KnCall *call, const KnPush *push);
@@ -331,6 +335,7 @@ void
 kn_push_apply(KnCall *call, KnPush *push)
 {
 	bool *done = palloc0(sizeof(bool) * Max(push->n, 1));
+	int *order = order_of_ids(push);
 	KnApplied *applied = palloc0(sizeof(KnApplied) * Max(push->n, 1));
 
 	if (call->device != NULL)
@@ -338,23 +343,55 @@ kn_push_apply(KnCall *call, KnPush *push)
 		(void) kn_device_lock(call, call->device);
 		kn_applied_find(call, call->device, push, applied);
 	}
-	for (int i = 0; i < push->n; i++)
+	for (int k = 0; k < push->n; k++)
 	{
-		done[i] = push->results[i].status == KN_RECORD_INVALID;
-		if (done[i])
-			continue;
-		done[i] = replay(call, push, i, &applied[i], push->hashes[i]);
-		if (done[i])
-			push->hashes[i] = NULL; /* as recorded */
+		int i = order[k];
+
+		done[i] = push->results[i].status == KN_RECORD_INVALID ||
+				  (is_incident(push, i) && replay(call, push, i, &applied[i]));
 	}
 	/* parents first, deletions last */
-	apply_incidents(call, push, done, false);
-	for (int i = 0; i < push->n; i++)
-		if (!done[i] && strcmp(push->writes[i].noun, "incident") != 0)
+	apply_incidents(call, push, order, done, false);
+	for (int k = 0; k < push->n; k++)
+	{
+		int i = order[k];
+
+		if (!done[i] && !is_incident(push, i) && !replay(call, push, i, &applied[i]))
 			apply_guarded(call, &push->writes[i], &push->results[i]);
-	apply_incidents(call, push, done, true);
+	}
+	apply_incidents(call, push, order, done, true);
 	if (call->device != NULL)
 		kn_applied_store(call, call->device, push, applied, push->hashes);
+}
+
+/* Two phones that push the same records at once wait for each other, and never in a circle. */
+static int *
+order_of_ids(const KnPush *push)
+{
+	int *order = palloc(sizeof(int) * Max(push->n, 1));
+
+	for (int i = 0; i < push->n; i++)
+		order[i] = i;
+	qsort_arg(order, push->n, sizeof(int), compare_ids, (void *) push);
+	return order;
+}
+
+/* What has the same id stays in the order sent. */
+static int
+compare_ids(const void *a, const void *b, void *arg)
+{
+	const KnPush *push = arg;
+	int left = *(const int *) a;
+	int right = *(const int *) b;
+	int order = strcmp(push->writes[left].client_id, push->writes[right].client_id);
+
+	return order != 0 ? order : left - right;
+}
+
+static bool
+is_incident(const KnPush *push, int i)
+{
+	return push->writes[i].noun != NULL && strcmp(push->writes[i].noun, "incident") == 0;
 }
 
 static bytea *
@@ -378,9 +415,10 @@ hash_of(const KnWrite *write)
 
 /* The same content again is a retry: the old outcome stands, and nothing is applied. */
 static bool
-replay(KnCall *call, KnPush *push, int i, const KnApplied *applied, bytea *hash)
+replay(KnCall *call, KnPush *push, int i, const KnApplied *applied)
 {
 	KnRecordResult *result = &push->results[i];
+	bytea *hash = push->hashes[i];
 
 	if (!applied->known || kn_mutant("no_replay") ||
 		VARSIZE_ANY_EXHDR(applied->hash) != VARSIZE_ANY_EXHDR(hash) ||
@@ -391,21 +429,23 @@ replay(KnCall *call, KnPush *push, int i, const KnApplied *applied, bytea *hash)
 	/* what stands may be another version by now, and the phone may have passed it */
 	kn_record_touch(call, &push->writes[i], result);
 	result->stamp = (KnStamp){.version = applied->version};
+	push->hashes[i] = NULL; /* as recorded */
 	return true;
 }
 
 static void
-apply_incidents(KnCall *call, KnPush *push, const bool *done, bool deletes)
+apply_incidents(KnCall *call, KnPush *push, const int *order, const bool *done, bool deletes)
 {
 	KnWrite *writes = palloc(sizeof(KnWrite) * Max(push->n, 1));
 	KnRecordResult *results = palloc0(sizeof(KnRecordResult) * Max(push->n, 1));
 	int *from = palloc(sizeof(int) * Max(push->n, 1));
 	int n = 0;
 
-	for (int i = 0; i < push->n; i++)
+	for (int k = 0; k < push->n; k++)
 	{
-		if (done[i] || strcmp(push->writes[i].noun, "incident") != 0 ||
-			push->writes[i].is_delete != deletes)
+		int i = order[k];
+
+		if (done[i] || !is_incident(push, i) || push->writes[i].is_delete != deletes)
 			continue;
 		writes[n] = push->writes[i];
 		from[n++] = i;

@@ -7,7 +7,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import Cluster, run_tests
+from harness import Cluster, run_tests, wait_until
 
 import play
 
@@ -167,6 +167,31 @@ def test_one_report_sent_twenty_times_at_once_is_one():
     assert stage.value("SELECT count(*) FROM kintaraa.incident WHERE client_id = 'twenty'") == 1
     assert stage.value("SELECT count(*) FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket WHERE "
                        "client_id = 'twenty'") == 1
+
+
+def test_two_phones_that_send_the_same_records_in_another_order_do_not_block_each_other():
+    names = ["first", "second"]
+    record = {"table": "journal_entries", "data": {"content": "as made"}}
+    made = stage.call("sync_batch", "amina", None, {"records": [{**record, "id": name} for name in names]})
+    assert made[0] == "ok", made
+    holder, outcomes = play.Stage(cluster), []
+    holder.rows("BEGIN; SELECT id FROM kintaraa.personal WHERE client_id = 'first' FOR UPDATE")
+
+    def send(device, sent):
+        own = play.Stage(cluster)
+        outcomes.append(own.outcome("sync_batch", "amina", None, {"device": device, "records": [
+            {**record, "id": name, "data": {"content": device}, "base": {"serverVersion": 1}} for name in sent]}))
+        own.close()
+    threads = [threading.Thread(target=send, args=("there", names)),
+               threading.Thread(target=send, args=("back", names[::-1]))]
+    for n, thread in enumerate(threads, 1):
+        thread.start()
+        wait_until(lambda: stage.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") >= n)
+    holder.rows("COMMIT; SELECT 1")
+    for thread in threads:
+        thread.join(30)
+    holder.close()
+    assert outcomes == ["ok", "ok"], outcomes
 
 
 if __name__ == "__main__":

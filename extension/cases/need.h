@@ -63,6 +63,8 @@ extern bool kn_need_lock(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *o
  * comes; returns how many needs there are.  Until the transaction ends no need is added.
  */
 extern int kn_case_lock(const pg_uuid_t *bucket, KnNeed **needs);
+/* The same for several reports of one author: all their needs before any team. */
+extern void kn_cases_lock(const pg_uuid_t *owner, char *const *client_ids, int n);
 /* State, level, round, rules and times back to the row. */
 extern void kn_need_save(const KnNeed *need);
 extern void kn_need_insert(KnNeed *needs, int n);

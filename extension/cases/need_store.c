@@ -37,6 +37,7 @@ typedef struct Place
 static KnCaseParts *parts_of(const Place *places, int n, KnCaseParts *parts, const KnRows *rows,
 							 uint64 row, int column);
 static int compare_places(const void *a, const void *b);
+static void lock_teams_of(const pg_uuid_t *buckets, int n);
 static void read_need(const KnRows *rows, uint64 row, KnNeed *out);
 static void insert_all(const KnNeed *needs, int n);
 static void read_helper(const KnRows *rows, uint64 row, KnHelper *out);
@@ -90,9 +91,15 @@ static KnStatement lock_teams = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT 1 FROM kintaraa.provider_dispatch d "
 	" WHERE d.provider_id = ANY (ARRAY(SELECT a.provider_id FROM kintaraa.assignment a "
-	"                                   WHERE a.incident_bucket = $1 AND a.status = 'accepted')) "
+	"                             WHERE a.incident_bucket = ANY ($1) AND a.status = 'accepted')) "
 	" ORDER BY d.provider_id FOR NO KEY UPDATE",
-	UUIDOID);
+	UUIDARRAYOID);
+
+static KnStatement select_cases = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT i.id FROM kintaraa.incident i "
+	" WHERE i.owner_id = $1 AND i.client_id = ANY ($2) AND i.deleted_at IS NULL ORDER BY i.id",
+	UUIDOID, TEXTARRAYOID);
 
 #define INSERT_NEED                                                                        \
 	"INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, level, round, " \
@@ -223,8 +230,41 @@ kn_case_lock(const pg_uuid_t *bucket, KnNeed **needs)
 	*needs = palloc(sizeof(KnNeed) * Max(rows.n, 1));
 	for (uint64 row = 0; row < rows.n; row++)
 		read_need(&rows, row, &(*needs)[row]);
-	kn_run(&lock_teams, &args);
+	lock_teams_of(bucket, 1);
 	return rows.n;
+}
+
+static void
+lock_teams_of(const pg_uuid_t *buckets, int n)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid_array(&args, buckets, n);
+	kn_run(&lock_teams, &args);
+}
+
+void
+kn_cases_lock(const pg_uuid_t *owner, char *const *client_ids, int n)
+{
+	pg_uuid_t *buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, owner);
+	kn_arg_text_array(&args, client_ids, n);
+	kn_run(&select_cases, &args);
+	rows = kn_rows();
+	n = rows.n;
+	for (int i = 0; i < n; i++)
+		kn_col_uuid(&rows, i, 1, &buckets[i]);
+	for (int i = 0; i < n; i++)
+	{
+		args.n = 0;
+		kn_arg_uuid(&args, &buckets[i]);
+		kn_run(&lock_first, &args);
+		kn_run(&lock_needs, &args);
+	}
+	lock_teams_of(buckets, n);
 }
 
 static void

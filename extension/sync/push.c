@@ -19,6 +19,7 @@
 #include "base/errcodes.h"
 #include "base/mutant.h"
 #include "cases/incident_record.h"
+#include "cases/need.h"
 #include "cases/personal.h"
 #include "sync/pull.h"
 #include "sync/push.h"
@@ -38,6 +39,7 @@ static bool replay(KnCall *call, KnPush *push, int i, const KnApplied *applied);
 static int *order_of_ids(const KnPush *push);
 static int compare_ids(const void *a, const void *b, void *arg);
 static bool is_incident(const KnPush *push, int i);
+static void lock_cases(KnCall *call, const KnPush *push, const bool *done);
 static void apply_incidents(KnCall *call, KnPush *push, const int *order, const bool *done,
 							bool deletes);
 static void apply_guarded(KnCall *call, const KnWrite *write, KnRecordResult *result);
@@ -350,6 +352,7 @@ kn_push_apply(KnCall *call, KnPush *push)
 		done[i] = push->results[i].status == KN_RECORD_INVALID ||
 				  (is_incident(push, i) && replay(call, push, i, &applied[i]));
 	}
+	lock_cases(call, push, done);
 	/* parents first, deletions last */
 	apply_incidents(call, push, order, done, false);
 	for (int k = 0; k < push->n; k++)
@@ -431,6 +434,21 @@ replay(KnCall *call, KnPush *push, int i, const KnApplied *applied)
 	result->stamp = (KnStamp){.version = applied->version};
 	push->hashes[i] = NULL; /* as recorded */
 	return true;
+}
+
+/* One case after the other would hold the teams of the first while it waits for the second. */
+static void
+lock_cases(KnCall *call, const KnPush *push, const bool *done)
+{
+	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
+	int n = 0;
+
+	for (int i = 0; i < push->n; i++)
+		if (!done[i] && is_incident(push, i) &&
+			(push->writes[i].has_base || push->writes[i].is_delete))
+			ids[n++] = (char *) push->writes[i].client_id;
+	if (n > 1)
+		kn_cases_lock(&call->caller->account, ids, n);
 }
 
 static void

@@ -194,6 +194,37 @@ def test_two_phones_that_send_the_same_records_in_another_order_do_not_block_eac
     assert outcomes == ["ok", "ok"], outcomes
 
 
+def test_two_reports_that_are_changed_at_once_do_not_block_a_helper_of_one():
+    stage.value("SELECT play.helper('lawyer', 'legal', -1.2801, 36.8201, 10)")
+    for name in ("one", "two"):
+        case = stage.value("SELECT play.report('zawadi', %s, '{legal}')::text", name)
+        offer = stage.value("SELECT play.offer('lawyer', %s)::text", case)
+        assert stage.outcome("assignment_accept", "lawyer", [offer]) == "ok"
+    holder, outcomes = play.Stage(cluster), []
+    holder.rows("BEGIN; SELECT 1 FROM kintaraa.provider_dispatch FOR UPDATE")
+
+    def change():
+        own = play.Stage(cluster)
+        outcomes.append(own.outcome("sync_batch", "zawadi", None, {"device": "phone", "records": [
+            {"table": "incidents", "id": name, "data": {"description": "more"}, "base": {"serverVersion": 1000}}
+            for name in ("one", "two")]}))
+        own.close()
+
+    def complete():
+        own = play.Stage(cluster)
+        outcomes.append(own.outcome("incident_status", "lawyer", [case], {"status": "completed"}))
+        own.close()
+    threads = [threading.Thread(target=change), threading.Thread(target=complete)]
+    for n, thread in enumerate(threads, 1):
+        thread.start()
+        wait_until(lambda: stage.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") >= n)
+    holder.rows("COMMIT; SELECT 1")
+    for thread in threads:
+        thread.join(30)
+    holder.close()
+    assert outcomes == ["ok", "ok"], outcomes
+
+
 if __name__ == "__main__":
     with Cluster("race", kintaraa__worker="off", deadlock_timeout="200ms") as cluster:
         play.load(cluster)

@@ -150,8 +150,8 @@ if threading.current_thread() is threading.main_thread():
 
 
 class Cluster(_Started):
-    def __init__(self, name="test", program=None, **settings):
-        self.environment = {"KN_POSTGRES": program} if program else {}
+    def __init__(self, name="test", program=None, environment=None, **settings):
+        self.environment = {**({"KN_POSTGRES": program} if program else {}), **(environment or {})}
         folder = "%s-%d-%s" % (name, os.getpid(), uuid.uuid4().hex[:6])
         self.folder = os.path.join(home(), "cluster", folder)
         self._cluster("copy")

@@ -16,6 +16,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "base/mutant.h"
 #include "cases/need.h"
 
 #define NEED_BUCKET 1
@@ -224,8 +225,18 @@ kn_case_lock(const pg_uuid_t *bucket, KnNeed **needs)
 	KnRows rows;
 
 	kn_arg_uuid(&args, bucket);
-	kn_run(&lock_first, &args);
-	kn_run(&lock_needs, &args);
+	if (kn_mutant("no_case_lock"))
+	{
+		KnArgs only = {0};
+
+		kn_arg_uuid_array(&only, bucket, 1);
+		kn_run(&select_needs, &only);
+	}
+	else
+	{
+		kn_run(&lock_first, &args);
+		kn_run(&lock_needs, &args);
+	}
 	rows = kn_rows();
 	*needs = palloc(sizeof(KnNeed) * Max(rows.n, 1));
 	for (uint64 row = 0; row < rows.n; row++)

@@ -145,7 +145,7 @@ change_personal(KnCall *call, const KnWrite *write, KnPersonal *stored, KnPerson
 				KnRecordResult *out)
 {
 	/* of which there is one, that one may come back */
-	if (stored->deleted &&
+	if (stored->deleted && !kn_mutant("no_tombstone") &&
 		(!stored->noun->single || (write->has_base && stale(call, write, stored))))
 	{
 		lose(call, write, stored, "deleted", out);

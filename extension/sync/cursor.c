@@ -110,7 +110,7 @@ require_epoch(void)
 {
 	KnShared *shared = kn_shared();
 
-	if (RecoveryInProgress() ||
+	if (RecoveryInProgress() || kn_mutant("no_epoch") ||
 		(shared != NULL && pg_atomic_read_u32(&shared->epoch_database) == MyDatabaseId))
 		return;
 	if (shared == NULL || worker_comes_here() || !kn_epoch_is_ours())

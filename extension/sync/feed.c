@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 
 #include "base/errcodes.h"
+#include "base/mutant.h"
 #include "identity/door.h"
 #include "sync/feed_store.h"
 #include "sync/news.h"
@@ -123,6 +124,8 @@ catch_up(KnCall *call, KnNews *news, int64 cursor, int64 *newest)
 
 	kn_cursor_resolve(cursor, &since);
 	*newest = require_newest(since.newest);
+	if (since.known && kn_mutant("no_resume"))
+		kn_cursor_resolve(*newest, &since);
 	if (!since.known)
 		return false;
 	news->after = cursor;

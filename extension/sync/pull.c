@@ -80,8 +80,10 @@ begin_at(KnPull *pull, int64 cursor)
 {
 	pull->since_tick = cursor;
 	pull->first = !pull->since.known && !pull->since.lags;
-	pull->resync = pull->first;
+	pull->resync = pull->first && !kn_mutant("no_replacement");
 	pull->cursor = pull->since.lags ? cursor : pull->since.newest;
+	if (pull->since.known && kn_mutant("stuck_cursor"))
+		pull->cursor = cursor;
 }
 
 /* The older of that time less a margin and what the device is known to have. */

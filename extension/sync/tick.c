@@ -21,6 +21,7 @@
 
 #include "base/errcodes.h"
 #include "base/lock.h"
+#include "base/mutant.h"
 #include "sync/tick.h"
 
 /*
@@ -93,7 +94,7 @@ insert(bool force, int64 gap_ms, int *covered)
 	kn_lock(KN_LOCK_TICK);
 	if (!is_due(covered) && !force)
 		return 0;
-	kn_arg_bigint(&args, gap_ms);
+	kn_arg_bigint(&args, kn_mutant("clock_ticks") ? -INT64CONST(1000000000000) : gap_ms);
 	if (kn_run(&insert_tick, &args) != 1)
 		ereport(ERROR,
 				errcode(ERRCODE_KN_NOT_READY),

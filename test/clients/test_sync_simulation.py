@@ -19,8 +19,8 @@ sys.path[:0] = [os.path.dirname(HERE), os.path.join(HERE, "watermelon")]
 from harness import Tap  # noqa: E402
 from simulation import NODE, Simulation  # noqa: E402
 
-KILLS = ["worker", "postgres", "gateway", "postgres", "worker"]
-RUNS = [("plain-1", 20, []), ("kills-1", 35, KILLS)]
+STRIKES = ["worker", "clock", "postgres", "gateway", "postgres", "worker"]
+RUNS = [("plain-1", 20, ["clock"]), ("kills-1", 35, STRIKES)]
 ROUND = 40
 SQLITE = os.path.join(NODE, "node_modules", "better-sqlite3", "build", "Release", "better_sqlite3.node")
 
@@ -31,23 +31,22 @@ def runs():
         return
     end = time.monotonic() + float(sys.argv[1])
     while time.monotonic() < end:
-        yield sys.argv[2] if len(sys.argv) > 2 else "soak-" + secrets.token_hex(4), ROUND, KILLS
+        yield sys.argv[2] if len(sys.argv) > 2 else "soak-" + secrets.token_hex(4), ROUND, STRIKES
         if len(sys.argv) > 2:
             return
 
 
 def main():
     tap = Tap()
-    for seed, seconds, kills in runs():
+    for seed, seconds, strikes in runs():
         adapter = "sqlite" if len(sys.argv) > 1 and os.path.exists(SQLITE) else "loki"
-        run = Simulation(seed, seconds, kills, adapter=adapter)
+        run = Simulation(seed, seconds, strikes, adapter=adapter)
         violations = run.run()
         tap.ok(not violations, "seed %s: the invariants of sync hold" % seed)
         for line in violations[:40] + run.stories[:200]:
             tap.note(line)
         tap.note(", ".join("%s %d" % item for item in sorted(run.counts.items())))
-        tap.ok(run.counts["edits"] > 3 * seconds and run.counts["late commits"] > 0,
-               "seed %s: enough was written to mean something" % seed)
+        tap.ok(run.counts["edits"] > 3 * seconds, "seed %s: enough was written to mean something" % seed)
     return tap.done()
 
 

@@ -12,10 +12,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 from simulation import ROOT, Simulation  # noqa: E402
-from harness import Tap  # noqa: E402
+from harness import Tap, home  # noqa: E402
 
-SERVER = os.path.join(ROOT, ".build", "mutants", "server")
+SERVER = os.path.join(home(), "mutants-server")
 TRIES, SECONDS = 3, 20
+KILLS = ["postgres"] * 5
 # What is broken, and the invariants one of which must say so.
 MUTANTS = {
     "none": (),
@@ -30,6 +31,13 @@ MUTANTS = {
     "no_replay": ("I4",),                         # push.c: retries are judged anew
     "no_bases": ("I7",),                          # push_store.c: a write whose answer was lost is foreign
     "hard_removal": ("I3",),                      # sync_doors.c: deleted instead of removed
+    "no_tombstone": ("I5",),                      # record.c: what is deleted may be written again
+    "no_replacement": ("I2",),                    # pull.c: whose cursor is unknown keeps its copy
+    "stuck_cursor": ("I14",),                     # pull.c: a pull goes on from where the one before did
+    "clock_ticks": ("I12",),                      # tick.c: ticks follow a clock that was set back
+    "no_resume": ("I12",),                        # feed.c: a socket that comes back is told from now on
+    "no_epoch": ("I10", "I14", "I12"),            # cursor.c: cursors are read before the first tick after a start
+    "no_case_lock": ("state",),                   # need_store.c: a case is moved by two at once
 }
 CLIENT_MUTANTS = {
     "library_resolver": ("I6", "I4"),             # the new version under an edit of the old one
@@ -41,7 +49,7 @@ def build():
     subprocess.run(["make", "-s", "-C", os.path.join(ROOT, "extension"), "BUILD=../.build/mutants/extension",
                     "EXTRA_CFLAGS=-DKN_MUTANTS"], check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(SERVER, ignore_errors=True)
-    shutil.copytree(os.path.join(ROOT, ".build", "server"), SERVER, symlinks=True)
+    shutil.copytree(os.path.join(home(), "server"), SERVER, symlinks=True)
     base = os.path.join(SERVER, "lib", "postgresql", "15")
     shutil.copy(os.path.join(ROOT, ".build", "mutants", "extension", "kintaraa.so"),
                 os.path.join(base, "lib", "kintaraa.so"))
@@ -56,9 +64,12 @@ def main():
         wanted = MUTANTS.get(name, CLIENT_MUTANTS.get(name))
         found = set()
         for attempt in range(TRIES if wanted else 1):
-            run = Simulation("%s-%d" % (name, attempt), SECONDS, mutant=name,
-                             program=program if name in MUTANTS else None)
-            found |= {violation.split()[0] for violation in run.run()}
+            run = Simulation("%s-%d" % (name, attempt), SECONDS, KILLS if name == "no_epoch" else ["clock"],
+                             mutant=name, server=program if name in MUTANTS else None)
+            said = run.run()
+            found |= {violation.split()[0] for violation in said}
+            for line in next(([v] for v in said if v.split()[0] in wanted), said[:5]):
+                tap.note(line[:200])
             if found & set(wanted):
                 break
         if wanted:

@@ -5,6 +5,7 @@ const { Q } = require('@nozbe/watermelondb')
 const LokiJSAdapter = require('@nozbe/watermelondb/adapters/lokijs').default
 const logger = require('@nozbe/watermelondb/utils/common/logger').default
 const Loki = require('lokijs')
+const { fetchLocalChanges, setLastPulledAt } = require('@nozbe/watermelondb/sync/impl')
 const { Client, schema, tables } = require('./client')
 
 const { name, url, token, seed, adapter, folder, mutant } = workerData
@@ -31,24 +32,34 @@ const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms) })
 let skew = 0
 Date.now = () => realNow() + skew
 
-const log = { edits: [], pushes: [], pulls: 0, rows: 0, again: 0, cursors: [], strays: [], errors: {} }
-const held = new Map() // table/id: version, to count what is sent twice
+const log = { edits: [], pushes: [], answers: [], strays: [], errors: {}, faults: {} }
+const fault = (kind) => { log.faults[kind] = (log.faults[kind] || 0) + 1 }
 let faults = true
+let unanswered = null // the changes of a push that she does not know to have arrived
+let forged = null // a cursor that is not what this phone has
 const late = []
 
 // Requests are lost, answers are lost, and requests that were given up arrive later once more.
 async function flaky(address, options) {
   const pushes = options.method === 'POST'
   if (pushes) notePush(options.body)
-  if (faults && chance() < 0.12) throw new Error('lost request')
+  if (faults && chance() < 0.12) {
+    fault('lost requests')
+    throw new Error('lost request')
+  }
   const call = () => fetch(address, { ...options, signal: AbortSignal.timeout(15000) })
   if (pushes && faults && chance() < 0.05) {
-    late.push(sleep(200 + below(2500)).then(call).then((answer) => answer.text()).catch(() => {}))
+    late.push(sleep(200 + below(2500)).then(call).then((answer) => answer.text())
+      .then(() => fault('requests that came late once more')).catch(() => {}))
   }
   const answer = await call()
   const body = await answer.text()
-  if (faults && chance() < 0.12) throw new Error('lost answer')
-  if (!pushes && answer.ok) notePull(JSON.parse(body))
+  if (faults && chance() < 0.12) {
+    fault('lost answers')
+    if (pushes) unanswered = JSON.parse(options.body)
+    throw new Error('lost answer')
+  }
+  if (!pushes && answer.ok) notePull(JSON.parse(body), new URL(address).searchParams.get('last_pulled_at'))
   return new Response(body, { status: answer.status })
 }
 
@@ -70,19 +81,19 @@ function notePush(body) {
   }
 }
 
-function notePull(answer) {
-  log.pulls += 1
-  log.cursors.push(answer.timestamp)
+function notePull(answer, since) {
+  const rows = []
+  log.answers.push({
+    since: Number(since), forged: Number(since) === forged, cursor: answer.timestamp, resync: answer.resync, rows,
+  })
   const owner = name.split('-')[0]
   for (const [table, lists] of Object.entries(answer.changes)) {
     const seen = new Set()
     for (const row of lists.updated) {
-      log.rows += 1
       const key = `${table}/${row.id}`
       if (seen.has(key)) log.strays.push(`${key} came twice in one answer`)
       seen.add(key)
-      if (!row.removed && held.get(key) === row.server_version) log.again += 1
-      held.set(key, row.server_version)
+      if (!row.removed) rows.push([table, row.id, row.server_version])
       for (const column of MARKED[table] || []) {
         const mark = row[column] && MARK.exec(row[column])
         if (mark && mark[1].split('-')[0] !== owner) log.strays.push(`${key} holds ${row[column]}`)
@@ -119,9 +130,17 @@ async function create(table, id, values, text, column) {
   })
 }
 
+function takeUnanswered() {
+  const rows = Object.entries(unanswered || {}).flatMap(([table, lists]) => (singles[table] ? [] :
+    [...lists.created, ...lists.updated].map(({ id, server_version: version }) => ({ table, id, version }))))
+  unanswered = null
+  return rows.find((row) => !row.version) || rows[0]
+}
+
 async function edit() {
   await client.database.write(async () => {
-    const table = pick(['journal_entries', 'journal_entries', 'emergency_contacts', 'mood_entries', 'incidents',
+    const sent = takeUnanswered() // she goes on with what she has just made
+    const table = sent ? sent.table : pick(['journal_entries', 'journal_entries', 'emergency_contacts', 'mood_entries', 'incidents',
       'safety_plans', 'preferences'])
     const text = mark()
     if (singles[table]) {
@@ -137,8 +156,9 @@ async function edit() {
       return
     }
     const rows = await client.database.get(table).query(Q.where('removed', Q.notEq(true))).fetch()
-    const what = chance()
-    const few = { incidents: 6, journal_entries: 12, emergency_contacts: 8, mood_entries: 10 }[table]
+    const again = sent && rows.find((row) => row.id === sent.id)
+    const what = again ? 1 : chance()
+    const few = { incidents: 6, journal_entries: 16, emergency_contacts: 8, mood_entries: 10 }[table]
     if (rows.length === 0 || (what < 0.25 && rows.length < few)) {
       const id = `${name}-${table}-${edits}`
       await create(table, id, makers[table](text), text, { incidents: 'description', journal_entries: 'title',
@@ -148,7 +168,7 @@ async function edit() {
       noteEdit(table, row.id, 'delete')
       await row.markAsDeleted()
     } else {
-      const row = pick(rows)
+      const row = again || pick(rows)
       const column = pick(MARKED[table])
       noteEdit(table, row.id, 'update', text, column, row.server_version)
       await row.update((r) => { r[column] = text })
@@ -156,9 +176,11 @@ async function edit() {
   })
 }
 
-async function sync() {
+const sync = () => attempt(() => client.syncOnce())
+
+async function attempt(what) {
   try {
-    await client.syncOnce()
+    await what()
     return true
   } catch (error) {
     const kind = error.status ? `${error.status} ${error.answer.code}` : String(error.message)
@@ -167,16 +189,72 @@ async function sync() {
   }
 }
 
+// Both phones of a survivor change the same record at the same moment, from the same version.
+const DUEL_MS = 900
+const DUEL_COLUMNS = { journal_entries: 'content', incidents: 'description' }
+
+async function duel() {
+  const moment = Math.ceil(realNow() / DUEL_MS)
+  const table = moment % 3 === 0 ? 'incidents' : 'journal_entries'
+  const id = `${name.split('-')[0]}-duel-${table}-${Math.floor(moment / 9)}`
+  if (!(await sync()) || realNow() > moment * DUEL_MS) return
+  await sleep(moment * DUEL_MS - realNow())
+  await write(table, id, chance() < 0.15)
+  fault('duels')
+  await attempt(() => client.pushDirty())
+  await Promise.all([sync(), sleep(5 + below(30)).then(() => write(table, id, false))])
+}
+
+async function write(table, id, deletes) {
+  await client.database.write(async () => {
+    const text = mark()
+    const column = DUEL_COLUMNS[table]
+    const rows = await client.database.get(table).query(Q.where('id', id)).fetch()
+    if (rows.length === 0) {
+      if ((await client.database.adapter.getDeletedRecords(table)).includes(id)) return
+      await create(table, id, { ...makers[table](text), [column]: text }, text, column)
+    } else if (deletes) {
+      noteEdit(table, id, 'delete')
+      await rows[0].markAsDeleted()
+    } else if (!rows[0].removed) {
+      noteEdit(table, id, 'update', text, column, rows[0].server_version)
+      await rows[0].update((row) => { row[column] = text })
+    }
+  })
+}
+
+// A phone that was restored, or an app that makes cursors up: nothing may be skipped.  What is dirty is pushed
+// before, as docs/sync.md has it, and nothing is written until the server has answered.
+async function forge() {
+  await sleep(200 + below(600))
+  if (!(await attempt(() => client.pushDirty())) || (await dirty()) > 0) return
+  const own = log.answers.map((answer) => answer.cursor)
+  forged = pick([(realNow() + DAY) * 1000 + 1, 1000000000000001, realNow() + skew, pick(own) || 1])
+  fault('cursors made up')
+  await setLastPulledAt(client.database, forged)
+  while (running && !(await sync())) await sleep(20)
+}
+
+const dirty = async () => Object.values((await fetchLocalChanges(client.database)).changes)
+  .reduce((n, lists) => n + lists.created.length + lists.updated.length + lists.deleted.length, 0)
+
 let running = true
 async function live() {
   while (running) {
     const what = chance()
-    if (what < 0.6) await edit()
-    else if (what < 0.62) skew = Math.floor((chance() * 6 - 3) * DAY)
-    else if (what < 0.9) await sync()
+    if (DUEL_MS - (realNow() % DUEL_MS) < 150) await duel()
+    else if (what < 0.5) await edit()
+    else if (what < 0.52) setClock()
+    else if (what < 0.54) await forge()
+    else if (what < 0.75) await sync()
     else await Promise.all([sync(), sleep(5 + below(30)).then(edit)]) // she writes on while it syncs
     await sleep(below(60))
   }
+}
+
+function setClock() {
+  skew = Math.floor((chance() * 6 - 3) * DAY)
+  if (Math.abs(skew) > DAY) fault('phones with a clock a day or more wrong')
 }
 
 function makeAdapter() {

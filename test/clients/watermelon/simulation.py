@@ -1,13 +1,17 @@
 """Survivors with two phones each, helpers, slow writers and kills: random, repeatable, and held against invariants.
 
-    violations = Simulation(seed, seconds, kills=True).run()
+    violations = Simulation(seed, seconds, ["clock", "postgres"]).run()
+
+server names a build of PostgreSQL with a mutant in it; without one, mutant is a fault of the phones.
 
 The phones are threads of simulation.js with real WatermelonDB databases; they talk to the built gateway.  Every
 edit carries a mark.  A trigger of the test keeps each version of a record, still sealed, and is read with the key
 ring afterwards, so that what became of each mark is known from outside.  The invariants are those of docs/sync.md.
+A fault that never took place is a violation, too.
 """
 import collections
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -17,12 +21,16 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 sys.path[:0] = [os.path.join(ROOT, "test"), HERE]
 
-from harness import Cluster, Gateway, wait_until  # noqa: E402
+import redelivery  # noqa: E402
+from clock import Clock  # noqa: E402
+from harness import Cluster, DeadlineMissed, Gateway, wait_until  # noqa: E402
+from listener import COMMITTED_TO_HEARD, Listener, percentile  # noqa: E402
 from sealed import Keys  # noqa: E402
 
 NODE = os.path.join(ROOT, ".build", "node", "watermelon")
@@ -31,14 +39,44 @@ NOUNS = {"safety_plans": "safety_plan", "emergency_contacts": "emergency_contact
          "mood_entries": "mood_entry", "journal_entries": "journal_entry", "incidents": "incident"}
 LAST_WRITE_WINS = ("preference", "mood_entry")
 
+CLOCK_BACK = -10
+HEARD_AGAIN = 4  # seconds after a kill in which news may come late
+FAULTS = ("lost requests", "lost answers", "requests that came late once more",
+          "phones with a clock a day or more wrong", "cursors made up", "duels", "sockets cut", "sockets resumed",
+          "late commits", "commits held open for seconds", "late rollbacks", "helpers: accept 200",
+          "helpers: release 200", "helpers: completed 200", "helpers: sent twice at once")
+MEET = 0.05
+MOVES = {"pending": (("accept", 0.5), ("decline", 0.2)),
+         "accepted": (("release", 0.05), ("completed", 0.08), ("in_progress", 0.05))}
+HELPERS = ("clinic", "lawyer", "nurse")
+
+# What a writer holds open meets what others do meanwhile: a duel always, everything else now and then.
 KEEP = """
 CREATE SCHEMA kept;
+CREATE FUNCTION kept.hold(always boolean) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_sleep(0.02) WHERE always OR random() < 0.05
+$$;
+CREATE TABLE kept.stamp (n bigserial PRIMARY KEY, bucket uuid, noun text, id uuid, x xid8, version bigint);
+CREATE INDEX ON kept.stamp (noun, id);
+CREATE FUNCTION kept.stamp() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO kept.stamp (bucket, noun, id, x, version) VALUES (NEW.bucket, NEW.noun, NEW.id, NEW.x, NEW.version);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER a_kept AFTER INSERT OR UPDATE ON kintaraa.change FOR EACH ROW EXECUTE FUNCTION kept.stamp();
+CREATE FUNCTION kept.need() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    PERFORM kept.hold(random() < 0.2);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER a_kept AFTER UPDATE ON kintaraa.need FOR EACH ROW EXECUTE FUNCTION kept.need();
 CREATE TABLE kept.version (n bigserial PRIMARY KEY, noun text, owner uuid, id uuid, client_id text, body bytea,
-                           place bytea, deleted boolean);
+                           place bytea, deleted boolean, x xid8 DEFAULT pg_current_xact_id());
 CREATE FUNCTION kept.personal() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     INSERT INTO kept.version (noun, owner, id, client_id, body, deleted)
     VALUES (NEW.noun, NEW.owner_id, NEW.id, NEW.client_id, NEW.body_sealed, NEW.deleted_at IS NOT NULL);
+    PERFORM kept.hold(NEW.client_id LIKE '%-duel-%');
     RETURN NULL;
 END $$;
 CREATE TRIGGER a_kept AFTER INSERT OR UPDATE ON kintaraa.personal FOR EACH ROW EXECUTE FUNCTION kept.personal();
@@ -47,6 +85,7 @@ BEGIN
     INSERT INTO kept.version (noun, owner, id, client_id, body, place, deleted)
     VALUES ('incident', NEW.owner_id, NEW.id, NEW.client_id, NEW.description_sealed, NEW.address_sealed,
             NEW.deleted_at IS NOT NULL);
+    PERFORM kept.hold(NEW.client_id LIKE '%-duel-%');
     RETURN NULL;
 END $$;
 CREATE TRIGGER a_kept AFTER INSERT OR UPDATE ON kintaraa.incident FOR EACH ROW EXECUTE FUNCTION kept.incident();
@@ -147,15 +186,20 @@ def difference(one, other):
 
 
 class Simulation:
-    def __init__(self, seed, seconds, kills=(), survivors=3, adapter="loki", program=None, mutant=None):
-        self.seed, self.seconds, self.kills, self.adapter = seed, seconds, kills, adapter
-        self.cluster_options = {"program": program, **({"kn.mutant": mutant} if program else {})}
-        self.client_mutant = None if program else mutant
+    def __init__(self, seed, seconds, strikes=("clock",), survivors=3, adapter="loki", server=None, mutant=None):
+        self.seed, self.seconds, self.strikes, self.adapter, self.server = seed, seconds, strikes, adapter, server
+        self.cluster_options = {"kn.mutant": mutant} if server else {}
+        self.client_mutant = None if server else mutant
         self.names = ["amina", "zawadi", "neema", "halima"][:survivors]
         self.violations = []
         self.stories = []
         self.counts = collections.Counter()
         self.stopping = threading.Event()
+        self.silence = threading.Event()
+        self.listeners = []
+        self.struck = []   # [from, to] of what may delay news
+        self.written = {}  # notification: when its commit was answered
+        self.late_writes = itertools.count()
 
     def violation(self, invariant, text):
         self.violations.append("%s %s" % (invariant, text))
@@ -164,8 +208,11 @@ class Simulation:
 
     def run(self):
         install()
-        with Cluster("sync", **self.cluster_options) as self.cluster, Gateway(self.cluster) as self.gateway:
+        with Clock() as self.clock, \
+                Cluster("sync", self.server, self.clock.environment, **self.cluster_options) as self.cluster, \
+                Gateway(self.cluster) as self.gateway:
             self.populate()
+            hearing = self.start_listeners()
             phones = Phones({"phones": [{"name": "%s-%d" % (name, n), "token": self.people[name][0]}
                                         for name in self.names for n in (1, 2)],
                              "url": self.gateway.url, "seed": self.seed, "adapter": self.adapter,
@@ -175,8 +222,13 @@ class Simulation:
                 phones.ask("stop")
                 self.settle(phones)
                 dumps = [answer["dump"] for answer in phones.ask("dump")]
+                self.hear_all()
             finally:
                 phones.close()
+                self.stopping.set()
+                self.silence.set()
+                for thread in hearing:
+                    thread.join()
             self.check(dumps)
         return self.violations
 
@@ -194,37 +246,75 @@ class Simulation:
     def api(self, name):
         return self.gateway.api(token=self.people[name][0], timeout=20, headers={"X-Device-Id": "desk"})
 
-    def live(self):
-        helpers = ("clinic", "lawyer", "nurse")
-        threads = [threading.Thread(target=self.guarded, args=(self.help, name)) for name in helpers]
-        threads += [threading.Thread(target=self.guarded, args=(self.write_slowly, n)) for n in range(2)]
-        threads.append(threading.Thread(target=self.guarded, args=(self.watch, self.names[0])))
-        self.copies = {name: Copy() for name in (*helpers, self.names[0])}
+    def start_listeners(self):
+        """Everybody's app has a socket, and one phone of each survivor one that only pokes."""
+        modes = [(name, "delta") for name in (*HELPERS, *self.names)] + [(name, "poke") for name in self.names]
+        self.listeners = [Listener(self.gateway, name, self.people[name][0], mode, self.counts) for name, mode in modes]
+        threads = [threading.Thread(target=self.listen, args=(listener,)) for listener in self.listeners]
         for thread in threads:
             thread.start()
-        rng = random.Random("%s/kills" % self.seed)
-        kills = list(self.kills)
+        wait_until(lambda: all(listener.begun for listener in self.listeners))
+        return threads
+
+    def listen(self, listener):
+        rng = random.Random("%s/%s" % (self.seed, listener))
+        while not self.silence.is_set():
+            try:
+                self.stopping.wait(listener.step(None if self.stopping.is_set() else rng))
+            except Exception as error:  # nobody is there after a kill
+                self.counts["troubles of listeners %s" % type(error).__name__] += 1
+                self.silence.wait(0.1)
+        if listener.socket is not None:
+            listener.leave()
+
+    def live(self):
+        threads = [threading.Thread(target=self.guarded, args=(self.help, name)) for name in HELPERS]
+        threads += [threading.Thread(target=self.guarded, args=(self.write_slowly, n)) for n in range(2)]
+        threads.append(threading.Thread(target=self.guarded, args=(self.write_news,)))
+        threads.append(threading.Thread(target=self.guarded, args=(self.watch, self.names[0])))
+        self.copies = {name: Copy() for name in (*HELPERS, self.names[0])}
+        for thread in threads:
+            thread.start()
+        rng = random.Random("%s/strikes" % self.seed)
+        strikes = list(self.strikes)
         begin = time.monotonic()
-        pauses = [self.seconds * (n + 1) / (len(kills) + 1) for n in range(len(kills))]
-        for at, what in zip(pauses, kills):
+        pauses = [self.seconds * (n + 1) / (len(strikes) + 1) for n in range(len(strikes))]
+        for at, what in zip(pauses, strikes):
             self.stopping.wait(max(0, begin + at + rng.uniform(-0.5, 0.5) - time.monotonic()))
-            self.kill(what)
+            self.strike(what)
         self.stopping.wait(max(0, begin + self.seconds - time.monotonic()))
         self.stopping.set()
         for thread in threads:
             thread.join()
 
-    def kill(self, what):
-        self.counts["kills of " + what] += 1
+    def strike(self, what):
+        begin = time.monotonic()
+        if what == "clock":
+            self.clock.set(CLOCK_BACK)
+            behind = self.cluster.value("SELECT EXTRACT(epoch FROM clock_timestamp())::float8") - time.time()
+            self.counts["clock of the server set back"] += abs(behind - CLOCK_BACK) < 2
+            return
         if what == "postgres":
-            self.cluster.kill()
-            self.cluster.start()
+            self.kill_server()
         elif what == "gateway":
             self.gateway.kill()
             self.gateway.start(wait=False)
+            self.counts["kills of gateway"] += 1
         else:
-            self.cluster.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                              "WHERE backend_type = 'kintaraa worker'")
+            self.counts["kills of worker"] += len(self.cluster.psql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'kintaraa worker'"))
+        self.struck.append((begin, time.monotonic() + HEARD_AGAIN))
+
+    def kill_server(self):
+        """It is back a second before its worker, which finds no keys when it looks first."""
+        keys = self.cluster.folder + "/keys/keyring"
+        self.cluster.kill()
+        os.rename(keys, keys + ".away")
+        try:
+            self.cluster.start()
+        finally:
+            os.rename(keys + ".away", keys)
+        self.counts["kills of postgres"] += 1
 
     def guarded(self, work, *args):
         """Whoever meets a kill comes again."""
@@ -246,20 +336,38 @@ class Simulation:
                 copy.save()
         status, _, answer = api.get("/api/assignments?limit=100")
         offers = answer["items"] if status == 200 else []
-        for offer in [offer for offer in offers if offer["status"] in ("pending", "accepted")]:
-            path = "/api/assignments/%s/" % offer["id"]
-            what = rng.random()
-            if offer["status"] == "pending" and what < 0.5:
-                status = api.post(path + "accept", {}).status
-            elif offer["status"] == "pending" and what < 0.6:
-                status = api.post(path + "decline", {"reason": "unavailable"}).status
-            elif offer["status"] == "accepted" and what < 0.08:
-                status = api.post(path + "release", {"reason": "fell ill"}).status
-            elif offer["status"] == "accepted" and what < 0.12:
-                status = api.post("/api/incidents/%s/status" % offer["incidentId"], {"status": "completed"}).status
-            else:
+        for offer in offers:
+            move = next((move for move, at_most in MOVES.get(offer["status"], ()) if rng.random() < at_most), None)
+            if move is None:
                 continue
-            self.counts["moves of helpers %d" % status] += 1
+            self.stopping.wait(MEET - time.monotonic() % MEET)  # two teams want the same case at once
+            status = self.move(rng, api, move, offer)
+            self.counts["helpers: %s %d" % (move, status)] += 1
+
+    def move(self, rng, api, move, offer):
+        if move in ("completed", "in_progress"):
+            return self.post_twice(rng, api, "/api/incidents/%s/status" % offer["incidentId"], {"status": move})
+        body = {"accept": {}, "decline": {"reason": "capacity"}, "release": {"reason": "fell ill"}}[move]
+        return self.post_twice(rng, api, "/api/assignments/%s/%s" % (offer["id"], move), body)
+
+    def post_twice(self, rng, api, path, body):
+        """As an app does that got no answer and was impatient: half of the time, and at once."""
+        again = self.gateway.api(token=api.token, timeout=20, headers=api.headers)
+        thread = threading.Thread(target=self.post_quietly, args=(again, path, body))
+        if rng.random() < 0.5:
+            thread.start()
+            self.counts["helpers: sent twice at once"] += 1
+        status = api.post(path, body).status
+        if thread.ident is not None:
+            thread.join()
+        again.close()
+        return status
+
+    def post_quietly(self, api, path, body):
+        try:
+            api.post(path, body)
+        except Exception as error:
+            self.counts["troubles of second requests " + type(error).__name__] += 1
 
     def watch(self, rng, state, name):
         """A survivor's desk: pulls as JSON, at odd moments."""
@@ -268,19 +376,31 @@ class Simulation:
 
     def write_slowly(self, rng, state, n):
         """A writer in psql whose commit comes late, or never."""
+        number = next(self.late_writes)
+        held = (0.05, 0.4, 2.5)[number % 3]
+        done = self.notify(rng, 3, held, number % 5 != 4)
+        self.counts["late commits" if done else "late rollbacks"] += 1
+        if done and held > 2 and not self.stopping.is_set():
+            self.counts["commits held open for seconds"] += 1
+
+    def write_news(self, rng, state):
+        self.notify(rng, 1, 0, True)
+
+    def notify(self, rng, n, held, commits):
+        news = [str(uuid.uuid4()) for _ in range(n)]
         connection = self.cluster.connect(autocommit=False)
         try:
-            account = self.people[rng.choice(self.names)][1]
             with connection.cursor() as cursor:
                 cursor.execute("INSERT INTO kintaraa.notification (id, account_id, class) "
-                               "SELECT gen_random_uuid(), %s, 'system' FROM generate_series(1, 3)", [account])
+                               "SELECT unnest(%s::uuid[]), %s, 'system'", [news, self.people[rng.choice(self.names)][1]])
                 cursor.execute("SELECT kintaraa.change_flush()")
-            self.stopping.wait(rng.choice([0.05, 0.4, 2.5]))
-            if rng.random() < 0.1:
+            self.stopping.wait(held)
+            if not commits:
                 connection.rollback()
-            else:
-                connection.commit()
-                self.counts["late commits"] += 1
+                return False
+            connection.commit()
+            self.written.update(dict.fromkeys(news, time.monotonic()))
+            return True
         finally:
             connection.close()
 
@@ -293,21 +413,60 @@ class Simulation:
                 if answer["good"] < 2:
                     self.violation("I1", "%s could not sync" % answer["synced"])
 
+    def hear_all(self):
+        """I12: nothing that was committed is in no frame, whatever was killed meanwhile."""
+        lost = {}
+
+        def silent():
+            ticks = redelivery.Ticks(self.cluster)
+            lost.clear()
+            for listener in self.listeners:
+                for record in listener.lost(ticks, self.news_for(listener)):
+                    lost.setdefault(str(listener), []).append(record)
+            return not lost
+
+        try:
+            wait_until(silent, 10)
+        except DeadlineMissed:
+            for listener, records in lost.items():
+                self.violation("I12", "%s never heard of %d records: %s" % (listener, len(records), records[:5]))
+
+    def news_for(self, listener):
+        """(noun, id, state, x) of all that this listener must have heard of, x of the stamp that was last."""
+        token, account, team = self.people[listener.name]
+        if team is not None:
+            rows = self.cluster.psql("SELECT 'assignment', a.id::text, a.status, c.x::text FROM kintaraa.assignment a "
+                                     "  JOIN kintaraa.change c ON c.noun = 'assignment' AND c.id = a.id "
+                                     " WHERE a.provider_id = %s", [team])
+        elif listener.mode == "poke":
+            rows = self.cluster.psql("SELECT noun, id::text, NULL, x::text FROM kintaraa.change WHERE bucket = %(a)s "
+                                     "    OR bucket IN (SELECT id FROM kintaraa.incident WHERE owner_id = %(a)s)",
+                                     {"a": account})
+        else:
+            rows = self.cluster.psql("SELECT 'notification', id::text, NULL, x::text FROM kintaraa.change "
+                                     " WHERE bucket = %s AND noun = 'notification'", [account])
+            stamps = dict(self.cluster.psql(
+                "SELECT i.client_id, max(c.x::text::bigint) FROM kintaraa.incident i JOIN kintaraa.change c "
+                "    ON c.bucket = i.id AND c.noun IN ('incident', 'need') WHERE i.owner_id = %s GROUP BY 1", [account]))
+            full = self.gateway.api(token=token).get("/api/sync/pull").body["changes"]["incidents"]["updated"]
+            rows += [("incident", row["id"], row["status"], stamps[row["id"]]) for row in full]
+        return [(noun, row, state, int(x)) for noun, row, state, x in rows]
+
     # ---- what must hold ----
 
     def check(self, dumps):
         self.dumps = dumps
         self.read_history()
+        ticks = redelivery.Ticks(self.cluster)
         for dump in dumps:
-            self.counts["edits"] += len(dump["log"]["edits"])
-            self.counts["pulls"] += dump["log"]["pulls"]
-            self.counts["pushed records"] += len(dump["log"]["pushes"])
-            self.counts["rows pulled"] += dump["log"]["rows"]
-            self.counts["rows pulled again"] += dump["log"]["again"]
-            for kind, n in dump["log"]["errors"].items():
-                self.counts["trouble: " + kind] += n
+            self.count(dump["log"])
             self.check_phone(dump)
             self.check_writes(dump)
+            stamps = redelivery.Stamps(self.cluster, self.people[dump["name"].split("-")[0]][1])
+            for why in redelivery.check(dump, stamps, ticks, self.counts):
+                self.violation("I14", "%s %s" % (dump["name"], why))
+        self.check_listeners()
+        self.check_faults()
         self.check_history()
         self.check_archive()
         for name, copy in self.copies.items():
@@ -316,17 +475,60 @@ class Simulation:
         for what, bucket in broken:
             self.violation("state", "%s %s" % (what, bucket))
 
+    def count(self, log):
+        self.counts["edits"] += len(log["edits"])
+        self.counts["pulls"] += len(log["answers"])
+        self.counts["pushed records"] += len(log["pushes"])
+        self.counts["rows pulled"] += sum(len(answer["rows"]) for answer in log["answers"])
+        self.counts.update(log["faults"])
+        self.counts.update({"trouble: " + kind: n for kind, n in log["errors"].items()})
+
+    def check_faults(self):
+        for fault in FAULTS:
+            if not self.counts[fault]:
+                self.violation("faults", "no %s" % fault)
+        for what, n in collections.Counter(self.strikes).items():
+            name = "clock of the server set back" if what == "clock" else "kills of " + what
+            if self.counts[name] != n:
+                self.violation("faults", "%s %d times instead of %d" % (name, self.counts[name], n))
+
+    def check_listeners(self):
+        """I12: commits are heard of within a second, unless something was killed or the socket was cut."""
+        times = []
+        for listener in self.listeners:
+            for fault in listener.faults:
+                self.violation("I12", fault)
+            for row, heard in listener.times().items():
+                begin = self.written.get(row)
+                if begin is None or listener.was_away(begin, heard):
+                    continue
+                if not any(begin <= to and heard >= since for since, to in self.struck):
+                    times.append(heard - begin)
+        if len(times) < 20:
+            self.violation("faults", "only %d commits were timed" % len(times))
+            return
+        for share in (0.5, 0.99):
+            self.counts["ms until %d%% of %d commits were heard of" % (share * 100, len(times))] = round(
+                percentile(times, share) * 1000)
+        if percentile(times, 0.99) >= COMMITTED_TO_HEARD:
+            self.violation("I12", "1%% of commits were heard of later than after %.2f s, %d of %d after a second" % (
+                percentile(times, 0.99), sum(t >= 1 for t in times), len(times)))
+
     def read_history(self):
         keys = Keys(self.cluster)
         self.versions = collections.defaultdict(list)
-        for noun, owner, row, client_id, body, place, deleted in self.cluster.psql(
-                "SELECT noun, owner, id, client_id, body, place, deleted FROM kept.version ORDER BY n"):
+        self.numbers = collections.defaultdict(list)  # of those versions: a report also has those of its case
+        for noun, owner, row, client_id, body, place, deleted, version in self.cluster.psql(
+                "SELECT noun, owner, id, client_id, body, place, deleted, "
+                "       (SELECT max(version) FROM kept.stamp s WHERE s.noun = v.noun AND s.id = v.id AND s.x = v.x) "
+                "  FROM kept.version v ORDER BY n"):
             if noun == "incident":
                 text = "\n".join(keys.open(owner, "incident." + name, row, value) or ""
                                  for name, value in (("description", body), ("address", place)))
             else:
                 text = keys.open(owner, "personal.body", row, body) or ""
             self.versions[owner, noun, client_id].append((text, deleted))
+            self.numbers[owner, noun, client_id].append(version)
         self.archived = []
         for archive, owner, device, noun, row, payload, base, reason in self.cluster.psql(
                 "SELECT id, owner_id, device, noun, row_id, payload_sealed, base_version, reason "
@@ -386,7 +588,7 @@ class Simulation:
                 self.violation("I5", "%s has not sent the deletion of %s %s" % (dump["name"], table, row))
         for stray in dump["log"]["strays"]:
             self.violation("I11", "%s: %s" % (dump["name"], stray))
-        cursors = dump["log"]["cursors"]
+        cursors = [answer["cursor"] for answer in dump["log"]["answers"]]
         if any(later < earlier for earlier, later in zip(cursors, cursors[1:])):
             self.violation("I10", "%s: cursors went back" % dump["name"])
 
@@ -435,16 +637,15 @@ class Simulation:
                                      ids[owner, noun, client]))
             if noun != "incident" and (stamp is None or stamp[0] != len(history)):
                 self.violation("I4", "%s %s has version %s after %d writes" % (noun, client, stamp, len(history)))
-            authors, seen, before = [None], set(), set()
-            for version, (text, _) in enumerate(history, 1):
+            authors, seen, before = collections.defaultdict(set), set(), set()
+            for version, (text, _) in zip(self.numbers[owner, noun, client], history):
                 marks = {m.group(0) for m in MARK.finditer(text)}
                 fresh = marks - before
-                authors.append({MARK.match(mark).group(1) for mark in fresh})
+                authors[version] |= {MARK.match(mark).group(1) for mark in fresh}
                 if noun not in LAST_WRITE_WINS:
                     for mark in fresh & seen:
                         self.violation("I4", "%s %s: %s came back in version %d" % (noun, client, mark, version))
-                    if noun != "incident":
-                        self.check_bases(bases, (owner, noun, client), fresh, authors, version)
+                    self.check_bases(bases, (owner, noun, client), fresh, authors, version)
                 seen |= marks
                 before = marks
 
@@ -452,7 +653,7 @@ class Simulation:
         for mark in fresh:
             phone = MARK.match(mark).group(1)
             known = max(bases.get(record + (mark,), {0}))
-            over = [v for v in range(known + 1, version) if authors[v] and authors[v] != {phone}]
+            over = [v for v in range(known + 1, version) if authors[v] - {phone}]
             if over:
                 self.violation("I6", "%s %s: %s of base %d lies over versions %s" % (
                     record[1], record[2], mark, known, over))

@@ -9,40 +9,10 @@
 #define KN_CASES_ESCALATION_H
 
 #include "base/spi.h"
+#include "cases/case_place.h"
 #include "cases/case_policy.h"
 #include "cases/need.h"
-
-/* What routing knows of a case; never who she is. */
-typedef struct KnCasePlace
-{
-	bool has_cell;
-	double cell_latitude;
-	double cell_longitude;
-	bool has_point; /* filled for rescue needs only */
-	double latitude;
-	double longitude;
-	char *preferred_gender; /* NULL when none */
-	char *language;         /* of her account */
-	int n_barred;
-	pg_uuid_t *barred;
-} KnCasePlace;
-
-/* An offer that is about to be stored. */
-typedef struct KnOffer
-{
-	pg_uuid_t id;
-	KnCandidate candidate;
-} KnOffer;
-
-typedef struct KnStep
-{
-	int n_offers;
-	KnOffer offers[KN_OFFERS_MAX];
-	int policy_version; /* of routing */
-	bool capped;
-	bool calls_people; /* dispatchers or officers are to be called */
-	bool officers;
-} KnStep;
+#include "cases/offer.h"
 
 /*
  * Decides the next step of a need: sets its state, level and due time and
@@ -78,23 +48,6 @@ extern void kn_escalation_hurry(KnNeed *need, KnUrgency urgency, const KnCasePol
 /* Promise to the survivor at the opening of a need: independent of how many decline. */
 extern TimestampTz kn_escalation_promise(const KnNeed *need, const KnCasePolicy *policy,
 										 TimestampTz now);
-extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out);
-
-/*
- * The columns of a place, and the tables beside kintaraa.incident i that they come from.  The
- * team that reported for somebody is not asked to help, as whom she barred is not.
- */
-#define KN_PLACE_COLUMNS                                                               \
-	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, "  \
-	"i.point_sealed, k.wrapped, "                                                      \
-	"ARRAY(SELECT b.principal FROM kintaraa.barred b WHERE b.bucket = i.id UNION ALL " \
-	"      SELECT a.provider_id WHERE a.provider_id IS NOT NULL) "
-#define KN_PLACE_FROM                                \
-	" JOIN kintaraa.account a ON a.id = i.owner_id " \
-	" LEFT JOIN kintaraa.subject_key k ON k.subject = i.owner_id "
-/* They begin at column first.  exact: for a rescue, whose point is then opened. */
-extern void kn_case_place_read(const KnRows *rows, uint64 row, int first,
-							   const pg_uuid_t *incident, bool exact, KnCasePlace *out);
 extern bool kn_service_is_rescue(const char *service);
 /* Whether the clinical clock hurries it; other services keep the urgency she asked for. */
 extern bool kn_service_is_clinical(const char *service);

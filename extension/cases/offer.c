@@ -3,9 +3,7 @@
  * offer.c
  *	  Storing offers, for one need or for many.
  *
- * Called by escalation.c.  Needs that came in a batch are routed here with a
- * fixed number of statements for all of them: one reads, one moves the needs,
- * one stores the offers.
+ * Called by incident_open.c, escalation.c and sweep.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,11 +13,7 @@
 #include "utils/array.h"
 
 #include "base/spi.h"
-#include "cases/incident_store.h"
 #include "cases/offer.h"
-
-static void read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place);
-static void move_needs(const KnNeed *needs, int n);
 
 /* In the order of teams, so that two of these never wait for each other. */
 static KnStatement insert_offers = KN_WRITE(
@@ -39,25 +33,6 @@ static KnStatement insert_offers = KN_WRITE(
 	TIMESTAMPTZOID, INT4OID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID,
 	TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID,
 	TEXTARRAYOID, BOOLARRAYOID);
-
-/* clang-format off */
-static KnStatement select_waiting = KN_WRITE(
-	KN_AS_SYSTEM,
-	"SELECT n.bucket, n.id, n.service, n.urgency_level, n.round::int4, n.escalation, "
-	KN_PLACE_COLUMNS
-	"  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket " KN_PLACE_FROM
-	" WHERE n.due_at <= $1 AND n.state = 'searching' AND n.level = 0 "
-	" ORDER BY n.due_at LIMIT $2 FOR NO KEY UPDATE OF n SKIP LOCKED",
-	TIMESTAMPTZOID, INT4OID);
-/* clang-format on */
-
-static KnStatement update_needs = KN_WRITE(
-	KN_AS_SYSTEM,
-	"UPDATE kintaraa.need n SET state = u.state, level = u.level, due_at = u.due "
-	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
-	"    pg_catalog.unnest($4), pg_catalog.unnest($5)) AS u (bucket, id, state, level, due) "
-	" WHERE n.bucket = u.bucket AND n.id = u.id",
-	UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID);
 
 void
 kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz now)
@@ -131,84 +106,4 @@ kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz no
 	array = construct_array(capped, total, BOOLOID, 1, true, TYPALIGN_CHAR);
 	kn_arg_datum(&args, PointerGetDatum(array), false);
 	kn_run(&insert_offers, &args);
-}
-
-int
-kn_backlog_route(int at_most, const KnCasePolicy *policy, TimestampTz now)
-{
-	KnArgs args = {0};
-	KnRows rows;
-	KnNeed *needs;
-	KnStep *steps;
-	int n;
-
-	kn_arg_time(&args, now);
-	kn_arg_int(&args, at_most);
-	kn_run(&select_waiting, &args);
-	rows = kn_rows();
-	n = rows.n;
-	if (n == 0)
-		return 0;
-	needs = palloc0(sizeof(KnNeed) * n);
-	steps = palloc0(sizeof(KnStep) * n);
-	for (int i = 0; i < n; i++)
-	{
-		KnCasePlace place;
-
-		read_waiting(&rows, i, &needs[i], &place);
-		kn_escalation_next(&needs[i], &place, NULL, 0, policy, now, &steps[i]);
-	}
-	move_needs(needs, n);
-	kn_offers_insert(needs, steps, n, now);
-	for (int i = 0; i < n; i++)
-	{
-		if (!steps[i].calls_people)
-			continue;
-		kn_escalation_call(&needs[i], &steps[i]);
-		kn_incident_follow_needs(&needs[i].bucket);
-	}
-	return n;
-}
-
-static void
-read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place)
-{
-	bool is_null;
-	Datum value;
-
-	kn_col_uuid(rows, row, 1, &need->bucket);
-	kn_col_uuid(rows, row, 2, &need->id);
-	need->service = kn_col_text(rows, row, 3);
-	need->state = "searching";
-	need->urgency = kn_urgency_parse(kn_col_text(rows, row, 4));
-	need->round = kn_col_int(rows, row, 5, 1);
-	value = kn_col(rows, row, 6, &is_null);
-	need->escalation = is_null ? NULL : DatumGetJsonbP(value);
-	kn_case_place_read(rows, row, 7, &need->bucket, kn_service_is_rescue(need->service), place);
-}
-
-static void
-move_needs(const KnNeed *needs, int n)
-{
-	pg_uuid_t *buckets = palloc(sizeof(pg_uuid_t) * n);
-	pg_uuid_t *ids = palloc(sizeof(pg_uuid_t) * n);
-	char **states = palloc(sizeof(char *) * n);
-	int32 *levels = palloc(sizeof(int32) * n);
-	TimestampTz *due = palloc(sizeof(TimestampTz) * n);
-	KnArgs args = {0};
-
-	for (int i = 0; i < n; i++)
-	{
-		buckets[i] = needs[i].bucket;
-		ids[i] = needs[i].id;
-		states[i] = needs[i].state;
-		levels[i] = needs[i].level;
-		due[i] = needs[i].due_at;
-	}
-	kn_arg_uuid_array(&args, buckets, n);
-	kn_arg_uuid_array(&args, ids, n);
-	kn_arg_text_array(&args, states, n);
-	kn_arg_int_array(&args, levels, n);
-	kn_arg_time_array(&args, due, n);
-	kn_run(&update_needs, &args);
 }

@@ -8,15 +8,27 @@
 #ifndef KN_CASES_OFFER_H
 #define KN_CASES_OFFER_H
 
-#include "cases/escalation.h"
+#include "cases/need.h"
+#include "cases/routing.h"
+
+/* An offer that is about to be stored. */
+typedef struct KnOffer
+{
+	pg_uuid_t id;
+	KnCandidate candidate;
+} KnOffer;
+
+typedef struct KnStep
+{
+	int n_offers;
+	KnOffer offers[KN_OFFERS_MAX];
+	int policy_version; /* of routing */
+	bool capped;
+	bool calls_people; /* dispatchers or officers are to be called */
+	bool officers;
+} KnStep;
 
 /* The offers of n needs with one statement; a need without offers is passed over. */
 extern void kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz now);
-
-/*
- * Makes the first offers of needs that came in batches and wait for them, at
- * most that many; returns how many it took.
- */
-extern int kn_backlog_route(int at_most, const KnCasePolicy *policy, TimestampTz now);
 
 #endif

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * case_place.h
+ *	  What routing knows of a case: where it is, and who must not be asked.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_CASES_CASE_PLACE_H
+#define KN_CASES_CASE_PLACE_H
+
+#include "base/spi.h"
+
+/* Never who she is. */
+typedef struct KnCasePlace
+{
+	bool has_cell;
+	double cell_latitude;
+	double cell_longitude;
+	bool has_point; /* filled for rescue needs only */
+	double latitude;
+	double longitude;
+	char *preferred_gender; /* NULL when none */
+	char *language;         /* of her account */
+	int n_barred;
+	pg_uuid_t *barred;
+} KnCasePlace;
+
+extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out);
+
+/*
+ * The columns of a place, and the tables beside kintaraa.incident i that they come from.  The
+ * team that reported for somebody is not asked to help, as whom she barred is not.
+ */
+#define KN_PLACE_COLUMNS                                                               \
+	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, "  \
+	"i.point_sealed, k.wrapped, "                                                      \
+	"ARRAY(SELECT b.principal FROM kintaraa.barred b WHERE b.bucket = i.id UNION ALL " \
+	"      SELECT a.provider_id WHERE a.provider_id IS NOT NULL) "
+#define KN_PLACE_FROM                                \
+	" JOIN kintaraa.account a ON a.id = i.owner_id " \
+	" LEFT JOIN kintaraa.subject_key k ON k.subject = i.owner_id "
+/* They begin at column first.  exact: for a rescue, whose point is then opened. */
+extern void kn_case_place_read(const KnRows *rows, uint64 row, int first,
+							   const pg_uuid_t *incident, bool exact, KnCasePlace *out);
+
+#endif

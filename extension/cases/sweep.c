@@ -1,0 +1,228 @@
+/*-------------------------------------------------------------------------
+ *
+ * sweep.c
+ *	  What is due for a need happens by itself: first routing of a batch's needs,
+ *	  offers that expire, escalation, helpers who were never in touch.
+ *
+ * Called by the worker.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+
+#include "base/lock.h"
+#include "cases/escalation.h"
+#include "cases/incident_store.h"
+#include "trail/change.h"
+
+static int route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now);
+static void read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place);
+static void move_needs(const KnNeed *needs, int n);
+static void sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now);
+static void expire_offers(const KnNeed *need, TimestampTz now);
+
+PG_FUNCTION_INFO_V1(kn_need_sweep);
+
+/* clang-format off */
+static KnStatement select_waiting = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT n.bucket, n.id, n.service, n.urgency_level, n.round::int4, n.escalation, "
+	KN_PLACE_COLUMNS
+	"  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket " KN_PLACE_FROM
+	" WHERE n.due_at <= $1 AND n.state = 'searching' AND n.level = 0 "
+	" ORDER BY n.due_at LIMIT $2 FOR NO KEY UPDATE OF n SKIP LOCKED",
+	TIMESTAMPTZOID, INT4OID);
+/* clang-format on */
+
+static KnStatement update_needs = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.need n SET state = u.state, level = u.level, due_at = u.due "
+	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
+	"    pg_catalog.unnest($4), pg_catalog.unnest($5)) AS u (bucket, id, state, level, due) "
+	" WHERE n.bucket = u.bucket AND n.id = u.id",
+	UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID);
+
+static KnStatement expire_pending = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.assignment SET status = 'expired', responded_at = $3 "
+	" WHERE incident_bucket = $1 AND need_id = $2 AND status = 'pending' AND due_at <= $3",
+	UUIDOID, UUIDOID, TIMESTAMPTZOID);
+
+/* What waits for its first routing is route_backlog's, which does many at once. */
+static KnStatement select_due = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT bucket, id FROM kintaraa.need "
+	" WHERE due_at <= $1 AND NOT (state = 'searching' AND level = 0) "
+	" ORDER BY due_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+	TIMESTAMPTZOID, INT4OID);
+
+/*
+ * kintaraa.need_sweep(at_most integer) -> integer
+ *	  Moves on every need that is due; the worker calls it ten times a second.
+ *	  Correct after a restart and a clock step.  One sweeps at a time, since a
+ *	  sweep holds many cases in the order in which they are due: another one
+ *	  returns 0 at once.
+ */
+PGDLLEXPORT Datum
+kn_need_sweep(PG_FUNCTION_ARGS)
+{
+	KnArgs args = {0};
+	TimestampTz now = GetCurrentTimestamp();
+	KnRows rows;
+	pg_uuid_t *buckets;
+	pg_uuid_t *ids;
+	int waiting;
+	int n;
+
+	if (!kn_try_lock(KN_LOCK_SWEEP))
+		PG_RETURN_INT32(0);
+	SPI_connect();
+	kn_spi_read_only(false);
+	waiting = route_backlog(PG_GETARG_INT32(0), kn_case_policy(), now);
+	kn_arg_time(&args, now);
+	kn_arg_int(&args, PG_GETARG_INT32(0));
+	kn_run(&select_due, &args);
+	rows = kn_rows();
+	n = rows.n;
+	buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	ids = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		kn_col_uuid(&rows, i, 1, &buckets[i]);
+		kn_col_uuid(&rows, i, 2, &ids[i]);
+	}
+	for (int i = 0; i < n; i++)
+		sweep_need(&buckets[i], &ids[i], now);
+	kn_change_flush(NULL);
+	SPI_finish();
+	PG_RETURN_INT32(Max(n, waiting));
+}
+
+/*
+ * Makes the first offers of needs that came in batches and wait for them; returns how many it took.
+ * A fixed number of statements for all: one reads, one moves the needs, one stores the offers.
+ */
+static int
+route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now)
+{
+	KnArgs args = {0};
+	KnRows rows;
+	KnNeed *needs;
+	KnStep *steps;
+	int n;
+
+	kn_arg_time(&args, now);
+	kn_arg_int(&args, at_most);
+	kn_run(&select_waiting, &args);
+	rows = kn_rows();
+	n = rows.n;
+	if (n == 0)
+		return 0;
+	needs = palloc0(sizeof(KnNeed) * n);
+	steps = palloc0(sizeof(KnStep) * n);
+	for (int i = 0; i < n; i++)
+	{
+		KnCasePlace place;
+
+		read_waiting(&rows, i, &needs[i], &place);
+		kn_escalation_next(&needs[i], &place, NULL, 0, policy, now, &steps[i]);
+	}
+	move_needs(needs, n);
+	kn_offers_insert(needs, steps, n, now);
+	for (int i = 0; i < n; i++)
+	{
+		if (!steps[i].calls_people)
+			continue;
+		kn_escalation_call(&needs[i], &steps[i]);
+		kn_incident_follow_needs(&needs[i].bucket);
+	}
+	return n;
+}
+
+static void
+read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place)
+{
+	bool is_null;
+	Datum value;
+
+	kn_col_uuid(rows, row, 1, &need->bucket);
+	kn_col_uuid(rows, row, 2, &need->id);
+	need->service = kn_col_text(rows, row, 3);
+	need->state = "searching";
+	need->urgency = kn_urgency_parse(kn_col_text(rows, row, 4));
+	need->round = kn_col_int(rows, row, 5, 1);
+	value = kn_col(rows, row, 6, &is_null);
+	need->escalation = is_null ? NULL : DatumGetJsonbP(value);
+	kn_case_place_read(rows, row, 7, &need->bucket, kn_service_is_rescue(need->service), place);
+}
+
+static void
+move_needs(const KnNeed *needs, int n)
+{
+	pg_uuid_t *buckets = palloc(sizeof(pg_uuid_t) * n);
+	pg_uuid_t *ids = palloc(sizeof(pg_uuid_t) * n);
+	char **states = palloc(sizeof(char *) * n);
+	int32 *levels = palloc(sizeof(int32) * n);
+	TimestampTz *due = palloc(sizeof(TimestampTz) * n);
+	KnArgs args = {0};
+
+	for (int i = 0; i < n; i++)
+	{
+		buckets[i] = needs[i].bucket;
+		ids[i] = needs[i].id;
+		states[i] = needs[i].state;
+		levels[i] = needs[i].level;
+		due[i] = needs[i].due_at;
+	}
+	kn_arg_uuid_array(&args, buckets, n);
+	kn_arg_uuid_array(&args, ids, n);
+	kn_arg_text_array(&args, states, n);
+	kn_arg_int_array(&args, levels, n);
+	kn_arg_time_array(&args, due, n);
+	kn_run(&update_needs, &args);
+}
+
+static void
+sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now)
+{
+	KnNeed need;
+
+	if (!kn_need_lock(bucket, id, &need) || need.due_at == 0 || need.due_at > now)
+		return;
+	if (strcmp(need.state, "engaged") == 0)
+	{
+		/* accepted, but nobody was in touch with her: acceptance is not help */
+		if (need.contacted_at != 0)
+			need.due_at = 0;
+		else
+		{
+			KnEscalation rules;
+
+			kn_escalation_read(need.escalation, &rules);
+			need.state = "stalled";
+			while (need.level < rules.n_levels &&
+				   rules.levels[need.level].who == KN_ASK_PROVIDERS)
+				need.level++;
+			kn_escalation_advance(&need, kn_case_policy(), now);
+			return;
+		}
+		kn_need_save(&need);
+		return;
+	}
+	expire_offers(&need, now);
+	kn_escalation_advance(&need, kn_case_policy(), now);
+}
+
+static void
+expire_offers(const KnNeed *need, TimestampTz now)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, &need->bucket);
+	kn_arg_uuid(&args, &need->id);
+	kn_arg_time(&args, now);
+	kn_run(&expire_pending, &args);
+}

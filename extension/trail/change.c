@@ -63,6 +63,7 @@ static void hand_over(int parent);
 static int compare(const void *a, const void *b);
 static int compare_in_order(const void *a, const void *b);
 static int sort_and_merge(Change **out);
+static void arg_changes(KnArgs *args, const Change *changes, int n);
 static void mark_flushed(void);
 static void keep_stamps(const KnRows *rows);
 
@@ -73,22 +74,29 @@ PG_FUNCTION_INFO_V1(kn_change_flush_sql);
  * foreign_version is the highest version that somebody other than the present
  * writer wrote: it tells a device's own unseen writes from foreign ones.
  */
+#define STAMP(source_)                                                                       \
+	"INSERT INTO kintaraa.change AS c "                                                      \
+	"(bucket, noun, id, deleted, writer, x, version, foreign_version, updated_at) "          \
+	"SELECT u.bucket, u.noun, u.id, u.deleted, $5, pg_catalog.pg_current_xact_id(), 1, 0, "  \
+	"       pg_catalog.date_trunc('milliseconds', pg_catalog.clock_timestamp()) "            \
+	"  FROM (" source_ ") AS u (bucket, noun, id, deleted) "                                 \
+	"ON CONFLICT (bucket, noun, id) DO UPDATE SET "                                          \
+	"  x = EXCLUDED.x, version = c.version + 1, writer = EXCLUDED.writer, "                  \
+	"  foreign_version = CASE WHEN c.writer IS NOT DISTINCT FROM EXCLUDED.writer "           \
+	"                         THEN c.foreign_version ELSE c.version END, "                   \
+	"  deleted = EXCLUDED.deleted, "                                                         \
+	"  updated_at = GREATEST(EXCLUDED.updated_at, c.updated_at + interval '1 millisecond') " \
+	"RETURNING bucket, noun, id, version, updated_at"
+
 static KnStatement stamp_all = KN_WRITE(
 	KN_AS_SYSTEM,
-	"INSERT INTO kintaraa.change AS c "
-	"(bucket, noun, id, x, version, writer, foreign_version, deleted, updated_at) "
-	"SELECT u.bucket, u.noun, u.id, pg_catalog.pg_current_xact_id(), 1, $5, 0, u.deleted, "
-	"       pg_catalog.date_trunc('milliseconds', pg_catalog.clock_timestamp()) "
-	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
-	"                  pg_catalog.unnest($4)) AS u (bucket, noun, id, deleted) "
-	"ON CONFLICT (bucket, noun, id) DO UPDATE SET "
-	"  x = EXCLUDED.x, version = c.version + 1, writer = EXCLUDED.writer, "
-	"  foreign_version = CASE WHEN c.writer IS NOT DISTINCT FROM EXCLUDED.writer "
-	"                         THEN c.foreign_version ELSE c.version END, "
-	"  deleted = EXCLUDED.deleted, "
-	"  updated_at = GREATEST(EXCLUDED.updated_at, c.updated_at + interval '1 millisecond') "
-	"RETURNING bucket, noun, id, version, updated_at",
+	STAMP("SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+		  "                         pg_catalog.unnest($3), pg_catalog.unnest($4))"),
 	UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, BOOLARRAYOID, UUIDOID);
+
+/* Most acts change one record, and then the arrays cost more than the row. */
+static KnStatement stamp_one = KN_WRITE(KN_AS_SYSTEM, STAMP("SELECT $1, $2, $3, $4"), UUIDOID,
+										TEXTOID, UUIDOID, BOOLOID, UUIDOID);
 
 static KnStatement touch_one = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -159,37 +167,48 @@ kn_change_flush(const pg_uuid_t *writer)
 	Change *changes;
 	int n = sort_and_merge(&changes);
 	KnArgs args = {0};
-	pg_uuid_t *buckets;
-	pg_uuid_t *ids;
-	char **nouns;
-	Datum *deleted;
-	ArrayType *array;
 	KnRows rows;
 
 	if (n == 0)
 		return;
-	buckets = palloc(sizeof(pg_uuid_t) * n);
-	ids = palloc(sizeof(pg_uuid_t) * n);
-	nouns = palloc(sizeof(char *) * n);
-	deleted = palloc(sizeof(Datum) * n);
-	for (int i = 0; i < n; i++)
+	if (n == 1)
 	{
-		buckets[i] = changes[i].bucket;
-		ids[i] = changes[i].id;
-		nouns[i] = changes[i].noun;
-		deleted[i] = BoolGetDatum(changes[i].deleted);
+		kn_arg_uuid(&args, &changes->bucket);
+		kn_arg_text(&args, changes->noun);
+		kn_arg_uuid(&args, &changes->id);
+		kn_arg_bool(&args, changes->deleted);
 	}
-	kn_arg_uuid_array(&args, buckets, n);
-	kn_arg_text_array(&args, nouns, n);
-	kn_arg_uuid_array(&args, ids, n);
-	array = construct_array(deleted, n, BOOLOID, 1, true, TYPALIGN_CHAR);
-	kn_arg_datum(&args, PointerGetDatum(array), false);
+	else
+		arg_changes(&args, changes, n);
 	kn_arg_uuid(&args, writer);
-	kn_run(&stamp_all, &args);
+	kn_run(n == 1 ? &stamp_one : &stamp_all, &args);
 	rows = kn_rows();
 	keep_stamps(&rows);
 	mark_flushed();
 	wrote_stamps = true;
+}
+
+static void
+arg_changes(KnArgs *args, const Change *changes, int n)
+{
+	pg_uuid_t *buckets = palloc(sizeof(pg_uuid_t) * n);
+	pg_uuid_t *ids = palloc(sizeof(pg_uuid_t) * n);
+	char **nouns = palloc(sizeof(char *) * n);
+	Datum *deleted = palloc(sizeof(Datum) * n);
+	ArrayType *array;
+
+	for (int i = 0; i < n; i++)
+	{
+		buckets[i] = changes[i].bucket;
+		ids[i] = changes[i].id;
+		nouns[i] = (char *) changes[i].noun;
+		deleted[i] = BoolGetDatum(changes[i].deleted);
+	}
+	kn_arg_uuid_array(args, buckets, n);
+	kn_arg_text_array(args, nouns, n);
+	kn_arg_uuid_array(args, ids, n);
+	array = construct_array(deleted, n, BOOLOID, 1, true, TYPALIGN_CHAR);
+	kn_arg_datum(args, PointerGetDatum(array), false);
 }
 
 /* Key order makes concurrent flushes free of deadlocks; the last word on a record stays. */

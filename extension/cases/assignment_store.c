@@ -39,7 +39,7 @@
 	"               x.cell_longitude, x.case_number, x.status " \
 	"          FROM kintaraa.incident x JOIN kintaraa.account o ON o.id = x.owner_id " \
 	"         WHERE x.id = a.incident_bucket) i ON true " \
-	"LEFT JOIN kintaraa.change c ON c.bucket = a.provider_id AND c.noun = 'assignment' AND c.id = a.id "
+	"LEFT JOIN " KN_STAMP_OF("a.provider_id", "'assignment'", "a.id") "ON true "
 /* clang-format on */
 
 static void

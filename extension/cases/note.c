@@ -27,13 +27,17 @@ static KnStatement select_case = KN_READ(
 	KN_AS_DOOR, "SELECT owner_id FROM kintaraa.incident WHERE id = $1 AND deleted_at IS NULL",
 	UUIDOID);
 
+#define STAMPED "  LEFT JOIN " KN_STAMP_OF("n.bucket", "'note'", "n.id") "ON true "
+
+/* clang-format off */
 static KnStatement select_own = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT n.bucket, n.id, n.text_sealed, i.owner_id, c.version, c.updated_at "
 	"  FROM kintaraa.note n JOIN kintaraa.incident i ON i.id = n.bucket "
-	"  LEFT JOIN kintaraa.change c ON c.bucket = n.bucket AND c.noun = 'note' AND c.id = n.id "
+	STAMPED
 	" WHERE n.author_id = $1 AND n.client_id = $2",
 	UUIDOID, TEXTOID);
+/* clang-format on */
 
 static KnStatement insert_note = KN_WRITE(
 	KN_AS_DOOR,
@@ -41,14 +45,16 @@ static KnStatement insert_note = KN_WRITE(
 	"VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
 	UUIDOID, UUIDOID, UUIDOID, UUIDOID, TEXTOID, BYTEAOID);
 
+/* clang-format off */
 static KnStatement select_notes = KN_READ(
 	KN_AS_DOOR,
 	"SELECT n.bucket, n.id, n.text_sealed, i.owner_id, c.version, c.updated_at, n.author_id, "
 	"       n.client_id, n.created_at "
 	"  FROM kintaraa.note n JOIN kintaraa.incident i ON i.id = n.bucket "
-	"  LEFT JOIN kintaraa.change c ON c.bucket = n.bucket AND c.noun = 'note' AND c.id = n.id "
+	STAMPED
 	" WHERE n.id = ANY ($1) AND n.provider_id = $2",
 	UUIDARRAYOID, UUIDOID);
+/* clang-format on */
 
 void
 kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *out)

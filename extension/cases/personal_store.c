@@ -24,9 +24,8 @@
 	"p.id, p.owner_id, p.noun, p.client_id, p.body_sealed, p.created_at, p.deleted_at IS NOT NULL, " \
 	"c.version, c.updated_at, c.writer, c.foreign_version "
 /* clang-format on */
-#define PERSONAL_FROM                                       \
-	"FROM kintaraa.personal p LEFT JOIN kintaraa.change c " \
-	"  ON c.bucket = p.owner_id AND c.noun = p.noun AND c.id = p.id "
+#define PERSONAL_FROM \
+	"FROM kintaraa.personal p LEFT JOIN " KN_STAMP_OF("p.owner_id", "p.noun", "p.id") "ON true "
 #define UNREADABLE "_unreadable"
 
 static void read_rows(const KnRows *rows, const pg_uuid_t *owner, KnPersonal *out);

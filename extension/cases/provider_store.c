@@ -33,7 +33,7 @@ static void read_dispatch(const KnRows *rows, uint64 row, KnProvider *out);
 
 #define JOIN_PROFILE \
 	"      JOIN kintaraa.organisation AS o ON o.id = p.organisation_id " \
-	"      LEFT JOIN kintaraa.change AS c ON c.bucket = p.organisation_id AND c.noun = 'provider' AND c.id = p.id "
+	"      LEFT JOIN " KN_STAMP_OF("p.organisation_id", "'provider'", "p.id") "ON true "
 
 #define NO_KM "NULL::float8, "
 #define KM "kintaraa.distance_km($6, $7, p.latitude, p.longitude), "

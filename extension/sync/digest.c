@@ -17,6 +17,7 @@
 #include "base/spi.h"
 #include "identity/door.h"
 #include "sync/wire.h"
+#include "trail/change.h"
 
 /* clang-format off */
 #define RECORDS \
@@ -27,21 +28,21 @@
 	"record AS (" \
 	"  SELECT 'incident' AS noun, CASE WHEN i.owner_id = $2 THEN i.client_id ELSE i.id::text END AS id, c.version " \
 	"    FROM mine JOIN kintaraa.incident i ON i.id = mine.bucket AND i.deleted_at IS NULL " \
-	"    JOIN kintaraa.change c ON c.bucket = i.id AND c.noun = 'incident' AND c.id = i.id " \
+	"   CROSS JOIN " KN_STAMP_OF("i.id", "'incident'", "i.id") \
 	"  UNION ALL SELECT 'note', CASE WHEN n.author_id = $2 THEN n.client_id ELSE n.id::text END, c.version " \
 	"    FROM mine JOIN kintaraa.note n ON n.bucket = mine.bucket AND n.provider_id = ANY ($1) " \
-	"    JOIN kintaraa.change c ON c.bucket = n.bucket AND c.noun = 'note' AND c.id = n.id " \
+	"   CROSS JOIN " KN_STAMP_OF("n.bucket", "'note'", "n.id") \
 	"  UNION ALL SELECT 'assignment', a.id::text, c.version " \
-	"    FROM kintaraa.assignment a JOIN kintaraa.change c " \
-	"      ON c.bucket = a.provider_id AND c.noun = 'assignment' AND c.id = a.id WHERE a.provider_id = ANY ($1) " \
+	"    FROM kintaraa.assignment a CROSS JOIN " KN_STAMP_OF("a.provider_id", "'assignment'", "a.id") \
+	"   WHERE a.provider_id = ANY ($1) " \
 	"  UNION ALL SELECT 'notification', n.id::text, c.version " \
-	"    FROM kintaraa.notification n JOIN kintaraa.change c " \
-	"      ON c.bucket = n.account_id AND c.noun = 'notification' AND c.id = n.id WHERE n.account_id = $2 " \
+	"    FROM kintaraa.notification n CROSS JOIN " \
+	KN_STAMP_OF("n.account_id", "'notification'", "n.id") \
+	"   WHERE n.account_id = $2 " \
 	"  UNION ALL SELECT 'account', c.id::text, c.version FROM kintaraa.change c " \
 	"     WHERE c.bucket = $2 AND c.noun = 'account' AND c.id = $2 " \
 	"  UNION ALL SELECT p.noun, p.client_id, c.version " \
-	"    FROM kintaraa.personal p JOIN kintaraa.change c " \
-	"      ON c.bucket = p.owner_id AND c.noun = p.noun AND c.id = p.id " \
+	"    FROM kintaraa.personal p CROSS JOIN " KN_STAMP_OF("p.owner_id", "p.noun", "p.id") \
 	"   WHERE p.owner_id = $2 AND p.deleted_at IS NULL) "
 /* clang-format on */
 

@@ -34,13 +34,15 @@ static void add_own_assignments(KnPull *pull);
 static void hand_out(const KnPullOut *out, const char *noun, KnJson *json);
 static void hand_out_note(void *arg, const char *json, int len);
 
+/* clang-format off */
 static KnStatement select_notifications = KN_READ(
 	KN_AS_DOOR,
 	"SELECT n.id, n.class, n.created_at, n.read_at, c.version, c.updated_at "
-	"  FROM kintaraa.notification n LEFT JOIN kintaraa.change c "
-	"    ON c.bucket = n.account_id AND c.noun = 'notification' AND c.id = n.id "
+	"  FROM kintaraa.notification n "
+	"  LEFT JOIN " KN_STAMP_OF("n.account_id", "'notification'", "n.id") "ON true "
 	" WHERE n.account_id = $1 AND n.id = ANY ($2)",
 	UUIDOID, UUIDARRAYOID);
+/* clang-format on */
 
 static KnStatement select_of_cases = KN_READ(
 	KN_AS_DOOR,

@@ -67,7 +67,7 @@ static KnStatement select_seen = KN_FRESH(
 	"     WHERE i.owner_id = $1 AND i.client_id = w.id AND w.noun = 'incident' "
 	"    UNION ALL SELECT p.id, p.owner_id, NULL, NULL FROM kintaraa.personal p "
 	"     WHERE p.owner_id = $1 AND p.noun = w.noun AND p.client_id = w.id) r "
-	"  JOIN kintaraa.change c ON c.bucket = r.bucket AND c.noun = w.noun AND c.id = r.id "
+	" CROSS JOIN " KN_STAMP_OF("r.bucket", "w.noun", "r.id")
 	" WHERE (c.x < $4 AND c.x <> ALL ($5)) OR COALESCE(r.writer, c.writer) = $6",
 	UUIDOID, TEXTARRAYOID, TEXTARRAYOID, XID8OID, XID8ARRAYOID, UUIDOID);
 /* clang-format on */

@@ -21,6 +21,15 @@ typedef struct KnStamp
 	TimestampTz updated_at;
 } KnStamp;
 
+/*
+ * The stamp of a record, to be joined as c.  By its whole key, which the LIMIT
+ * makes sure of: a plan that was made while the tables were small would read all
+ * stamps of a bucket for each of its records.
+ */
+#define KN_STAMP_OF(bucket_, noun_, id_)                                                  \
+	"LATERAL (SELECT * FROM kintaraa.change WHERE bucket = " bucket_ " AND noun = " noun_ \
+	" AND id = " id_ " LIMIT 1) c "
+
 extern void kn_change_init(void);
 /* Also for changes that no trigger sees, such as a touch of an unchanged record. */
 extern void kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id,

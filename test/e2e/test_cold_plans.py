@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+"""Plans that a connection made while its tables were empty, when they have grown and nobody has analysed them anew."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import play
+from harness import Cluster, run_tests
+
+RECORDS = 1000
+CONTEXT = '{"requestId": "cold", "network": "192.0.2.0"}'
+
+
+def door(name, query=None, body=None):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT outcome, body FROM kintaraa_api.%s(%%s, NULL, %%s, %%s, %%s)" % name,
+                       (token, json.dumps(query or {}), body and json.dumps(body), CONTEXT))
+        outcome, answer = cursor.fetchone()
+    assert outcome == "ok", answer
+    return answer
+
+
+def rows_read(table):
+    """Of that table, by this transaction so far."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = %s", [table])
+        return cursor.fetchone()[0]
+
+
+def everything():
+    answer = door("sync_pull", {"last_pulled_at": "null"})
+    changes = answer["changes"]
+    while answer["hasMore"]:
+        answer = door("sync_pull", {"last_pulled_at": "null", "pageToken": answer["pageToken"]})
+        for table in changes:
+            changes[table]["updated"] += answer["changes"][table]["updated"]
+    return changes
+
+
+def test_a_large_pull_reads_each_stamp_a_few_times():
+    for _ in range(6):
+        everything()
+        door("sync_updates")
+    connection.commit()
+    for half in range(2):
+        door("sync_batch", body={"device": "cold", "records": [
+            {"table": "journal_entries", "op": "upsert", "id": "entry-%d-%d" % (half, i), "data": {"text": "a day"}}
+            for i in range(RECORDS // 2)]})
+        connection.commit()
+    assert len(everything()["journal_entries"]["updated"]) == RECORDS
+    read = rows_read("change")
+    connection.rollback()
+    assert read < 8 * RECORDS, read
+
+
+def test_a_batch_reads_what_its_device_sent_before_no_more_than_once():
+    door("sync_batch", body={"device": "cold", "records": [
+        {"table": "journal_entries", "op": "upsert", "id": "late-%d" % i, "data": {"text": "a day"}}
+        for i in range(100)]})
+    read = rows_read("applied")
+    connection.rollback()
+    assert read < 500, read
+
+
+with Cluster("cold", autovacuum="off", kintaraa__worker="off") as cluster:
+    play.load(cluster)
+    play.Stage(cluster).value("SELECT play.register('amina')")
+    cluster.psql("SELECT kintaraa.epoch_check(), kintaraa.tick_write(true)")
+    cluster.psql("ANALYZE")
+    token = cluster.value("SELECT token FROM play.person WHERE name = 'amina'")
+    connection = cluster.connect(autocommit=False)
+    sys.exit(run_tests(globals()))

@@ -18,6 +18,8 @@
 #include "cases/incident_store.h"
 #include "trail/change.h"
 
+#define ESCALATION_COST 8
+
 static int route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now);
 static void read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place);
 static void move_needs(const KnNeed *needs, int n);
@@ -64,7 +66,8 @@ static KnStatement select_due = KN_WRITE(
  *	  Moves on every need that is due; the worker calls it ten times a second.
  *	  Correct after a restart and a clock step.  One sweeps at a time, since a
  *	  sweep holds many cases in the order in which they are due: another one
- *	  returns 0 at once.
+ *	  returns 0 at once.  Escalating costs eight times what a first routing
+ *	  does, so that many fewer are taken; at_most is returned when more wait.
  */
 PGDLLEXPORT Datum
 kn_need_sweep(PG_FUNCTION_ARGS)
@@ -74,6 +77,8 @@ kn_need_sweep(PG_FUNCTION_ARGS)
 	KnRows rows;
 	pg_uuid_t *buckets;
 	pg_uuid_t *ids;
+	int at_most = PG_GETARG_INT32(0);
+	int few = Max(at_most / ESCALATION_COST, 1);
 	int waiting;
 	int n;
 
@@ -81,9 +86,9 @@ kn_need_sweep(PG_FUNCTION_ARGS)
 		PG_RETURN_INT32(0);
 	SPI_connect();
 	kn_spi_read_only(false);
-	waiting = route_backlog(PG_GETARG_INT32(0), kn_case_policy(), now);
+	waiting = route_backlog(at_most, kn_case_policy(), now);
 	kn_arg_time(&args, now);
-	kn_arg_int(&args, PG_GETARG_INT32(0));
+	kn_arg_int(&args, few);
 	kn_run(&select_due, &args);
 	rows = kn_rows();
 	n = rows.n;
@@ -98,7 +103,7 @@ kn_need_sweep(PG_FUNCTION_ARGS)
 		sweep_need(&buckets[i], &ids[i], now);
 	kn_change_flush(NULL);
 	SPI_finish();
-	PG_RETURN_INT32(Max(n, waiting));
+	PG_RETURN_INT32(n == few ? at_most : Max(n, waiting));
 }
 
 /*

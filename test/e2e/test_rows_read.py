@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Plans that a connection made while its tables were empty, when they have grown and nobody has analysed them anew."""
+"""Statements read what they are about and no more, also by plans that were made when little was known."""
 import json
 import os
 import sys
@@ -61,6 +61,21 @@ def test_a_batch_reads_what_its_device_sent_before_no_more_than_once():
     read = rows_read("applied")
     connection.rollback()
     assert read < 500, read
+
+
+def test_a_fold_reads_the_teams_that_were_asked():
+    cluster.psql("SELECT count(play.team('healthcare', -1.3, 36 + n * 0.001, 1000, true)) FROM generate_series(1, 1000) "
+                 "n")
+    cluster.psql("SELECT kintaraa.dispatch_refresh(), kintaraa.dispatch_fold()")
+    cluster.psql("SELECT count(play.report('amina', n::text)) FROM generate_series(1, 700) n")
+    cluster.psql("ANALYZE; SELECT kintaraa.dispatch_fold()")
+    cluster.psql("SELECT play.report('amina', 'one-more')")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT kintaraa.dispatch_fold()")
+        assert cursor.fetchone()[0] > 0
+    read = rows_read("provider_dispatch") + rows_read("assignment")
+    connection.rollback()
+    assert read < 50, read
 
 
 with Cluster("cold", autovacuum="off", kintaraa__worker="off") as cluster:

@@ -64,8 +64,8 @@ def test_a_batch_reads_what_its_device_sent_before_no_more_than_once():
 
 
 def test_a_fold_reads_the_teams_that_were_asked():
-    cluster.psql("SELECT count(play.team('healthcare', -1.3, 36 + n * 0.001, 1000, true)) FROM generate_series(1, 1000) "
-                 "n")
+    cluster.psql("SELECT count(play.team('healthcare', -1.3, 36 + n * 0.001, 1000, true)) "
+                 "FROM generate_series(1, 1000) n")
     cluster.psql("SELECT kintaraa.dispatch_refresh(), kintaraa.dispatch_fold()")
     cluster.psql("SELECT count(play.report('amina', n::text)) FROM generate_series(1, 700) n")
     cluster.psql("ANALYZE; SELECT kintaraa.dispatch_fold()")

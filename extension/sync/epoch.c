@@ -35,6 +35,7 @@ static Origin compare(void);
 static void forget_transactions(void);
 static void begin(const char *reason, bool keep_ticks, int64 gap_ms);
 static void identity(KnArgs *args);
+static void require_other_server(void);
 
 PG_FUNCTION_INFO_V1(kn_epoch_check_sql);
 PG_FUNCTION_INFO_V1(kn_epoch_adopt_sql);
@@ -89,6 +90,26 @@ static KnStatement reset_bookmark = {
 };
 static KnStatement delete_ticks = {
 	.sql = "DELETE FROM kintaraa.tick",
+	.actor = KN_AS_SYSTEM,
+	.writes = true,
+};
+
+/*
+ * Only pg_upgrade leaves each tick as written by a transaction that began
+ * after the tick before it and before the one after it; a restore writes them
+ * all at once.  Transactions of rows are 32 bits, hence the mask.
+ */
+static KnStatement ticks_are_ours = {
+	.sql = "SELECT FROM (SELECT pg_catalog.lag(q.x) OVER w AS last, "
+		   "               (q.xmin::text::bigint - pg_catalog.lag(q.x) OVER w) & 4294967295 "
+		   "                 AS written, "
+		   "               pg_catalog.lead(q.x) OVER w - pg_catalog.lag(q.x) OVER w AS until_next "
+		   "          FROM (SELECT t.t, t.xmin, "
+		   "                       pg_catalog.pg_snapshot_xmax(t.snapshot)::text::bigint AS x "
+		   "                  FROM kintaraa.tick t) q WINDOW w AS (ORDER BY q.t)) s "
+		   "HAVING pg_catalog.count(s.last) > 0 "
+		   "   AND pg_catalog.bool_and(s.last IS NULL OR "
+		   "         s.written < COALESCE(s.until_next, 2147483648))",
 	.actor = KN_AS_SYSTEM,
 	.writes = true,
 };
@@ -211,17 +232,30 @@ PGDLLEXPORT Datum
 kn_epoch_adopt_sql(PG_FUNCTION_ARGS)
 {
 	KnArgs args = {0};
-	uint64 n;
+	bool adopted;
 
 	SPI_connect();
+	require_other_server();
 	identity(&args);
-	n = kn_run(&adopt, &args);
+	adopted = kn_run0(&ticks_are_ours) == 1 && kn_run(&adopt, &args) == 1;
 	SPI_finish();
-	if (n != 1)
+	if (!adopted)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("the transactions of this database are not those of this server"),
 				errhint("Only pg_upgrade keeps them. After a restore the worker begins a new epoch "
 						"by itself."));
 	PG_RETURN_VOID();
+}
+
+/* A promotion has lost commits, and where the worker was first the cursors are gone. */
+static void
+require_other_server(void)
+{
+	if (compare() != OTHER_SERVER)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("the epoch of this database is this server's already"),
+				errhint("Nothing is left to adopt. If the worker came first, phones read their "
+						"lists anew and miss nothing."));
 }

@@ -77,7 +77,8 @@ kn_worker_init(void)
 		.bgw_function_name = "kn_worker_main",
 	};
 
-	if (process_shared_preload_libraries_in_progress && kn_guc_worker)
+	/* pg_upgrade has read the old server's counter of transactions before it starts it */
+	if (process_shared_preload_libraries_in_progress && kn_guc_worker && !IsBinaryUpgrade)
 		RegisterBackgroundWorker(&worker);
 }
 

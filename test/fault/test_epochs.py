@@ -1,182 +1,23 @@
 #!/usr/bin/python3
 """Other servers and other histories: dump and restore, a standby that is read and promoted, a point in time,
-pg_upgrade, and a crash.  Phones come back with the cursors they had; none of them misses a record or keeps one that
+and a crash.  Phones come back with the cursors they had; none of them misses a record or keeps one that
 is gone."""
 import contextlib
-import hashlib
-import json
 import os
 import signal
-import subprocess
 import sys
-
-import psycopg2
-import psycopg2.extensions
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import play
 from harness import Cluster, run_tests, wait_until
+from phones import (Phone, check_has_all, code_of, door, dump_of, epochs, give_ring, is_refused_to_adopt, ready, run,
+                    settle, tokens, tool)
 
-PROGRAMS = "/usr/lib/postgresql/15/bin"
 TICKING = "(7521, 4)"  # the lock under which ticks are written
-NOUNS = {"incidents": "incident", "assignments": "assignment", "notes": "note", "notifications": "notification",
-         "profiles": "account", "safetyPlans": "safety_plan", "emergencyContacts": "emergency_contact",
-         "preferences": "preference", "moodEntries": "mood_entry", "journalEntries": "journal_entry"}
-
-
-class Refused(Exception):
-    """A door raised; code is its SQLSTATE."""
-
-    def __init__(self, code, text):
-        super().__init__("%s %s" % (code, text))
-        self.code = code
-
-
-def door(server, name, token, query=None, body=None, device=None):
-    """As the gateway's role, on a connection of its own."""
-    dsn = psycopg2.extensions.make_dsn(host=server.host, port=server.port, user="postgres", dbname="kintaraa",
-                                       options="-c role=kintaraa_gateway")
-    connection = psycopg2.connect(dsn)
-    connection.autocommit = True
-    context = {"requestId": "epochs", "network": "192.0.2.0", **({"device": device} if device else {})}
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT outcome, body FROM kintaraa_api.%s(%%s, NULL, %%s, %%s, %%s)" % name,
-                           (token, json.dumps(query or {}), None if body is None else json.dumps(body),
-                            json.dumps(context)))
-            return cursor.fetchone()
-    except psycopg2.Error as error:
-        raise Refused(error.pgcode, str(error)) from error
-    finally:
-        connection.close()
-
-
-def code_of(function, *arguments):
-    """The SQLSTATE that it raises, or None."""
-    try:
-        function(*arguments)
-    except Refused as refused:
-        return refused.code
-    return None
-
-
-class Phone:
-    """What an app of ours keeps: versions by noun and id, a cursor, and what it wrote itself."""
-
-    def __init__(self, who, name, server=None):
-        self.token, self.name = tokens[who], name
-        self.rows, self.written, self.cursor, self.seq = {}, {}, None, 0
-        if server:
-            self.pull(server)
-
-    def copy(self):
-        other = object.__new__(Phone)
-        other.__dict__.update(self.__dict__, rows=dict(self.rows), written=dict(self.written))
-        return other
-
-    def updates(self, server, since, page=None):
-        query = {"since": str(since)} if since else {}
-        query.update({"pageToken": page} if page else {})
-        outcome, answer = door(server, "sync_updates", self.token, query, device=self.name)
-        assert outcome == "ok", (outcome, answer)
-        return answer
-
-    def pull(self, server):
-        """Pulls and applies; the answer."""
-        answer = self.updates(server, self.cursor)
-        assert not answer["hasMore"]
-        if answer["resync"]:
-            self.rows = {}
-        for member, noun in NOUNS.items():
-            for record in answer[member]:
-                self.rows[noun, record["id"]] = record["serverVersion"]
-        for gone in answer["removed"]:
-            self.rows.pop((gone["noun"], gone["id"]), None)
-        self.cursor = answer["cursor"]
-        return answer
-
-    def push(self, server, *records):
-        """Sends them as made here; their results."""
-        self.seq += 1
-        body = {"seq": self.seq, "records": [{"table": noun, "id": name, "data": data} for noun, name, data in records]}
-        outcome, answer = door(server, "sync_batch", self.token, body=body, device=self.name)
-        assert outcome == "ok", (outcome, answer)
-        for (noun, name, data), result in zip(records, answer["results"]):
-            self.written[noun, name] = data
-            self.rows[noun, name] = result["serverVersion"]
-        return answer["results"]
-
-    def write(self, server, name):
-        """A journal entry of that name."""
-        return self.push(server, ("journal_entry", name, {"title": name, "content": name}))
-
-    def is_whole(self, server):
-        """Whether the digest of the server is that of its own rows."""
-        mine = {}
-        for (noun, name), version in self.rows.items():
-            entry = mine.setdefault(noun, [0, 0])
-            entry[0] += 1
-            entry[1] ^= int(hashlib.sha256(("%s/%s/%d" % (noun, name, version)).encode()).hexdigest()[:16], 16)
-        theirs = door(server, "sync_digest", self.token)[1]["nouns"]
-        return {noun: {"count": n, "hash": "%x" % xor} for noun, (n, xor) in mine.items()} == theirs
-
-    def offer_lost(self, server):
-        """What it wrote and the server does not have any more, sent as made here; the results."""
-        lost = []
-        for noun in sorted({noun for noun, _ in self.written}):
-            items = door(server, "sync_manifest", self.token, {"noun": noun})[1]["items"]
-            known = {item["id"] for item in items}
-            lost += [(noun, name, data) for (of, name), data in self.written.items()
-                     if of == noun and name not in known]
-        return self.push(server, *lost) if lost else []
-
-
-def check_has_all(phone, server, *names):
-    """The phone has exactly what somebody who begins anew is sent, these entries among it."""
-    whole = Phone.__new__(Phone)
-    whole.__dict__.update(phone.__dict__, rows={}, cursor=None)
-    whole.pull(server)
-    assert phone.rows == whole.rows, (set(phone.rows.items()) ^ set(whole.rows.items()))
-    for name in names:
-        assert ("journal_entry", name) in phone.rows, name
-
-
-def ready(server):
-    """Until its worker has looked at the epoch."""
-    return wait_until(lambda: code_of(door, server, "sync_digest", tokens["amina"]) is None
-                      and code_of(Phone("amina", "probe").updates, server, None) is None, 30, "pulls are answered")
-
-
-def settle(server):
-    """Everything committed is in a tick, which is returned."""
-    return server.value("SELECT kintaraa.tick_write(true)")
-
-
-def epochs(server):
-    return server.psql("SELECT tag, reason, last_tick FROM kintaraa.epoch ORDER BY tag")
 
 
 # Servers
-
-def run(*command):
-    """As the owner of the clusters."""
-    if os.geteuid() == 0:
-        command = ("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *command)
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
-    assert done.returncode == 0, "%s: %s" % (command, done.stderr.decode()[-2000:])
-
-
-def tool(server, name, *arguments):
-    run(os.path.join(PROGRAMS, name), "-h", server.host, "-p", str(server.port), "-U", "postgres", *arguments)
-
-
-def give_ring(server):
-    with open(os.path.join(primary.folder, "keys", "keyring"), "rb") as ring, \
-            open(os.path.join(server.folder, "keys", "keyring"), "r+b") as place:
-        place.write(ring.read())
-        place.truncate()
-
 
 def make_primary():
     hba = os.path.join(primary.folder, "data", "pg_hba.conf")
@@ -198,7 +39,7 @@ def make_primary():
 
 def take_place(server, backup, **settings):
     """The cluster, stopped, gets the files of the backup."""
-    give_ring(server)
+    give_ring(primary, server)
     data = os.path.join(server.folder, "data")
     for name in os.listdir(data):
         run("rm", "-r", os.path.join(data, name))
@@ -219,11 +60,7 @@ def test_a_dump_restored_into_a_new_server_begins_an_epoch():
     early.write(primary, "before-the-dump")
     settle(primary)
     late = Phone("amina", "late", primary)
-    dump = os.path.join(primary.folder, "dump")
-    with open(dump, "wb") as file:
-        file.write(subprocess.run([os.path.join(PROGRAMS, "pg_dump"), "-h", primary.host, "-p", str(primary.port), "-U",
-                                   "postgres", "-Fc", "-d", "kintaraa"], stdout=subprocess.PIPE, check=True).stdout)
-    os.chmod(dump, 0o644)
+    dump = dump_of(primary)
     late.write(primary, "after-the-dump")
     settle(primary)
     late.pull(primary)
@@ -385,6 +222,7 @@ def test_a_promoted_standby_answers_no_pull_before_the_epoch_is_checked():
         assert code_of(kept[name].pull, standby) == "KN901", name
     assert code_of(door, standby, "feed_start", None, None, {}) == "KN901"
     assert standby.value("SELECT NOT ok FROM kintaraa.health() WHERE \"check\" = 'worker'")
+    assert is_refused_to_adopt(standby), "what was lost would be hidden from whoever saw it"
     holder.close()
     ready(standby)
     assert epochs(standby) == [(1, "first", newest), (2, "promoted", None)]
@@ -464,37 +302,6 @@ def test_a_cursor_of_another_history_with_the_same_tag_is_of_no_use():
         check_has_all(phone, past)
 
 
-# pg_upgrade
-
-def test_adopt_epoch_keeps_the_cursors_of_all_phones():
-    phone = Phone("amina", "upgraded", standby)
-    standby.settings(kintaraa__worker="off")
-    standby.restart()
-    # what pg_upgrade leaves: the same transactions under another name of the server
-    standby.psql("UPDATE kintaraa.epoch SET system = system + 1 WHERE last_tick IS NULL")
-    assert code_of(phone.pull, standby) == "KN901", "nobody has adopted it"
-    with standby.connect(autocommit=False) as connection, connection.cursor() as cursor:
-        cursor.execute("UPDATE kintaraa.change SET x = '1000000000000' WHERE noun = 'account'")
-        try:
-            cursor.execute("SELECT kintaraa.adopt_epoch()")
-            raise AssertionError("transactions of the future were adopted")
-        except psycopg2.errors.ObjectNotInPrerequisiteState:
-            connection.rollback()
-    standby.psql("SELECT kintaraa.adopt_epoch()")
-    writer = Phone("amina", "writer 4", standby)
-    writer.write(standby, "after-the-upgrade")
-    assert not phone.pull(standby)["resync"]
-    check_has_all(phone, standby, "after-the-upgrade")
-    standby.settings(kintaraa__worker="on")
-    standby.restart()
-    ready(standby)
-    assert len(epochs(standby)) == 2, "no new one"
-    writer.write(standby, "and-with-the-worker")
-    settle(standby)
-    assert not phone.pull(standby)["resync"]
-    check_has_all(phone, standby, "and-with-the-worker")
-
-
 # The crash
 
 def test_the_cursor_of_a_tick_that_a_crash_undid_costs_repetition_only():
@@ -528,7 +335,7 @@ def test_the_cursor_of_a_tick_that_a_crash_undid_costs_repetition_only():
 
 
 if __name__ == "__main__":
-    tokens, kept = {}, {}
+    kept = {}
     with Cluster("primary") as primary, Cluster("restored") as restored, Cluster("standby") as standby, \
             Cluster("past") as past:
         archive, backup = (os.path.join(primary.folder, "data", name) for name in ("../log/archive", "../log/backup"))
@@ -537,5 +344,5 @@ if __name__ == "__main__":
         standby.stop()
         past.stop()
         make_primary()
-        give_ring(restored)
+        give_ring(primary, restored)
         sys.exit(run_tests(globals()))

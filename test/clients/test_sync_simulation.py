@@ -20,7 +20,7 @@ from harness import Tap  # noqa: E402
 from simulation import NODE, Simulation  # noqa: E402
 
 STRIKES = ["worker", "clock", "postgres", "gateway", "postgres", "worker"]
-RUNS = [("plain-1", 20, ["clock"]), ("kills-1", 35, STRIKES)]
+RUNS = [("plain-1", 15, ["clock"]), ("kills-1", 30, STRIKES)]
 ROUND = 40
 SQLITE = os.path.join(NODE, "node_modules", "better-sqlite3", "build", "Release", "better_sqlite3.node")
 

@@ -16,7 +16,7 @@ from harness import Tap, home  # noqa: E402
 
 SERVER = os.path.join(home(), "mutants-server")
 TRIES, SECONDS = 3, 20
-KILLS = ["postgres"] * 5
+STRIKES = {"no_epoch": ["postgres"] * 4, "no_gap": ["clock", "postgres"] * 3}
 # What is broken, and the invariants one of which must say so.
 MUTANTS = {
     "none": (),
@@ -37,6 +37,7 @@ MUTANTS = {
     "clock_ticks": ("I12",),                      # tick.c: ticks follow a clock that was set back
     "no_resume": ("I12",),                        # feed.c: a socket that comes back is told from now on
     "no_epoch": ("I10", "I14", "I12"),            # cursor.c: cursors are read before the first tick after a start
+    "no_gap": ("I12", "I1", "I13"),               # tick.c: numbers that a crash took back are given again
     "no_case_lock": ("state",),                   # need_store.c: a case is moved by two at once
 }
 CLIENT_MUTANTS = {
@@ -64,8 +65,8 @@ def main():
         wanted = MUTANTS.get(name, CLIENT_MUTANTS.get(name))
         found = set()
         for attempt in range(TRIES if wanted else 1):
-            run = Simulation("%s-%d" % (name, attempt), SECONDS, KILLS if name == "no_epoch" else ["clock"],
-                             mutant=name, server=program if name in MUTANTS else None)
+            run = Simulation("%s-%d" % (name, attempt), SECONDS, STRIKES.get(name, ["clock"]), mutant=name,
+                             server=program if name in MUTANTS else None)
             said = run.run()
             found |= {violation.split()[0] for violation in said}
             for line in next(([v] for v in said if v.split()[0] in wanted), said[:5]):

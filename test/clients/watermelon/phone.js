@@ -165,7 +165,7 @@ async function edit() {
         emergency_contacts: 'name', mood_entries: 'notes' }[table])
     } else if (what < 0.33) {
       const row = pick(rows)
-      noteEdit(table, row.id, 'delete')
+      noteEdit(table, row.id, 'delete', null, null, row.server_version)
       await row.markAsDeleted()
     } else {
       const row = again || pick(rows)
@@ -214,7 +214,7 @@ async function write(table, id, deletes) {
       if ((await client.database.adapter.getDeletedRecords(table)).includes(id)) return
       await create(table, id, { ...makers[table](text), [column]: text }, text, column)
     } else if (deletes) {
-      noteEdit(table, id, 'delete')
+      noteEdit(table, id, 'delete', null, null, rows[0].server_version)
       await rows[0].markAsDeleted()
     } else if (!rows[0].removed) {
       noteEdit(table, id, 'update', text, column, rows[0].server_version)

@@ -66,7 +66,9 @@ static KnStatement select_known = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT k.wrapped, a.language, i.id, i.client_id, i.created_hash, i.deleted_at IS NOT NULL "
 	"  FROM kintaraa.subject_key k JOIN kintaraa.account a ON a.id = k.subject "
-	"  LEFT JOIN kintaraa.incident i ON i.owner_id = k.subject AND i.client_id = ANY ($2) "
+	"  LEFT JOIN (pg_catalog.unnest($2) AS w (client_id) CROSS JOIN LATERAL ("
+	"       SELECT * FROM kintaraa.incident o WHERE o.owner_id = $1 "
+	"          AND o.client_id = w.client_id LIMIT 1) i) ON true "
 	" WHERE k.subject = $1",
 	UUIDOID, TEXTARRAYOID);
 

@@ -2,8 +2,8 @@
 
     test/bench/run [row…]     make bench ROWS=create,get
 
-Rows: create get list assignments latency writers sockets batch pull hostile stamps routing; all of them without an
-argument.
+Rows: create get list assignments latency writers sockets batch pull growth hostile stamps routing; all of them without
+an argument.
 Starts a cluster and a gateway of its own.  Exit status 1 when a row misses its target or does not run.
 """
 import datetime

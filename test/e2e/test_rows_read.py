@@ -78,6 +78,15 @@ def test_a_fold_reads_the_teams_that_were_asked():
     assert read < 50, read
 
 
+def test_a_batch_of_reports_reads_no_other_reports_of_hers():
+    door("sync_batch", body={"device": "cold", "records": [
+        {"table": "incidents", "op": "upsert", "id": "batched-%d" % i, "data": {"supportServices": ["medical"]}}
+        for i in range(20)]})
+    read = {table: rows_read(table) for table in ("incident", "need", "change", "applied")}
+    connection.rollback()
+    assert max(read.values()) < 300, read
+
+
 with Cluster("cold", autovacuum="off", kintaraa__worker="off") as cluster:
     play.load(cluster)
     play.Stage(cluster).value("SELECT play.register('amina')")

@@ -18,7 +18,7 @@
 #include "cases/incident_store.h"
 #include "trail/change.h"
 
-#define ESCALATION_COST 8
+#define ESCALATION_PART 8
 
 static int route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now);
 static void read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place);
@@ -66,8 +66,9 @@ static KnStatement select_due = KN_WRITE(
  *	  Moves on every need that is due; the worker calls it ten times a second.
  *	  Correct after a restart and a clock step.  One sweeps at a time, since a
  *	  sweep holds many cases in the order in which they are due: another one
- *	  returns 0 at once.  Escalating costs eight times what a first routing
- *	  does, so that many fewer are taken; at_most is returned when more wait.
+ *	  returns 0 at once.  Escalating one by one takes far longer than the first
+ *	  routing of many, and news waits for it: an eighth of at_most is taken, and
+ *	  at_most returned when more may wait.
  */
 PGDLLEXPORT Datum
 kn_need_sweep(PG_FUNCTION_ARGS)
@@ -78,7 +79,7 @@ kn_need_sweep(PG_FUNCTION_ARGS)
 	pg_uuid_t *buckets;
 	pg_uuid_t *ids;
 	int at_most = PG_GETARG_INT32(0);
-	int few = Max(at_most / ESCALATION_COST, 1);
+	int few = Max(at_most / ESCALATION_PART, 1);
 	int waiting;
 	int n;
 

@@ -121,6 +121,17 @@ def race():
     return total
 
 
+def let_go_when_all_wait(holder, threads):
+    """Starts each once the one before waits for a lock; then the holder commits, and all come to an end."""
+    for n, thread in enumerate(threads, 1):
+        thread.start()
+        wait_until(lambda: stage.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") >= n)
+    holder.rows("COMMIT; SELECT 1")
+    for thread in threads:
+        thread.join(30)
+    holder.close()
+
+
 def test_no_request_fails_for_another_one():
     outcomes.update(race())
     bad = {key: n for key, n in outcomes.items() if not key[1].startswith(GOOD)}
@@ -184,13 +195,7 @@ def test_two_phones_that_send_the_same_records_in_another_order_do_not_block_eac
         own.close()
     threads = [threading.Thread(target=send, args=("there", names)),
                threading.Thread(target=send, args=("back", names[::-1]))]
-    for n, thread in enumerate(threads, 1):
-        thread.start()
-        wait_until(lambda: stage.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") >= n)
-    holder.rows("COMMIT; SELECT 1")
-    for thread in threads:
-        thread.join(30)
-    holder.close()
+    let_go_when_all_wait(holder, threads)
     assert outcomes == ["ok", "ok"], outcomes
 
 
@@ -215,13 +220,7 @@ def test_two_reports_that_are_changed_at_once_do_not_block_a_helper_of_one():
         outcomes.append(own.outcome("incident_status", "lawyer", [case], {"status": "completed"}))
         own.close()
     threads = [threading.Thread(target=change), threading.Thread(target=complete)]
-    for n, thread in enumerate(threads, 1):
-        thread.start()
-        wait_until(lambda: stage.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") >= n)
-    holder.rows("COMMIT; SELECT 1")
-    for thread in threads:
-        thread.join(30)
-    holder.close()
+    let_go_when_all_wait(holder, threads)
     assert outcomes == ["ok", "ok"], outcomes
 
 

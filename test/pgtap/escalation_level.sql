@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(55);
+SELECT plan(59);
 SELECT play.team('healthcare', -1.28 - n * 0.001, 36.82, 10) FROM generate_series(1, 12) AS n \g /dev/null
 SELECT play.helper('clinic', 'healthcare', -1.2825, 36.8325), play.team('gbv_rescue', -1.28, 36.82), play.staff('dora',
     'dispatcher'), play.staff('otto', 'dispatcher'), play.register('amina') \g /dev/null
@@ -140,5 +140,17 @@ SELECT is((SELECT count(*)::int FROM kintaraa.assignment WHERE incident_bucket =
 SELECT play.pass(:'m', '3 minutes') \g /dev/null
 SELECT is(pg_temp.need(:'m'), 'needs_dispatcher 4 1', 'manual: timers run towards the officer');
 UPDATE kintaraa.setting SET value = '"hybrid"' WHERE name = 'routing_mode';
+
+SELECT count(play.report('amina', 'portion-' || n)) FROM generate_series(1, 3) AS n \g /dev/null
+UPDATE kintaraa.need SET due_at = now() - interval '1 second' FROM kintaraa.incident AS i
+ WHERE i.id = need.bucket AND i.client_id LIKE 'portion-%';
+UPDATE kintaraa.assignment SET due_at = now() - interval '1 second' FROM kintaraa.incident AS i
+ WHERE i.id = assignment.incident_bucket AND i.client_id LIKE 'portion-%' AND assignment.status = 'pending';
+SELECT kintaraa.change_flush() \g /dev/null
+SELECT is(kintaraa.need_sweep(16), 16, 'an eighth is moved on at a time: more may wait');
+SELECT is((SELECT count(*)::int FROM kintaraa.need AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
+    WHERE i.client_id LIKE 'portion-%' AND n.due_at <= now()), 1, 'two of three were');
+SELECT is(kintaraa.need_sweep(16), 1, 'the last one is fewer than an eighth');
+SELECT is(kintaraa.need_sweep(16), 0, 'and then nothing is due');
 SELECT is((SELECT array_agg(what) FROM play.broken), NULL, 'nothing is broken');
 SELECT * FROM finish();

@@ -2,8 +2,8 @@
 
     test/bench/run [row…]     make bench ROWS=create,get
 
-Rows: create get list assignments latency writers sockets batch pull growth hostile stamps routing; all of them without
-an argument.
+Rows: create get list assignments latency writers sockets batch pull growth hostile stamps instructions routing; all of
+them without an argument.
 Starts a cluster and a gateway of its own.  Exit status 1 when a row misses its target or does not run.
 """
 import datetime
@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import measure  # noqa: E402
 import rows_http  # noqa: E402
+import rows_instructions  # noqa: E402
 import rows_news  # noqa: E402
 import rows_sync  # noqa: E402
 from stage import Stage  # noqa: E402
@@ -23,7 +24,8 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 BUDGET = 18 * 60
 NEWS = {"latency": rows_news.latency, "writers": rows_news.writers, "sockets": rows_news.sockets}
 OTHERS = {**NEWS, **rows_sync.ROWS}
-ROWS = [*rows_http.TARGETS, *OTHERS, "routing"]
+ALONE = ("instructions", "routing")  # on clusters of their own
+ROWS = [*rows_http.TARGETS, *OTHERS, *ALONE]
 
 
 def say(text):
@@ -31,20 +33,16 @@ def say(text):
 
 
 def print_conditions(stage):
-    say("conditions: %s; %d processors (%s), load %.1f before; fdatasync %.0f/s; PostgreSQL %s; %s facilities"
-        % (datetime.date.today(), os.cpu_count(), measure.processor(), measure.load_average(),
+    say("conditions: %s; %d processors (%s), load %.1f before; SELECT 1 costs %.0f us; fdatasync %.0f/s; "
+        "PostgreSQL %s; %s facilities"
+        % (datetime.date.today(), os.cpu_count(), measure.processor(), measure.load_average(), stage.yardstick(),
            measure.fsync_rate(os.path.join(stage.cluster.folder, "data"), "postgres"),
            stage.cluster.value("SHOW server_version").split()[0],
            stage.cluster.value("SELECT count(*) FROM kintaraa.provider_dispatch WHERE dispatchable")))
 
 
 def run_routing():
-    for name in ("routing.py", "routing", "routing.sh"):
-        path = os.path.join(FOLDER, name)
-        if os.path.exists(path):
-            command = ["/usr/bin/python3", path] if name.endswith(".py") else [path]
-            return subprocess.run(command, check=False).returncode == 0
-    raise measure.BenchFailed("there is no program for routing")
+    return subprocess.run(["/usr/bin/python3", os.path.join(FOLDER, "routing.py")], check=False).returncode == 0
 
 
 def run_row(stage, row):
@@ -52,6 +50,8 @@ def run_row(stage, row):
     try:
         if row == "routing":
             return run_routing()
+        if row == "instructions":
+            return rows_instructions.run(say)
         stage.sign_in()
         return OTHERS[row](stage, say) if row in OTHERS else rows_http.run(stage, row, say)
     except measure.BenchFailed as failure:
@@ -66,7 +66,7 @@ def main():
         raise SystemExit("no row %s; there are: %s" % (", ".join(unknown), " ".join(ROWS)))
     start = time.monotonic()
     good = True
-    stage = None if rows == ["routing"] else Stage()
+    stage = None if set(rows) <= set(ALONE) else Stage()
     try:
         if stage:
             print_conditions(stage)

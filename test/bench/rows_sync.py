@@ -105,8 +105,7 @@ def _wait_routed(stage):
 
 def _pull_cost(stage, name, token, since):
     """CPU us of one pull at the door, and its rows' number: one client, so that nothing waits for anything."""
-    script = stage._write(name + ".sql", "SELECT outcome, body FROM kintaraa_api.sync_updates('%s', NULL, "
-                          "'{\"since\": \"%s\"}'::jsonb, NULL, %s::jsonb);\n" % (token, since, CONTEXT))
+    script = stage.pull_script(name, token, since)
     costs = []
     for _ in range(3):
         cpu = measure.Cpu(stage.cluster.pid, None, stage.idle)
@@ -217,12 +216,8 @@ def hostile(stage, say):
 
 def stamps(stage, say):
     """Processor time of doors with the triggers that remember changes, against without: creates, and one row."""
-    moods = [stage._write("mood%d.sql" % i, stage.door(
-        "personal_put", token, "ARRAY['mood_entry', gen_random_uuid()::text]",
-        "jsonb_build_object('mood', 'sad', 'intensity', 7)")) for i, token in enumerate(stage.survivors)]
-    names = [stage._write("name%d.sql" % i, stage.door(
-        "me_update", token, body="jsonb_build_object('firstName', gen_random_uuid())"))
-        for i, token in enumerate(stage.survivors)]
+    moods = [stage.mood_script("mood%d" % i, token) for i, token in enumerate(stage.survivors)]
+    names = [stage.name_script("name%d" % i, token) for i, token in enumerate(stage.survivors)]
     good = True
     for what, tables, scripts, most in (
             ("a create", ["incident", "need", "assignment"], stage.files["create"], 1.25),

@@ -98,9 +98,31 @@ class Stage:
             file.write(text)
         return path
 
+    def yardstick(self):
+        """us of PostgreSQL's processor time for SELECT 1: by it the figures of two machines, or days, compare."""
+        cpu = measure.Cpu(self.cluster.pid, None, self.idle)
+        cpu.start()
+        count, _ = measure.pgbench(self.cluster.gateway_dsn, [self._write("one.sql", "SELECT 1;\n")], 4, 2)
+        return cpu.stop(wait_backends=True)["server"] / count * 1e6
+
     def door(self, name, token, path="NULL", body="NULL"):
         return ("SELECT outcome, body FROM kintaraa_api.%s('%s', %s, NULL, %s, ('%s')::jsonb);\n"
                 % (name, token, path, body, CONTEXT))
+
+    def pull_script(self, name, token, since):
+        return self._write(name + ".sql", "SELECT outcome, body FROM kintaraa_api.sync_updates('%s', NULL, "
+                           "'{\"since\": \"%s\"}'::jsonb, NULL, ('%s')::jsonb);\n" % (token, since, CONTEXT))
+
+    def mood_script(self, name, token):
+        """A new row of a table without needs, offers or members."""
+        path = "ARRAY['mood_entry', gen_random_uuid()::text]"
+        body = "jsonb_build_object('mood', 'sad', 'intensity', 7)"
+        return self._write(name + ".sql", self.door("personal_put", token, path, body))
+
+    def name_script(self, name, token):
+        """Changes the same row again and again."""
+        return self._write(name + ".sql", self.door("me_update", token,
+                                                    body="jsonb_build_object('firstName', gen_random_uuid())"))
 
     def _create_scripts(self):
         """The same reports as load.lua makes, with random ids and places made by the server."""

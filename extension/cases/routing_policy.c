@@ -26,8 +26,8 @@
 #include "utils/snapmgr.h"
 
 #include "base/errcodes.h"
+#include "base/index.h"
 #include "base/input.h"
-#include "cases/index.h"
 #include "cases/routing_policy.h"
 
 #define COLUMN_VERSION 2

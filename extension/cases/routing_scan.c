@@ -29,7 +29,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "cases/index.h"
+#include "base/index.h"
 #include "cases/routing_scan.h"
 
 /* Columns in the order of migrations/0006. */

@@ -10,21 +10,12 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_type.h"
-#include "utils/array.h"
+#include "fmgr.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "base/errcodes.h"
+#include "base/index.h"
 #include "base/json.h"
 #include "base/spi.h"
 #include "identity/caller.h"
@@ -33,16 +24,11 @@
 static KnCaller caller;
 static bool proven = false;
 
-/* Relations that can_see() probes; looked up again after any relation cache reset. */
-static Oid member_table = InvalidOid;
-static Oid member_index = InvalidOid;
-static AttrNumber member_revoked = 0;
-
 static void at_transaction_end(XactEvent event, void *arg);
-static void forget_member(Datum arg, Oid relid);
-static void find_member(void);
-static bool is_member(IndexScanDesc scan, TupleTableSlot *slot, const pg_uuid_t *principal,
-					  const pg_uuid_t *bucket);
+static bool read_session(const char **role);
+static bool read_account(KnProbe *probe, const char **role);
+static void read_organisation(void);
+static bool keep_uuid(const KnProbe *probe, int column, pg_uuid_t *out);
 static void add_principal(const pg_uuid_t *id);
 
 PG_FUNCTION_INFO_V1(kn_can_see);
@@ -50,15 +36,32 @@ PG_FUNCTION_INFO_V1(kn_caller_may);
 PG_FUNCTION_INFO_V1(kn_me);
 PG_FUNCTION_INFO_V1(kn_principals);
 
-static KnStatement find_session = KN_READ(
-	KN_AS_SYSTEM,
-	"SELECT a.role, a.provider_id, p.organisation_id, a.centre_id "
-	"  FROM kintaraa.session s "
-	"  JOIN kintaraa.account a ON a.id = s.account_id "
-	"  LEFT JOIN kintaraa.provider p ON p.id = a.provider_id "
-	" WHERE s.id = $1 AND s.account_id = $2 AND s.revoked_at IS NULL "
-	"   AND s.expires_at > pg_catalog.now() AND a.is_active",
-	UUIDOID, UUIDOID);
+/* The order of the columns is that of the constants below. */
+static KnIndex session_index = {.table_name = "session",
+								.index_name = "session_pkey",
+								.columns = {"account_id", "expires_at", "revoked_at"}};
+static KnIndex account_index = {.table_name = "account",
+								.index_name = "account_pkey",
+								.columns = {"is_active", "role", "provider_id", "centre_id"}};
+static KnIndex provider_index = {.table_name = "provider",
+								 .index_name = "provider_pkey",
+								 .columns = {"organisation_id"}};
+static KnIndex member_index = {
+	.table_name = "member", .index_name = "member_pkey", .columns = {"revoked"}};
+
+enum
+{
+	SESSION_ACCOUNT,
+	SESSION_EXPIRES,
+	SESSION_REVOKED
+};
+enum
+{
+	ACCOUNT_ACTIVE,
+	ACCOUNT_ROLE,
+	ACCOUNT_PROVIDER,
+	ACCOUNT_CENTRE
+};
 
 static const struct
 {
@@ -76,7 +79,6 @@ void
 kn_caller_init(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
-	CacheRegisterRelcacheCallback(forget_member, (Datum) 0);
 }
 
 static void
@@ -103,8 +105,7 @@ const KnCaller *
 kn_caller_prove(const char *token)
 {
 	KnClaims claims;
-	KnArgs args = {0};
-	KnRows rows;
+	const char *role;
 
 	kn_caller_clear();
 	if (token == NULL)
@@ -115,23 +116,17 @@ kn_caller_prove(const char *token)
 	kn_token_verify(token, &claims);
 	memcpy(caller.account.data, claims.sub, UUID_LEN);
 	memcpy(caller.session.data, claims.sid, UUID_LEN);
-	kn_arg_uuid(&args, &caller.session);
-	kn_arg_uuid(&args, &caller.account);
-	if (kn_run(&find_session, &args) != 1)
+	if (!read_session(&role))
 		ereport(ERROR,
 				errcode(ERRCODE_KN_SESSION_ENDED),
 				errmsg("the session has ended"),
 				errhint("Sign in again."));
-	rows = kn_rows();
-	caller.role = kn_role_parse(kn_col_text(&rows, 0, 1));
+	caller.role = kn_role_parse(role);
 	if (caller.role != kn_role_parse(claims.role))
 		ereport(ERROR,
 				errcode(ERRCODE_KN_SESSION_ENDED),
 				errmsg("the role of the account has changed"),
 				errhint("Sign in again."));
-	caller.has_provider = kn_col_uuid(&rows, 0, 2, &caller.provider);
-	caller.has_organisation = kn_col_uuid(&rows, 0, 3, &caller.organisation);
-	caller.has_centre = kn_col_uuid(&rows, 0, 4, &caller.centre);
 	caller.expires_at = (TimestampTz) (claims.exp - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
 														SECS_PER_DAY) *
 						USECS_PER_SEC;
@@ -144,6 +139,64 @@ kn_caller_prove(const char *token)
 		add_principal(&caller.centre);
 	proven = true;
 	return &caller;
+}
+
+/* The session is alive, its account active; takes over what the account belongs to. */
+static bool
+read_session(const char **role)
+{
+	const pg_uuid_t *keys[] = {&caller.session};
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	KnProbe probe;
+	bool is_alive;
+
+	kn_probe_begin(&probe, &session_index);
+	is_alive = kn_probe(&probe, keys, 1) && probe.null[SESSION_REVOKED] &&
+			   DatumGetTimestampTz(probe.value[SESSION_EXPIRES]) > now &&
+			   kn_uuid_equal(DatumGetUUIDP(probe.value[SESSION_ACCOUNT]), &caller.account);
+	kn_probe_end(&probe);
+	if (!is_alive)
+		return false;
+	kn_probe_begin(&probe, &account_index);
+	is_alive = read_account(&probe, role);
+	kn_probe_end(&probe);
+	if (is_alive && caller.has_provider)
+		read_organisation();
+	return is_alive;
+}
+
+static bool
+read_account(KnProbe *probe, const char **role)
+{
+	const pg_uuid_t *keys[] = {&caller.account};
+
+	if (!kn_probe(probe, keys, 1) || !DatumGetBool(probe->value[ACCOUNT_ACTIVE]))
+		return false;
+	*role = TextDatumGetCString(probe->value[ACCOUNT_ROLE]);
+	caller.has_provider = keep_uuid(probe, ACCOUNT_PROVIDER, &caller.provider);
+	caller.has_centre = keep_uuid(probe, ACCOUNT_CENTRE, &caller.centre);
+	return true;
+}
+
+static void
+read_organisation(void)
+{
+	const pg_uuid_t *keys[] = {&caller.provider};
+	KnProbe probe;
+
+	kn_probe_begin(&probe, &provider_index);
+	if (kn_probe(&probe, keys, 1))
+		caller.has_organisation = keep_uuid(&probe, 0, &caller.organisation);
+	kn_probe_end(&probe);
+}
+
+static bool
+keep_uuid(const KnProbe *probe, int column, pg_uuid_t *out)
+{
+	if (probe->null[column])
+		return false;
+	*out = *DatumGetUUIDP(probe->value[column]);
+	return true;
 }
 
 static void
@@ -173,17 +226,13 @@ kn_role_parse(const char *name)
 /*
  * kintaraa.can_see(bucket uuid) -> boolean
  *	  Whether one of the caller's principals is a member of the bucket; each is
- *	  one of its own.  Probes member's primary key without a plan and outside of
- *	  row security.
+ *	  one of its own.
  */
 PGDLLEXPORT Datum
 kn_can_see(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t *bucket = PG_GETARG_UUID_P(0);
-	Relation table;
-	Relation index;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
+	KnProbe probe;
 	bool sees = false;
 
 	if (!proven)
@@ -191,63 +240,15 @@ kn_can_see(PG_FUNCTION_ARGS)
 	for (int i = 0; i < caller.n_principals; i++)
 		if (kn_uuid_equal(&caller.principals[i], bucket))
 			PG_RETURN_BOOL(true);
-	find_member();
-	table = table_open(member_table, AccessShareLock);
-	index = index_open(member_index, AccessShareLock);
-	slot = table_slot_create(table, NULL);
-	scan = index_beginscan(table, index, GetActiveSnapshot(), 2, 0);
+	kn_probe_begin(&probe, &member_index);
 	for (int i = 0; i < caller.n_principals && !sees; i++)
-		sees = is_member(scan, slot, &caller.principals[i], bucket);
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, NoLock);
-	table_close(table, NoLock);
-	PG_RETURN_BOOL(sees);
-}
-
-static bool
-is_member(IndexScanDesc scan, TupleTableSlot *slot, const pg_uuid_t *principal,
-		  const pg_uuid_t *bucket)
-{
-	ScanKeyData key[2];
-	bool found = false;
-
-	ScanKeyInit(&key[0], 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(principal));
-	ScanKeyInit(&key[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(bucket));
-	index_rescan(scan, key, 2, NULL, 0);
-	while (!found && index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		bool is_null;
-		Datum revoked = slot_getattr(slot, member_revoked, &is_null);
+		const pg_uuid_t *keys[] = {&caller.principals[i], bucket};
 
-		found = !is_null && !DatumGetBool(revoked);
+		sees = kn_probe(&probe, keys, 2) && !DatumGetBool(probe.value[0]);
 	}
-	return found;
-}
-
-static void
-find_member(void)
-{
-	Oid schema;
-
-	if (OidIsValid(member_table))
-		return;
-	schema = get_namespace_oid("kintaraa", false);
-	member_index = get_relname_relid("member_pkey", schema);
-	member_table = get_relname_relid("member", schema);
-	if (!OidIsValid(member_table) || !OidIsValid(member_index))
-		ereport(ERROR,
-				errcode(ERRCODE_KN_NOT_READY),
-				errmsg("the tables of kintaraa are not there"),
-				errhint("Run CALL kintaraa.migrate()."));
-	member_revoked = get_attnum(member_table, "revoked");
-}
-
-static void
-forget_member(Datum arg, Oid relid)
-{
-	if (relid == InvalidOid || relid == member_table || relid == member_index)
-		member_table = InvalidOid;
+	kn_probe_end(&probe);
+	PG_RETURN_BOOL(sees);
 }
 
 /* kintaraa.caller_may(role text) -> boolean: 'dispatch' is dispatchers and administrators. */

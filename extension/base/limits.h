@@ -12,7 +12,7 @@
 
 /* clang-format off */
 #define KN_SERVER_MIN            150019     /* oldest server with the row security fixes we rely on */
-#define KN_STATEMENT_ARGS        32         /* parameters of one of our SQL statements */
+#define KN_STATEMENT_ARGS        36         /* parameters of one of our SQL statements */
 #define KN_RESULT_COLUMNS        48         /* of a row that is taken apart once */
 #define KN_PATH_MAX              4          /* variable segments of a route */
 #define KN_CLIENT_ID_MAX         64         /* characters of an id made by a phone */

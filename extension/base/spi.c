@@ -125,6 +125,16 @@ kn_arg_time_or_null(KnArgs *args, TimestampTz value)
 }
 
 void
+kn_arg_before(KnArgs *args, TimestampTz at, const pg_uuid_t *id)
+{
+	static pg_uuid_t last;
+
+	memset(&last, 0xff, sizeof(last));
+	kn_arg_time(args, at == 0 ? DT_NOEND : at);
+	kn_arg_uuid(args, at == 0 ? &last : id);
+}
+
+void
 kn_arg_text_array(KnArgs *args, char *const *values, int n)
 {
 	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
@@ -190,10 +200,34 @@ kn_arg_float_array(KnArgs *args, const double *values, int n)
 	kn_arg_datum(args, PointerGetDatum(array), false);
 }
 
+void
+kn_arg_bool_array(KnArgs *args, const bool *values, int n)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
+	ArrayType *array;
+
+	for (int i = 0; i < n; i++)
+		items[i] = BoolGetDatum(values[i]);
+	array = construct_array(items, n, BOOLOID, sizeof(bool), true, TYPALIGN_CHAR);
+	kn_arg_datum(args, PointerGetDatum(array), false);
+}
+
+void
+kn_arg_read_by_index(KnArgs *args)
+{
+	Datum *array = &args->value[args->n - 1];
+	Datum copy = expand_array(*array, CurrentMemoryContext, NULL);
+	ExpandedArrayHeader *expanded = (ExpandedArrayHeader *) DatumGetEOHP(copy);
+
+	deconstruct_expanded_array(expanded);
+	*array = EOHPGetRODatum(&expanded->hdr);
+}
+
 /*
  * A plan that was made while a table was empty would read it from end to end
  * for as long as the backend lives; without sequential scans it is right from
- * the first row on.
+ * the first row on.  A bitmap has no order: while somebody has few reports it
+ * would be read whole and sorted for each page, and so for ever.
  */
 uint64
 kn_run(KnStatement *statement, const KnArgs *args)
@@ -202,6 +236,7 @@ kn_run(KnStatement *statement, const KnArgs *args)
 	int context;
 	Oid role = kn_actor_role(statement->actor);
 	bool seqscan = enable_seqscan;
+	bool bitmapscan = enable_bitmapscan;
 	volatile int result = 0;
 
 	Assert(args->n == statement->nargs);
@@ -211,6 +246,7 @@ kn_run(KnStatement *statement, const KnArgs *args)
 	if (statement->plan == NULL)
 		prepare(statement);
 	enable_seqscan = false;
+	enable_bitmapscan = false;
 	PG_TRY();
 	{
 		result = SPI_execute_plan(statement->plan, (Datum *) args->value, args->null,
@@ -219,6 +255,7 @@ kn_run(KnStatement *statement, const KnArgs *args)
 	PG_FINALLY();
 	{
 		enable_seqscan = seqscan;
+		enable_bitmapscan = bitmapscan;
 	}
 	PG_END_TRY();
 	last.table = NULL; /* what is read from now on may lie where that row was */

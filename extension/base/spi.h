@@ -72,11 +72,20 @@ extern void kn_arg_float(KnArgs *args, double value, bool is_null);
 extern void kn_arg_bool(KnArgs *args, bool value);
 extern void kn_arg_time(KnArgs *args, TimestampTz value);
 extern void kn_arg_time_or_null(KnArgs *args, TimestampTz value); /* 0 is NULL */
+/*
+ * A place in a list that begins with the newest: two arguments for a condition
+ * (time, id) < ($n, $m), which an index serves as "$n IS NULL OR" would not.
+ * At 0 is the beginning.
+ */
+extern void kn_arg_before(KnArgs *args, TimestampTz at, const pg_uuid_t *id);
 extern void kn_arg_text_array(KnArgs *args, char *const *values, int n);
 extern void kn_arg_uuid_array(KnArgs *args, const pg_uuid_t *values, int n);
 extern void kn_arg_int_array(KnArgs *args, const int32 *values, int n);
 extern void kn_arg_time_array(KnArgs *args, const TimestampTz *values, int n); /* 0 is NULL */
 extern void kn_arg_float_array(KnArgs *args, const double *values, int n);
+extern void kn_arg_bool_array(KnArgs *args, const bool *values, int n);
+/* The array given last is read by index: its items are found without going over those before. */
+extern void kn_arg_read_by_index(KnArgs *args);
 
 /*
  * Runs a statement inside the current SPI connection.  Returns the number of

@@ -77,7 +77,7 @@ static KnStatement select_list = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT " ASSIGNMENT_COLUMNS CARD_FROM
 	" WHERE a.provider_id = $1 AND ($2 IS NULL OR a.status = $2) "
-	"   AND ($3 IS NULL OR (a.offered_at, a.id) < ($3, $4)) "
+	"   AND (a.offered_at, a.id) < ($3, $4) "
 	" ORDER BY a.offered_at DESC, a.id DESC LIMIT $5",
 	UUIDOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
@@ -300,8 +300,7 @@ kn_assignment_list(const pg_uuid_t *provider, const char *status, TimestampTz be
 
 	kn_arg_uuid(&args, provider);
 	kn_arg_text(&args, status);
-	kn_arg_time_or_null(&args, before_at);
-	kn_arg_uuid(&args, before_id);
+	kn_arg_before(&args, before_at, before_id);
 	kn_arg_int(&args, limit);
 	kn_run(&select_list, &args);
 	rows = kn_rows();

@@ -20,6 +20,8 @@
 
 #define NAIROBI_HOURS 3
 
+static const KnNeed *find_need(const KnCaseParts *parts, const char *service);
+static bool begins_rescue(const KnValue *services, const KnCaseParts *known);
 static void plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
 					  const KnCasePolicy *policy, TimestampTz now, KnNeed *need, KnStep *step);
 static void begin_need(const KnIncident *incident, const char *service, const KnCasePolicy *policy,
@@ -64,8 +66,8 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 	KnCasePlace place;
 	TimestampTz latest = now;
 
-	kn_case_place(&incident->id, true, &place);
 	kn_need_load_parts(&incident->id, &known);
+	kn_case_place(&incident->id, begins_rescue(services, &known), &place);
 	for (int i = 0; i < known.n_needs; i++)
 		latest = Max(latest, known.needs[i].created_at + 1);
 	memset(out, 0, sizeof(*out));
@@ -74,12 +76,9 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 	out->steps = palloc0(sizeof(KnStep) * Max(services->n_items, 1));
 	for (int i = 0; i < services->n_items; i++)
 	{
-		const KnNeed *old = NULL;
+		const KnNeed *old = find_need(&known, services->items[i]);
 		int at = out->parts.n_needs;
 
-		for (int j = 0; j < known.n_needs; j++)
-			if (strcmp(known.needs[j].service, services->items[i]) == 0)
-				old = &known.needs[j];
 		if (old == NULL)
 		{
 			plan_need(incident, services->items[i], &place, policy, now, &out->parts.needs[at],
@@ -97,6 +96,26 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 									 now);
 		}
 	}
+}
+
+static const KnNeed *
+find_need(const KnCaseParts *parts, const char *service)
+{
+	for (int i = 0; i < parts->n_needs; i++)
+		if (strcmp(parts->needs[i].service, service) == 0)
+			return &parts->needs[i];
+	return NULL;
+}
+
+/* Nobody else is told the exact place, and it is opened for nobody else. */
+static bool
+begins_rescue(const KnValue *services, const KnCaseParts *known)
+{
+	for (int i = 0; i < services->n_items; i++)
+		if (kn_service_is_rescue(services->items[i]) &&
+			find_need(known, services->items[i]) == NULL)
+			return true;
+	return false;
 }
 
 static void

@@ -49,6 +49,7 @@
 static void read_incident(const KnRows *rows, uint64 row, KnIncident *out);
 static void set_text(KnIncident *out, KnIncidentField field, char *text);
 static void render_person(KnJson *json, const pg_uuid_t *account, bool of_team);
+static void arg_field(KnArgs *args, const KnValue *value);
 static void add_clear_columns(KnArgs *args, const KnIncident *incident);
 
 static KnStatement select_intake = KN_READ(
@@ -59,20 +60,24 @@ static KnStatement select_intake = KN_READ(
 	" WHERE k.subject = $1",
 	UUIDOID, TEXTOID);
 
+/* What add_clear_columns() gives. */
+#define CLEAR_TYPES                                                                                \
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,      \
+		TEXTARRAYOID, TEXTARRAYOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, FLOAT8OID, FLOAT8OID, \
+		FLOAT8OID
+
 static KnStatement insert_incident = KN_WRITE(
 	KN_AS_SYSTEM,
 	"WITH i AS (INSERT INTO kintaraa.incident "
 	"  (id, owner_id, client_id, case_number, status, reporter, created_hash, ignored, "
 	"   unreadable_sealed, description_sealed, address_sealed, place_sealed, point_sealed, "
-	"   type, severity, urgency_level, urgency_asked, support_services, suggested_services, "
-	"   is_anonymous, incident_date, incident_time, occurred_from, occurred_to, "
-	"   communication_method, preferred_gender, proximity_preference, place_source, accuracy_m, "
-	"   cell_latitude, cell_longitude, created_at, edited_by) "
-	"VALUES (($1::uuid[])[1], ($1::uuid[])[2], ($2::text[])[1], ($2::text[])[2], ($2::text[])[3], "
-	"   ($2::text[])[4], $3, $4::jsonb, $5, $6, $7, $8, $9, ($10::text[])[1], ($10::text[])[2], "
-	"   ($10::text[])[3], ($10::text[])[4], $11, $12, $13, ($10::text[])[5]::date, "
-	"   ($10::text[])[6]::time, $14, $15, ($10::text[])[7], ($10::text[])[8], ($10::text[])[9], "
-	"   ($10::text[])[10], $16, $17, $18, $19, ($1::uuid[])[3]) "
+	"   type, severity, urgency_level, urgency_asked, incident_date, incident_time, "
+	"   communication_method, preferred_gender, proximity_preference, place_source, "
+	"   support_services, suggested_services, is_anonymous, occurred_from, occurred_to, "
+	"   accuracy_m, cell_latitude, cell_longitude, created_at, edited_by) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
+	"   $18::date, $19::time, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, "
+	"   $33) "
 	"ON CONFLICT DO NOTHING RETURNING id, owner_id, status, urgency_level), "
 	"members AS (INSERT INTO kintaraa.member (principal, bucket, relation) "
 	"  SELECT owner_id, id, 'owner' FROM i UNION ALL "
@@ -81,9 +86,8 @@ static KnStatement insert_incident = KN_WRITE(
 	"counted AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
 	"  SELECT status, urgency_level, 1 FROM i) "
 	"SELECT id FROM i",
-	UUIDARRAYOID, TEXTARRAYOID, BYTEAOID, TEXTOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID,
-	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, FLOAT8OID,
-	FLOAT8OID, FLOAT8OID, TIMESTAMPTZOID);
+	UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, BYTEAOID, BYTEAOID,
+	BYTEAOID, BYTEAOID, BYTEAOID, CLEAR_TYPES, TIMESTAMPTZOID, UUIDOID);
 
 static KnStatement select_own = KN_READ(
 	KN_AS_DOOR,
@@ -142,18 +146,15 @@ static KnStatement update_incident = KN_WRITE(
 	KN_AS_DOOR,
 	"UPDATE kintaraa.incident SET "
 	"  description_sealed = $2, address_sealed = $3, place_sealed = $4, point_sealed = $5, "
-	"  type = ($6::text[])[1], severity = ($6::text[])[2], urgency_level = ($6::text[])[3], "
-	"  urgency_asked = ($6::text[])[4], support_services = $7, suggested_services = $8, "
-	"  is_anonymous = $9, incident_date = ($6::text[])[5]::date, "
-	"  incident_time = ($6::text[])[6]::time, occurred_from = $10, occurred_to = $11, "
-	"  communication_method = ($6::text[])[7], preferred_gender = ($6::text[])[8], "
-	"  proximity_preference = ($6::text[])[9], place_source = ($6::text[])[10], accuracy_m = $12, "
-	"  cell_latitude = $13, cell_longitude = $14, edited_version = $15, "
-	"  edited_by = $16, edited_foreign_version = $17 "
+	"  type = $6, severity = $7, urgency_level = $8, urgency_asked = $9, "
+	"  incident_date = $10::date, incident_time = $11::time, communication_method = $12, "
+	"  preferred_gender = $13, proximity_preference = $14, place_source = $15, "
+	"  support_services = $16, "
+	"  suggested_services = $17, is_anonymous = $18, occurred_from = $19, occurred_to = $20, "
+	"  accuracy_m = $21, cell_latitude = $22, cell_longitude = $23, edited_version = $24, "
+	"  edited_by = $25, edited_foreign_version = $26 "
 	" WHERE id = $1",
-	UUIDOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID, UUIDOID,
-	INT8OID);
+	UUIDOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, CLEAR_TYPES, INT8OID, UUIDOID, INT8OID);
 
 static KnStatement select_status = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -241,13 +242,14 @@ kn_incident_insert(const KnIncident *incident, const KnSubject *subject, const c
 {
 	const KnValue *v = incident->values;
 	const pg_uuid_t *id = &incident->id;
-	pg_uuid_t ids[3] = {incident->id, incident->owner, incident->edited_by};
-	char *names[4] = {incident->client_id, incident->case_number, incident->status,
-					  incident->by_provider ? "provider" : "survivor"};
 	KnArgs args = {0};
 
-	kn_arg_uuid_array(&args, ids, 3);
-	kn_arg_text_array(&args, names, 4);
+	kn_arg_uuid(&args, id);
+	kn_arg_uuid(&args, &incident->owner);
+	kn_arg_text(&args, incident->client_id);
+	kn_arg_text(&args, incident->case_number);
+	kn_arg_text(&args, incident->status);
+	kn_arg_text(&args, incident->by_provider ? "provider" : "survivor");
 	kn_arg_bytea(&args, incident->created_hash);
 	kn_arg_text(&args, incident->ignored);
 	kn_arg_bytea(&args, kn_seal(subject, "incident.unreadable", id, unreadable));
@@ -258,6 +260,7 @@ kn_incident_insert(const KnIncident *incident, const KnSubject *subject, const c
 	kn_arg_bytea(&args, kn_incident_seal_point(incident, subject));
 	add_clear_columns(&args, incident);
 	kn_arg_time(&args, incident->created_at);
+	kn_arg_uuid(&args, &incident->edited_by);
 	return kn_run(&insert_incident, &args) == 1;
 }
 
@@ -272,35 +275,27 @@ kn_incident_seal_point(const KnIncident *incident, const KnSubject *subject)
 				   psprintf("%.7f %.7f", point->number, point->second));
 }
 
-/* Ten text values as one array, in the order the statements read them; then the others. */
+static void
+arg_field(KnArgs *args, const KnValue *value)
+{
+	kn_arg_text(args, value->present ? value->text : NULL);
+}
+
+/* Eighteen columns in the order of CLEAR_TYPES. */
 static void
 add_clear_columns(KnArgs *args, const KnIncident *incident)
 {
-	static const KnIncidentField order[] = {KN_INCIDENT_TYPE, KN_INCIDENT_SEVERITY,
-											KN_INCIDENT_URGENCY, KN_INCIDENT_URGENCY,
-											KN_INCIDENT_DATE, KN_INCIDENT_TIME,
-											KN_INCIDENT_COMMUNICATION, KN_INCIDENT_GENDER,
-											KN_INCIDENT_PROXIMITY, KN_INCIDENT_SOURCE};
+	static const KnIncidentField later[] = {KN_INCIDENT_URGENCY, KN_INCIDENT_DATE,
+											KN_INCIDENT_TIME, KN_INCIDENT_COMMUNICATION,
+											KN_INCIDENT_GENDER, KN_INCIDENT_PROXIMITY,
+											KN_INCIDENT_SOURCE};
 	const KnValue *v = incident->values;
-	Datum items[lengthof(order)];
-	bool nulls[lengthof(order)];
-	int dims[1] = {lengthof(order)};
-	int lower[1] = {1};
 
-	for (int i = 0; i < lengthof(order); i++)
-	{
-		const KnValue *value = &v[order[i]];
-		const char *text = value->present ? value->text : NULL;
-
-		if (i == 2)
-			text = kn_urgency_names[incident->urgency];
-		nulls[i] = text == NULL;
-		items[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
-	}
-	kn_arg_datum(args,
-				 PointerGetDatum(construct_md_array(items, nulls, 1, dims, lower, TEXTOID, -1,
-													false, TYPALIGN_INT)),
-				 false);
+	arg_field(args, &v[KN_INCIDENT_TYPE]);
+	arg_field(args, &v[KN_INCIDENT_SEVERITY]);
+	kn_arg_text(args, kn_urgency_names[incident->urgency]);
+	for (int i = 0; i < lengthof(later); i++)
+		arg_field(args, &v[later[i]]);
 	kn_arg_text_array(args, v[KN_INCIDENT_SERVICES].items, v[KN_INCIDENT_SERVICES].n_items);
 	kn_arg_text_array(args, (char **) incident->suggested, incident->n_suggested);
 	kn_arg_bool(args, v[KN_INCIDENT_ANONYMOUS].flag);
@@ -389,7 +384,6 @@ kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filter, KnIncid
 				 KnRelation *relation)
 {
 	KnStatement *statement = &list_own;
-	pg_uuid_t before_id = filter->before_id;
 	KnArgs args = {0};
 	KnRows rows;
 
@@ -411,10 +405,7 @@ kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filter, KnIncid
 	kn_arg_text(&args, filter->status);
 	kn_arg_text(&args, filter->type);
 	kn_arg_text(&args, filter->urgency);
-	if (filter->before_at == 0)
-		memset(&before_id, 0xff, sizeof(before_id));
-	kn_arg_time(&args, filter->before_at == 0 ? DT_NOEND : filter->before_at);
-	kn_arg_uuid(&args, &before_id);
+	kn_arg_before(&args, filter->before_at, &filter->before_id);
 	kn_arg_int(&args, filter->limit);
 	kn_run(statement, &args);
 	rows = kn_rows();

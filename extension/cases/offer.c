@@ -10,58 +10,54 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 
 #include "base/spi.h"
 #include "cases/offer.h"
 
-/* In the order of teams, so that two of these never wait for each other. */
+/*
+ * Rows from arrays by index: a scan of unnest() for each of thirteen arrays
+ * costs as much again as the rows.
+ */
 static KnStatement insert_offers = KN_WRITE(
 	KN_AS_SYSTEM,
 	"INSERT INTO kintaraa.assignment (id, provider_id, incident_bucket, need_id, service, status, "
 	"  urgency_level, level, round, offered_at, due_at, distance_km, cost_minutes, components, "
 	"  policy_version, capped) "
-	"SELECT o.id, o.provider, o.bucket, o.need, o.service, 'pending', o.urgency, o.level, o.round, "
-	"       $1, o.due, NULLIF(o.km, -1), o.cost, o.components::jsonb, $2, o.capped "
-	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), "
-	"    pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), "
-	"    pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), "
-	"    pg_catalog.unnest($12), pg_catalog.unnest($13), pg_catalog.unnest($14), "
-	"    pg_catalog.unnest($15)) AS o (id, provider, bucket, need, service, urgency, level, round, "
-	"    due, km, cost, components, capped) "
-	" ORDER BY o.provider, o.id",
-	TIMESTAMPTZOID, INT4OID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID,
-	TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID,
-	TEXTARRAYOID, BOOLARRAYOID);
+	"SELECT ($4)[i], ($5)[i], ($6)[i], ($7)[i], ($8)[i], 'pending', ($9)[i], ($11)[i], ($12)[i], "
+	"       $1, ($15)[i], NULLIF(($13)[i], -1), ($14)[i], ($10)[i]::jsonb, $2, ($16)[i] "
+	"  FROM pg_catalog.generate_series(1, $3) AS i",
+	TIMESTAMPTZOID, INT4OID, INT4OID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID,
+	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, FLOAT8ARRAYOID,
+	FLOAT8ARRAYOID, TIMESTAMPTZARRAYOID, BOOLARRAYOID);
+
+/* An offer beside the need and the step it belongs to. */
+typedef struct Row
+{
+	const KnNeed *need;
+	const KnStep *step;
+	const KnOffer *offer;
+} Row;
+
+static int collect(const KnNeed *needs, const KnStep *steps, int n, Row **out);
+static int compare(const void *a, const void *b);
 
 void
 kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz now)
 {
-	int total = 0;
-	int at = 0;
-	int policy_version = 0;
-	pg_uuid_t *ids;
-	pg_uuid_t *providers;
-	pg_uuid_t *buckets;
-	pg_uuid_t *need_ids;
+	Row *rows;
+	int total = collect(needs, steps, n, &rows);
+	pg_uuid_t *ids[4];  /* offer, team, bucket, need */
 	char **texts[3];    /* service, urgency, components */
 	int32 *numbers[2];  /* level, round */
 	double *figures[2]; /* km, cost */
 	TimestampTz *due;
-	Datum *capped;
-	ArrayType *array;
+	bool *capped;
 	KnArgs args = {0};
 
-	for (int i = 0; i < n; i++)
-		total += steps[i].n_offers;
 	if (total == 0)
 		return;
-	ids = palloc(sizeof(pg_uuid_t) * total);
-	providers = palloc(sizeof(pg_uuid_t) * total);
-	buckets = palloc(sizeof(pg_uuid_t) * total);
-	need_ids = palloc(sizeof(pg_uuid_t) * total);
-	due = palloc(sizeof(TimestampTz) * total);
-	capped = palloc(sizeof(Datum) * total);
+	for (int i = 0; i < 4; i++)
+		ids[i] = palloc(sizeof(pg_uuid_t) * total);
 	for (int i = 0; i < 3; i++)
 		texts[i] = palloc(sizeof(char *) * total);
 	for (int i = 0; i < 2; i++)
@@ -69,41 +65,70 @@ kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz no
 		numbers[i] = palloc(sizeof(int32) * total);
 		figures[i] = palloc(sizeof(double) * total);
 	}
-	for (int i = 0; i < n; i++)
-		for (int o = 0; o < steps[i].n_offers; o++, at++)
-		{
-			const KnOffer *offer = &steps[i].offers[o];
+	due = palloc(sizeof(TimestampTz) * total);
+	capped = palloc(sizeof(bool) * total);
+	for (int i = 0; i < total; i++)
+	{
+		const KnNeed *need = rows[i].need;
+		const KnOffer *offer = rows[i].offer;
 
-			ids[at] = offer->id;
-			providers[at] = offer->candidate.provider;
-			buckets[at] = needs[i].bucket;
-			need_ids[at] = needs[i].id;
-			texts[0][at] = needs[i].service;
-			texts[1][at] = (char *) kn_urgency_names[needs[i].urgency];
-			texts[2][at] = kn_candidate_components(&offer->candidate);
-			numbers[0][at] = needs[i].level;
-			numbers[1][at] = needs[i].round;
-			figures[0][at] = offer->candidate.km;
-			figures[1][at] = offer->candidate.cost;
-			due[at] = needs[i].due_at;
-			capped[at] = BoolGetDatum(steps[i].capped);
-			policy_version = steps[i].policy_version;
-		}
+		ids[0][i] = offer->id;
+		ids[1][i] = offer->candidate.provider;
+		ids[2][i] = need->bucket;
+		ids[3][i] = need->id;
+		texts[0][i] = need->service;
+		texts[1][i] = (char *) kn_urgency_names[need->urgency];
+		texts[2][i] = kn_candidate_components(&offer->candidate);
+		numbers[0][i] = need->level;
+		numbers[1][i] = need->round;
+		figures[0][i] = offer->candidate.km;
+		figures[1][i] = offer->candidate.cost;
+		due[i] = need->due_at;
+		capped[i] = rows[i].step->capped;
+	}
 	kn_arg_time(&args, now);
-	kn_arg_int(&args, policy_version);
-	kn_arg_uuid_array(&args, ids, total);
-	kn_arg_uuid_array(&args, providers, total);
-	kn_arg_uuid_array(&args, buckets, total);
-	kn_arg_uuid_array(&args, need_ids, total);
-	kn_arg_text_array(&args, texts[0], total);
-	kn_arg_text_array(&args, texts[1], total);
-	kn_arg_int_array(&args, numbers[0], total);
-	kn_arg_int_array(&args, numbers[1], total);
+	kn_arg_int(&args, rows[0].step->policy_version);
+	kn_arg_int(&args, total);
+	for (int i = 0; i < 4; i++)
+		kn_arg_uuid_array(&args, ids[i], total);
+	for (int i = 0; i < 3; i++)
+	{
+		kn_arg_text_array(&args, texts[i], total);
+		kn_arg_read_by_index(&args);
+	}
+	for (int i = 0; i < 2; i++)
+		kn_arg_int_array(&args, numbers[i], total);
+	for (int i = 0; i < 2; i++)
+		kn_arg_float_array(&args, figures[i], total);
 	kn_arg_time_array(&args, due, total);
-	kn_arg_float_array(&args, figures[0], total);
-	kn_arg_float_array(&args, figures[1], total);
-	kn_arg_text_array(&args, texts[2], total);
-	array = construct_array(capped, total, BOOLOID, 1, true, TYPALIGN_CHAR);
-	kn_arg_datum(&args, PointerGetDatum(array), false);
+	kn_arg_read_by_index(&args);
+	kn_arg_bool_array(&args, capped, total);
 	kn_run(&insert_offers, &args);
+}
+
+/* In the order of teams, so that two of these never wait for each other. */
+static int
+collect(const KnNeed *needs, const KnStep *steps, int n, Row **out)
+{
+	int total = 0;
+	int at = 0;
+
+	for (int i = 0; i < n; i++)
+		total += steps[i].n_offers;
+	*out = palloc(sizeof(Row) * Max(total, 1));
+	for (int i = 0; i < n; i++)
+		for (int o = 0; o < steps[i].n_offers; o++)
+			(*out)[at++] = (Row){&needs[i], &steps[i], &steps[i].offers[o]};
+	qsort(*out, total, sizeof(Row), compare);
+	return total;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const KnOffer *x = ((const Row *) a)->offer;
+	const KnOffer *y = ((const Row *) b)->offer;
+	int by_team = memcmp(&x->candidate.provider, &y->candidate.provider, UUID_LEN);
+
+	return by_team != 0 ? by_team : memcmp(&x->id, &y->id, UUID_LEN);
 }

@@ -53,7 +53,7 @@ static KnStatement select_page = KN_READ(
 	KN_AS_DOOR,
 	"SELECT " PERSONAL_COLUMNS PERSONAL_FROM
 	" WHERE p.owner_id = $1 AND p.noun = $2 AND p.deleted_at IS NULL "
-	"   AND ($3 IS NULL OR (p.created_at, p.id) < ($3, $4)) "
+	"   AND (p.created_at, p.id) < ($3, $4) "
 	" ORDER BY p.created_at DESC, p.id DESC LIMIT $5",
 	UUIDOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
@@ -195,8 +195,7 @@ kn_personal_page(const KnPersonalNoun *noun, const pg_uuid_t *owner, TimestampTz
 
 	kn_arg_uuid(&args, owner);
 	kn_arg_text(&args, noun->name);
-	kn_arg_time_or_null(&args, before_at);
-	kn_arg_uuid(&args, before_id);
+	kn_arg_before(&args, before_at, before_id);
 	kn_arg_int(&args, limit);
 	kn_run(&select_page, &args);
 	rows = kn_rows();

@@ -92,7 +92,7 @@ static KnStatement change_password = KN_WRITE(
 static KnStatement page = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT id, role, is_active, created_at, provider_id FROM kintaraa.account "
-	" WHERE ($1 IS NULL OR role = $1) AND ($2 IS NULL OR (created_at, id) < ($2, $3)) "
+	" WHERE ($1 IS NULL OR role = $1) AND (created_at, id) < ($2, $3) "
 	" ORDER BY created_at DESC, id DESC LIMIT $4",
 	TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
@@ -280,8 +280,7 @@ kn_account_page(const char *role, TimestampTz before, const pg_uuid_t *before_id
 	KnArgs args = {0};
 
 	kn_arg_text(&args, role);
-	kn_arg_time_or_null(&args, before);
-	kn_arg_uuid(&args, before_id);
+	kn_arg_before(&args, before, before_id);
 	kn_arg_int(&args, limit);
 	kn_run(&page, &args);
 	return kn_rows();

@@ -42,7 +42,7 @@ static const Sentence sentences[] = {
 static KnStatement select_page = KN_READ(
 	KN_AS_DOOR,
 	"SELECT n.id, n.class, n.created_at, n.read_at FROM kintaraa.notification n "
-	" WHERE n.account_id = $1 AND ($2 IS NULL OR (n.created_at, n.id) < ($2, $3)) "
+	" WHERE n.account_id = $1 AND (n.created_at, n.id) < ($2, $3) "
 	" ORDER BY n.created_at DESC, n.id DESC LIMIT $4",
 	UUIDOID, TIMESTAMPTZOID, UUIDOID, INT8OID);
 
@@ -64,8 +64,7 @@ notification_list(KnCall *call)
 	uint64 shown;
 
 	kn_arg_uuid(&args, &call->caller->account);
-	kn_arg_time_or_null(&args, page.at);
-	kn_arg_uuid(&args, &page.id);
+	kn_arg_before(&args, page.at, &page.id);
 	kn_arg_bigint(&args, limit + 1);
 	kn_run(&select_page, &args);
 	rows = kn_rows();

@@ -22,7 +22,7 @@ static KnStatement select_page = KN_READ(
 	"SELECT a.id, a.owner_id, a.noun, a.row_id, a.reason, a.base_version, a.at, a.payload_sealed "
 	"  FROM kintaraa.archive a "
 	" WHERE (($2 AND a.reason = 'scope') OR a.owner_id = $1) "
-	"   AND ($3 IS NULL OR a.reason = $3) AND ($4 IS NULL OR (a.at, a.id) < ($4, $5)) "
+	"   AND ($3 IS NULL OR a.reason = $3) AND (a.at, a.id) < ($4, $5) "
 	" ORDER BY a.at DESC, a.id DESC LIMIT $6",
 	UUIDOID, BOOLOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
@@ -45,8 +45,7 @@ archive_list(KnCall *call)
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_bool(&args, supervises);
 	kn_arg_text(&args, kn_query_text(call->query, "reason"));
-	kn_arg_time_or_null(&args, page.at);
-	kn_arg_uuid(&args, &page.id);
+	kn_arg_before(&args, page.at, &page.id);
 	kn_arg_int(&args, limit + 1);
 	kn_run(&select_page, &args);
 	rows = kn_rows();

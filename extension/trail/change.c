@@ -90,9 +90,8 @@ PG_FUNCTION_INFO_V1(kn_change_flush_sql);
 
 static KnStatement stamp_all = KN_WRITE(
 	KN_AS_SYSTEM,
-	STAMP("SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
-		  "                         pg_catalog.unnest($3), pg_catalog.unnest($4))"),
-	UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, BOOLARRAYOID, UUIDOID);
+	STAMP("SELECT ($1)[i], ($2)[i], ($3)[i], ($4)[i] FROM pg_catalog.generate_series(1, $6) AS i"),
+	UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, BOOLARRAYOID, UUIDOID, INT4OID);
 
 /* Most acts change one record, and then the arrays cost more than the row. */
 static KnStatement stamp_one = KN_WRITE(KN_AS_SYSTEM, STAMP("SELECT $1, $2, $3, $4"), UUIDOID,
@@ -181,6 +180,8 @@ kn_change_flush(const pg_uuid_t *writer)
 	else
 		arg_changes(&args, changes, n);
 	kn_arg_uuid(&args, writer);
+	if (n > 1)
+		kn_arg_int(&args, n);
 	kn_run(n == 1 ? &stamp_one : &stamp_all, &args);
 	rows = kn_rows();
 	keep_stamps(&rows);
@@ -194,21 +195,20 @@ arg_changes(KnArgs *args, const Change *changes, int n)
 	pg_uuid_t *buckets = palloc(sizeof(pg_uuid_t) * n);
 	pg_uuid_t *ids = palloc(sizeof(pg_uuid_t) * n);
 	char **nouns = palloc(sizeof(char *) * n);
-	Datum *deleted = palloc(sizeof(Datum) * n);
-	ArrayType *array;
+	bool *deleted = palloc(sizeof(bool) * n);
 
 	for (int i = 0; i < n; i++)
 	{
 		buckets[i] = changes[i].bucket;
 		ids[i] = changes[i].id;
 		nouns[i] = (char *) changes[i].noun;
-		deleted[i] = BoolGetDatum(changes[i].deleted);
+		deleted[i] = changes[i].deleted;
 	}
 	kn_arg_uuid_array(args, buckets, n);
 	kn_arg_text_array(args, nouns, n);
+	kn_arg_read_by_index(args);
 	kn_arg_uuid_array(args, ids, n);
-	array = construct_array(deleted, n, BOOLOID, 1, true, TYPALIGN_CHAR);
-	kn_arg_datum(args, PointerGetDatum(array), false);
+	kn_arg_bool_array(args, deleted, n);
 }
 
 /* Key order makes concurrent flushes free of deadlocks; the last word on a record stays. */

@@ -12,17 +12,17 @@ RECORDS = 1000
 CONTEXT = '{"requestId": "cold", "network": "192.0.2.0"}'
 
 
-def door(name, query=None, body=None):
+def door(name, query=None, body=None, path=None):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT outcome, body FROM kintaraa_api.%s(%%s, NULL, %%s, %%s, %%s)" % name,
-                       (token, json.dumps(query or {}), body and json.dumps(body), CONTEXT))
+        cursor.execute("SELECT outcome, body FROM kintaraa_api.%s(%%s, %%s, %%s, %%s, %%s)" % name,
+                       (token, path, json.dumps(query or {}), body and json.dumps(body), CONTEXT))
         outcome, answer = cursor.fetchone()
     assert outcome == "ok", answer
     return answer
 
 
 def rows_read(table):
-    """Of that table, by this transaction so far."""
+    """Of that table, by this connection since it last told the statistics: at least by this transaction so far."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = %s", [table])
         return cursor.fetchone()[0]
@@ -42,6 +42,8 @@ def test_a_large_pull_reads_each_stamp_a_few_times():
     for _ in range(6):
         everything()
         door("sync_updates")
+        door("incident_list")
+        door("personal_list", path=["journal_entry"])
     connection.commit()
     for half in range(2):
         door("sync_batch", body={"device": "cold", "records": [
@@ -61,6 +63,28 @@ def test_a_batch_reads_what_its_device_sent_before_no_more_than_once():
     read = rows_read("applied")
     connection.rollback()
     assert read < 500, read
+
+
+def pages(name, path=None):
+    """Rows of each page of a list, by following next to the end, and what each read of the table."""
+    after, table = None, "incident" if path is None else "personal"
+    while True:
+        before = rows_read(table)
+        answer = door(name, {"limit": "20", **({"after": after} if after else {})}, path=path)
+        read = rows_read(table) - before
+        connection.rollback()
+        yield len(answer["items"]), read
+        after = answer["next"]
+        if after is None:
+            return
+
+
+def test_each_page_of_a_list_reads_its_own_rows():
+    cluster.psql("SELECT count(play.report('amina', 'listed-' || n)) FROM generate_series(1, 200) n")
+    for name, path, least in (("incident_list", None, 200), ("personal_list", ["journal_entry"], RECORDS)):
+        shown, read = zip(*pages(name, path))
+        assert sum(shown) >= least, (name, shown)
+        assert max(read) < 60, (name, read)
 
 
 def test_a_fold_reads_the_teams_that_were_asked():

@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -209,6 +210,21 @@ kn_arg_bool_array(KnArgs *args, const bool *values, int n)
 	for (int i = 0; i < n; i++)
 		items[i] = BoolGetDatum(values[i]);
 	array = construct_array(items, n, BOOLOID, sizeof(bool), true, TYPALIGN_CHAR);
+	kn_arg_datum(args, PointerGetDatum(array), false);
+}
+
+void
+kn_arg_array(KnArgs *args, Oid type, Datum *items, bool *nulls, int n)
+{
+	int lower = 1;
+	int16 len;
+	bool by_value;
+	char align;
+	ArrayType *array;
+
+	get_typlenbyvalalign(type, &len, &by_value, &align);
+	array = n == 0 ? construct_empty_array(type)
+				   : construct_md_array(items, nulls, 1, &n, &lower, type, len, by_value, align);
 	kn_arg_datum(args, PointerGetDatum(array), false);
 }
 

@@ -84,6 +84,8 @@ extern void kn_arg_int_array(KnArgs *args, const int32 *values, int n);
 extern void kn_arg_time_array(KnArgs *args, const TimestampTz *values, int n); /* 0 is NULL */
 extern void kn_arg_float_array(KnArgs *args, const double *values, int n);
 extern void kn_arg_bool_array(KnArgs *args, const bool *values, int n);
+/* Items of any type. */
+extern void kn_arg_array(KnArgs *args, Oid type, Datum *items, bool *nulls, int n);
 /* The array given last is read by index: its items are found without going over those before. */
 extern void kn_arg_read_by_index(KnArgs *args);
 

@@ -20,6 +20,7 @@
 #include "cases/escalation.h"
 #include "cases/incident_change.h"
 #include "cases/incident_open.h"
+#include "cases/incident_row.h"
 #include "cases/incident_store.h"
 #include "cases/page.h"
 #include "cases/projection.h"

@@ -13,16 +13,13 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
 #include "cases/incident_change.h"
 #include "cases/incident_open.h"
 #include "cases/incident_record.h"
+#include "cases/incident_row.h"
 #include "cases/incident_store.h"
 #include "cases/projection.h"
 #include "keys/blind.h"
@@ -58,10 +55,6 @@ static bool same_as_sent(const KnIncident *stored, const Report *report, bool ha
 static bool same_text(const KnIncident *stored, const Report *report);
 static void keep_unreadable(KnCall *call, const KnWrite *write, const Report *report,
 							KnRecordResult *result);
-static void arg_column(KnArgs *args, Report *reports, int n, Oid type,
-					   Datum (*value)(const Report *, const KnSubject *, bool *),
-					   const KnSubject *subject);
-
 static KnStatement select_known = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT k.wrapped, a.language, i.id, i.client_id, i.created_hash, i.deleted_at IS NOT NULL "
@@ -71,45 +64,6 @@ static KnStatement select_known = KN_READ(
 	"          AND o.client_id = w.client_id LIMIT 1) i) ON true "
 	" WHERE k.subject = $1",
 	UUIDOID, TEXTARRAYOID);
-
-/* The clear texts of a row travel as one array literal: fewer parameters, one place per column. */
-static KnStatement insert_many = KN_WRITE(
-	KN_AS_SYSTEM,
-	"WITH u AS (SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
-	"    pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), "
-	"       pg_catalog.unnest($6), "
-	"    pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9), "
-	"       pg_catalog.unnest($10), "
-	"    pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13), "
-	"    pg_catalog.unnest($14), pg_catalog.unnest($15), pg_catalog.unnest($16)) AS r "
-	"    (id, texts, services, suggested, ignored, hash, unreadable, description, address, place, "
-	"     point, anonymous, occurred_from, occurred_to, accuracy, cell)), "
-	"t AS (SELECT u.*, u.texts::text[] AS x, u.cell::float8[] AS c FROM u), "
-	"i AS (INSERT INTO kintaraa.incident "
-	"  (id, owner_id, client_id, case_number, status, reporter, created_hash, ignored, "
-	"   unreadable_sealed, description_sealed, address_sealed, place_sealed, point_sealed, type, "
-	"   severity, urgency_level, urgency_asked, support_services, suggested_services, "
-	"       is_anonymous, "
-	"   incident_date, incident_time, occurred_from, occurred_to, communication_method, "
-	"   preferred_gender, proximity_preference, place_source, accuracy_m, cell_latitude, "
-	"   cell_longitude, edited_by) "
-	"  SELECT t.id, $17, t.x[1], t.x[2], t.x[3], t.x[4], t.hash, t.ignored::jsonb, t.unreadable, "
-	"         t.description, t.address, t.place, t.point, t.x[5], t.x[6], t.x[7], t.x[8], "
-	"         t.services::text[], t.suggested::text[], t.anonymous, t.x[9]::date, t.x[10]::time, "
-	"         t.occurred_from, t.occurred_to, t.x[11], t.x[12], t.x[13], t.x[14], t.accuracy, "
-	"         t.c[1], t.c[2], $18 FROM t "
-	"  ON CONFLICT DO NOTHING RETURNING id, owner_id, status, urgency_level), "
-	"owners AS (INSERT INTO kintaraa.member (principal, bucket, relation) "
-	"  SELECT owner_id, id, 'owner' FROM i), "
-	"pool AS (INSERT INTO kintaraa.member (principal, bucket, relation) "
-	"  SELECT o.id, i.id, 'dispatcher' FROM i, kintaraa.organisation o "
-	"   WHERE o.kind = 'dispatch_centre'), "
-	"counted AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
-	"  SELECT status, urgency_level, pg_catalog.count(*)::int4 FROM i GROUP BY 1, 2) "
-	"SELECT id FROM i",
-	UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID,
-	BYTEAARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID, BOOLARRAYOID,
-	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, TEXTARRAYOID, UUIDOID, UUIDOID);
 
 void
 kn_incident_apply_many(KnCall *call, const KnWrite *writes, KnRecordResult *results, int n)
@@ -208,202 +162,6 @@ mark_new(const KnWrite *writes, Report *reports, int n)
 	}
 }
 
-/* One text of an array of texts: '{"a",NULL}'. */
-static Datum
-array_literal(const char *const *texts, int n)
-{
-	Datum *items = palloc(sizeof(Datum) * Max(n, 1));
-	bool *nulls = palloc(sizeof(bool) * Max(n, 1));
-	int dims[1] = {n};
-	int lower[1] = {1};
-	ArrayType *array;
-
-	for (int i = 0; i < n; i++)
-	{
-		nulls[i] = texts[i] == NULL;
-		items[i] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
-	}
-	array = n == 0 ? construct_empty_array(TEXTOID)
-				   : construct_md_array(items, nulls, 1, dims, lower, TEXTOID, -1, false,
-										TYPALIGN_INT);
-	return CStringGetTextDatum(OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array)));
-}
-
-static const char *
-text_of(const Report *report, KnIncidentField field)
-{
-	const KnValue *value = &report->incident.values[field];
-
-	return value->present ? value->text : NULL;
-}
-
-static Datum
-column_texts(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	const KnIncident *incident = &report->incident;
-	const char *texts[] = {
-		incident->client_id,
-		incident->case_number,
-		incident->status,
-		incident->by_provider ? "provider" : "survivor",
-		text_of(report, KN_INCIDENT_TYPE),
-		text_of(report, KN_INCIDENT_SEVERITY),
-		kn_urgency_names[incident->urgency],
-		text_of(report, KN_INCIDENT_URGENCY),
-		text_of(report, KN_INCIDENT_DATE),
-		text_of(report, KN_INCIDENT_TIME),
-		text_of(report, KN_INCIDENT_COMMUNICATION),
-		text_of(report, KN_INCIDENT_GENDER),
-		text_of(report, KN_INCIDENT_PROXIMITY),
-		text_of(report, KN_INCIDENT_SOURCE),
-	};
-
-	return array_literal(texts, lengthof(texts));
-}
-
-static Datum
-column_id(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	return UUIDPGetDatum(&report->incident.id);
-}
-
-static Datum
-column_services(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	const KnValue *services = &report->incident.values[KN_INCIDENT_SERVICES];
-
-	return array_literal((const char *const *) services->items, services->n_items);
-}
-
-static Datum
-column_suggested(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	return array_literal((const char *const *) report->incident.suggested,
-						 report->incident.n_suggested);
-}
-
-static Datum
-column_ignored(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	*is_null = report->incident.ignored == NULL;
-	return *is_null ? (Datum) 0 : CStringGetTextDatum(report->incident.ignored);
-}
-
-static Datum
-column_hash(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	return PointerGetDatum(report->incident.created_hash);
-}
-
-static Datum
-sealed(const Report *report, const KnSubject *subject, const char *place, const char *text,
-	   bool *is_null)
-{
-	bytea *bytes = kn_seal(subject, place, &report->incident.id, text);
-
-	*is_null = bytes == NULL;
-	return PointerGetDatum(bytes);
-}
-
-static Datum
-column_unreadable(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	return sealed(report, subject, "incident.unreadable",
-				  report->left.n_unreadable ? report->left.unreadable.text.data : NULL, is_null);
-}
-
-static Datum
-column_description(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	return sealed(report, subject, "incident.description", text_of(report, KN_INCIDENT_DESCRIPTION),
-				  is_null);
-}
-
-static Datum
-column_address(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	return sealed(report, subject, "incident.address", text_of(report, KN_INCIDENT_ADDRESS),
-				  is_null);
-}
-
-static Datum
-column_place(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	return sealed(report, subject, "incident.place", text_of(report, KN_INCIDENT_PLACE), is_null);
-}
-
-static Datum
-column_point(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	bytea *bytes = kn_incident_seal_point(&report->incident, subject);
-
-	*is_null = bytes == NULL;
-	return PointerGetDatum(bytes);
-}
-
-static Datum
-column_anonymous(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	return BoolGetDatum(report->incident.values[KN_INCIDENT_ANONYMOUS].flag);
-}
-
-static Datum
-column_from(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	*is_null = report->incident.occurred_from == 0;
-	return TimestampTzGetDatum(report->incident.occurred_from);
-}
-
-static Datum
-column_to(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	*is_null = report->incident.occurred_to == 0;
-	return TimestampTzGetDatum(report->incident.occurred_to);
-}
-
-static Datum
-column_accuracy(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	*is_null = !report->incident.values[KN_INCIDENT_ACCURACY].present;
-	return Float8GetDatum(report->incident.values[KN_INCIDENT_ACCURACY].number);
-}
-
-static Datum
-column_cell(const Report *report, const KnSubject *subject, bool *is_null)
-{
-	*is_null = !report->incident.has_cell;
-	return *is_null ? (Datum) 0
-					: CStringGetTextDatum(psprintf("{%.9g,%.9g}", report->incident.cell_latitude,
-												   report->incident.cell_longitude));
-}
-
-static void
-arg_column(KnArgs *args, Report *reports, int n, Oid type,
-		   Datum (*value)(const Report *, const KnSubject *, bool *), const KnSubject *subject)
-{
-	Datum *values = palloc(sizeof(Datum) * Max(n, 1));
-	bool *nulls = palloc0(sizeof(bool) * Max(n, 1));
-	int filled = 0;
-	int dims[1];
-	int lower[1] = {1};
-	int16 len;
-	bool by_value;
-	char align;
-
-	for (int i = 0; i < n; i++)
-		if (reports[i].is_new && !reports[i].is_in)
-		{
-			values[filled] = value(&reports[i], subject, &nulls[filled]);
-			filled++;
-		}
-	dims[0] = filled;
-	get_typlenbyvalalign(type, &len, &by_value, &align);
-	kn_arg_datum(args,
-				 PointerGetDatum(construct_md_array(values, nulls, 1, dims, lower, type, len,
-													by_value, align)),
-				 false);
-}
-
 /*
  * Another try has another number and another id: whichever was taken does not
  * matter.  What never goes in is there already and goes the way of a change.
@@ -427,51 +185,25 @@ insert_new(Report *reports, int n, const KnSubject *subject)
 static bool
 insert_rest(Report *reports, int n, const KnSubject *subject)
 {
-	static const struct
-	{
-		Oid type;
-		Datum (*value)(const Report *, const KnSubject *, bool *);
-	} columns[] = {
-		{UUIDOID, column_id},
-		{TEXTOID, column_texts},
-		{TEXTOID, column_services},
-		{TEXTOID, column_suggested},
-		{TEXTOID, column_ignored},
-		{BYTEAOID, column_hash},
-		{BYTEAOID, column_unreadable},
-		{BYTEAOID, column_description},
-		{BYTEAOID, column_address},
-		{BYTEAOID, column_place},
-		{BYTEAOID, column_point},
-		{BOOLOID, column_anonymous},
-		{TIMESTAMPTZOID, column_from},
-		{TIMESTAMPTZOID, column_to},
-		{FLOAT8OID, column_accuracy},
-		{TEXTOID, column_cell},
-	};
-	KnArgs args = {0};
+	const KnIncident **incidents = palloc(sizeof(KnIncident *) * Max(n, 1));
+	const char **unreadable = palloc(sizeof(char *) * Max(n, 1));
+	int rest = 0;
 	KnRows rows;
-	int first = -1;
-	bool all = true;
 
 	for (int i = 0; i < n; i++)
 	{
 		if (!reports[i].is_new || reports[i].is_in)
 			continue;
-		first = first < 0 ? i : first;
 		reports[i].incident.case_number = kn_case_number(reports[i].incident.created_at);
 		reports[i].incident.status = "new";
+		incidents[rest] = &reports[i].incident;
+		unreadable[rest++] =
+			reports[i].left.n_unreadable ? reports[i].left.unreadable.text.data : NULL;
 	}
-	if (first < 0)
+	if (rest == 0)
 		return false;
-	for (int c = 0; c < lengthof(columns); c++)
-		arg_column(&args, reports, n, columns[c].type, columns[c].value, subject);
-	kn_arg_uuid(&args, &reports[first].incident.owner);
-	kn_arg_uuid(&args, &reports[first].incident.edited_by);
-	kn_run(&insert_many, &args);
-	rows = kn_rows();
+	rows = kn_incident_insert_many(incidents, unreadable, rest, subject);
 	for (int i = 0; i < n; i++)
-	{
 		for (uint64 row = 0; row < rows.n && reports[i].is_new && !reports[i].is_in; row++)
 		{
 			pg_uuid_t id;
@@ -479,9 +211,7 @@ insert_rest(Report *reports, int n, const KnSubject *subject)
 			kn_col_uuid(&rows, row, 1, &id);
 			reports[i].is_in = kn_uuid_equal(&id, &reports[i].incident.id);
 		}
-		all = all && (reports[i].is_in || !reports[i].is_new);
-	}
-	return !all;
+	return rows.n < rest;
 }
 
 static void

@@ -1,12 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * incident_store.c
- *	  Every statement on incidents.
+ *	  What is read of incidents, and their status.
  *
  * Reads of the owner and of helpers run as the door, under row security;
- * those of dispatchers as the dispatch role, never for a barred one.  A new
- * report and its memberships are one statement of the system: a door cannot
- * grant access, not even by mistake.
+ * those of dispatchers as the dispatch role, never for a barred one.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,8 +47,6 @@
 static void read_incident(const KnRows *rows, uint64 row, KnIncident *out);
 static void set_text(KnIncident *out, KnIncidentField field, char *text);
 static void render_person(KnJson *json, const pg_uuid_t *account, bool of_team);
-static void arg_field(KnArgs *args, const KnValue *value);
-static void add_clear_columns(KnArgs *args, const KnIncident *incident);
 
 static KnStatement select_intake = KN_READ(
 	KN_AS_SYSTEM,
@@ -59,35 +55,6 @@ static KnStatement select_intake = KN_READ(
 	"  LEFT JOIN kintaraa.incident i ON i.owner_id = k.subject AND i.client_id = $2 "
 	" WHERE k.subject = $1",
 	UUIDOID, TEXTOID);
-
-/* What add_clear_columns() gives. */
-#define CLEAR_TYPES                                                                                \
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,      \
-		TEXTARRAYOID, TEXTARRAYOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, FLOAT8OID, FLOAT8OID, \
-		FLOAT8OID
-
-static KnStatement insert_incident = KN_WRITE(
-	KN_AS_SYSTEM,
-	"WITH i AS (INSERT INTO kintaraa.incident "
-	"  (id, owner_id, client_id, case_number, status, reporter, created_hash, ignored, "
-	"   unreadable_sealed, description_sealed, address_sealed, place_sealed, point_sealed, "
-	"   type, severity, urgency_level, urgency_asked, incident_date, incident_time, "
-	"   communication_method, preferred_gender, proximity_preference, place_source, "
-	"   support_services, suggested_services, is_anonymous, occurred_from, occurred_to, "
-	"   accuracy_m, cell_latitude, cell_longitude, created_at, edited_by) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
-	"   $18::date, $19::time, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, "
-	"   $33) "
-	"ON CONFLICT DO NOTHING RETURNING id, owner_id, status, urgency_level), "
-	"members AS (INSERT INTO kintaraa.member (principal, bucket, relation) "
-	"  SELECT owner_id, id, 'owner' FROM i UNION ALL "
-	"  SELECT o.id, i.id, 'dispatcher' FROM i, kintaraa.organisation o "
-	"   WHERE o.kind = 'dispatch_centre'), "
-	"counted AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
-	"  SELECT status, urgency_level, 1 FROM i) "
-	"SELECT id FROM i",
-	UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, BYTEAOID, BYTEAOID,
-	BYTEAOID, BYTEAOID, BYTEAOID, CLEAR_TYPES, TIMESTAMPTZOID, UUIDOID);
 
 static KnStatement select_own = KN_READ(
 	KN_AS_DOOR,
@@ -141,20 +108,6 @@ static KnStatement list_dispatch = KN_READ(
 	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
 	" WHERE i.deleted_at IS NULL AND " NOT_BARRED FILTER("i.status") PAGE,
 	UUIDARRAYOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
-
-static KnStatement update_incident = KN_WRITE(
-	KN_AS_DOOR,
-	"UPDATE kintaraa.incident SET "
-	"  description_sealed = $2, address_sealed = $3, place_sealed = $4, point_sealed = $5, "
-	"  type = $6, severity = $7, urgency_level = $8, urgency_asked = $9, "
-	"  incident_date = $10::date, incident_time = $11::time, communication_method = $12, "
-	"  preferred_gender = $13, proximity_preference = $14, place_source = $15, "
-	"  support_services = $16, "
-	"  suggested_services = $17, is_anonymous = $18, occurred_from = $19, occurred_to = $20, "
-	"  accuracy_m = $21, cell_latitude = $22, cell_longitude = $23, edited_version = $24, "
-	"  edited_by = $25, edited_foreign_version = $26 "
-	" WHERE id = $1",
-	UUIDOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, CLEAR_TYPES, INT8OID, UUIDOID, INT8OID);
 
 static KnStatement select_status = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -235,75 +188,6 @@ kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out)
 	out->known = kn_col_uuid(&rows, 0, 2, &out->id);
 	out->created_hash = kn_col_bytea(&rows, 0, 3);
 	out->language = kn_col_text(&rows, 0, 4);
-}
-
-bool
-kn_incident_insert(const KnIncident *incident, const KnSubject *subject, const char *unreadable)
-{
-	const KnValue *v = incident->values;
-	const pg_uuid_t *id = &incident->id;
-	KnArgs args = {0};
-
-	kn_arg_uuid(&args, id);
-	kn_arg_uuid(&args, &incident->owner);
-	kn_arg_text(&args, incident->client_id);
-	kn_arg_text(&args, incident->case_number);
-	kn_arg_text(&args, incident->status);
-	kn_arg_text(&args, incident->by_provider ? "provider" : "survivor");
-	kn_arg_bytea(&args, incident->created_hash);
-	kn_arg_text(&args, incident->ignored);
-	kn_arg_bytea(&args, kn_seal(subject, "incident.unreadable", id, unreadable));
-	kn_arg_bytea(&args,
-				 kn_seal(subject, "incident.description", id, v[KN_INCIDENT_DESCRIPTION].text));
-	kn_arg_bytea(&args, kn_seal(subject, "incident.address", id, v[KN_INCIDENT_ADDRESS].text));
-	kn_arg_bytea(&args, kn_seal(subject, "incident.place", id, v[KN_INCIDENT_PLACE].text));
-	kn_arg_bytea(&args, kn_incident_seal_point(incident, subject));
-	add_clear_columns(&args, incident);
-	kn_arg_time(&args, incident->created_at);
-	kn_arg_uuid(&args, &incident->edited_by);
-	return kn_run(&insert_incident, &args) == 1;
-}
-
-bytea *
-kn_incident_seal_point(const KnIncident *incident, const KnSubject *subject)
-{
-	const KnValue *point = &incident->values[KN_INCIDENT_POINT];
-
-	if (!point->present)
-		return NULL;
-	return kn_seal(subject, "incident.point", &incident->id,
-				   psprintf("%.7f %.7f", point->number, point->second));
-}
-
-static void
-arg_field(KnArgs *args, const KnValue *value)
-{
-	kn_arg_text(args, value->present ? value->text : NULL);
-}
-
-/* Eighteen columns in the order of CLEAR_TYPES. */
-static void
-add_clear_columns(KnArgs *args, const KnIncident *incident)
-{
-	static const KnIncidentField later[] = {KN_INCIDENT_URGENCY, KN_INCIDENT_DATE,
-											KN_INCIDENT_TIME, KN_INCIDENT_COMMUNICATION,
-											KN_INCIDENT_GENDER, KN_INCIDENT_PROXIMITY,
-											KN_INCIDENT_SOURCE};
-	const KnValue *v = incident->values;
-
-	arg_field(args, &v[KN_INCIDENT_TYPE]);
-	arg_field(args, &v[KN_INCIDENT_SEVERITY]);
-	kn_arg_text(args, kn_urgency_names[incident->urgency]);
-	for (int i = 0; i < lengthof(later); i++)
-		arg_field(args, &v[later[i]]);
-	kn_arg_text_array(args, v[KN_INCIDENT_SERVICES].items, v[KN_INCIDENT_SERVICES].n_items);
-	kn_arg_text_array(args, (char **) incident->suggested, incident->n_suggested);
-	kn_arg_bool(args, v[KN_INCIDENT_ANONYMOUS].flag);
-	kn_arg_time_or_null(args, incident->occurred_from);
-	kn_arg_time_or_null(args, incident->occurred_to);
-	kn_arg_float(args, v[KN_INCIDENT_ACCURACY].number, !v[KN_INCIDENT_ACCURACY].present);
-	kn_arg_float(args, incident->cell_latitude, !incident->has_cell);
-	kn_arg_float(args, incident->cell_longitude, !incident->has_cell);
 }
 
 bool
@@ -540,27 +424,6 @@ kn_incident_unseal_with(KnIncident *incident, const KnSubject *subject, KnRelati
 			 kn_unseal(subject, "incident.place", id, incident->place_sealed));
 	text = kn_unseal(subject, "incident.point", id, incident->point_sealed);
 	point->present = text != NULL && sscanf(text, "%lf %lf", &point->number, &point->second) == 2;
-}
-
-void
-kn_incident_update(const KnIncident *incident, const KnSubject *subject)
-{
-	const KnValue *v = incident->values;
-	const pg_uuid_t *id = &incident->id;
-	KnArgs args = {0};
-
-	kn_arg_uuid(&args, id);
-	kn_arg_bytea(&args,
-				 kn_seal(subject, "incident.description", id, v[KN_INCIDENT_DESCRIPTION].text));
-	kn_arg_bytea(&args, kn_seal(subject, "incident.address", id, v[KN_INCIDENT_ADDRESS].text));
-	kn_arg_bytea(&args, kn_seal(subject, "incident.place", id, v[KN_INCIDENT_PLACE].text));
-	kn_arg_bytea(&args, kn_incident_seal_point(incident, subject));
-	add_clear_columns(&args, incident);
-	kn_arg_bigint(&args, incident->stamp.version + 1);
-	kn_arg_uuid(&args, incident->has_editor ? &incident->edited_by : NULL);
-	kn_arg_bigint(&args, incident->edited_foreign_version);
-	if (kn_run(&update_incident, &args) != 1)
-		elog(ERROR, "an incident vanished while it was changed");
 }
 
 char *

@@ -23,9 +23,6 @@ typedef struct KnIntake
 } KnIntake;
 
 extern void kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out);
-/* False when the id, the case number or (owner, client id) is taken. */
-extern bool kn_incident_insert(const KnIncident *incident, const KnSubject *subject,
-							   const char *unreadable);
 /*
  * Reads an incident as this caller may; fills relation.  text is the id in the
  * path: her own client id for the owner, the incident's id for all others.
@@ -51,12 +48,8 @@ typedef struct KnIncidentFilter
 extern int kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filter,
 							KnIncident **out, KnRelation *relation);
 
-/* Writes the fields given (present in values) and what was derived from them. */
-extern void kn_incident_update(const KnIncident *incident, const KnSubject *subject);
 extern void kn_incident_set_status(const pg_uuid_t *id, const char *from, const char *to,
 								   const char *actor, const KnSubject *subject, const char *note);
-/* The exact place, sealed; NULL when there is none. */
-extern bytea *kn_incident_seal_point(const KnIncident *incident, const KnSubject *subject);
 extern void kn_incident_hide(const pg_uuid_t *id);
 /* Status moves of a case, oldest first, as rows (at, from, to, actor). */
 extern KnRows kn_incident_history(const pg_uuid_t *id);

@@ -38,7 +38,8 @@ static void require_move(KnCall *call, const char *from, const char *to, KnRelat
 static KnStatement mark_need_contact = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.need n SET contacted_at = pg_catalog.now(), state = 'engaged', due_at = NULL "
-	" WHERE n.bucket = $1 AND n.id = $2 AND n.contacted_at IS NULL AND EXISTS ("
+	" WHERE n.bucket = $1 AND n.id = $2 AND n.contacted_at IS NULL "
+	"   AND n.state IN ('engaged', 'stalled') AND EXISTS ("
 	"   SELECT FROM kintaraa.assignment a WHERE a.need_id = n.id AND a.incident_bucket = $1 "
 	"      AND a.provider_id = $3 AND a.status = 'accepted')",
 	UUIDOID, UUIDOID, UUIDOID);

@@ -1,6 +1,6 @@
 -- A case that was ended and goes on: everything open in it has an owner and a time.
 \ir ../data/play.sql
-SELECT plan(50);
+SELECT plan(58);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('police', 'police', -1.2803, 36.8203),
     play.staff('dora', 'dispatcher'), play.register('amina') \g /dev/null
 
@@ -104,6 +104,22 @@ SELECT play.report('amina', 'nothing', '{}') \g /dev/null
 SELECT is(pg_temp.move('dora', 'nothing', 'closed'), 'ok closed', 'a report that asks for nothing is closed');
 SELECT is(pg_temp.move('dora', 'nothing', 'in_progress'), 'ok pending_dispatcher_review', 'and looked at again');
 SELECT is(pg_temp.needs('nothing'), 'triage needs_dispatcher 2 due', 'by a person');
+
+-- Her case goes on for another service: who has done her part has done it, whatever she sends again.
+CREATE FUNCTION pg_temp.load(who text) RETURNS integer LANGUAGE sql AS $$
+SELECT d.load FROM kintaraa.provider_dispatch d JOIN play.person p ON p.provider = d.provider_id WHERE p.name = who $$;
+UPDATE kintaraa.provider_dispatch SET capacity = 1000;
+SELECT play.report('amina', 'goes-on', '{medical}', '{"urgencyLevel": "urgent"}'), pg_temp.load('clinic') AS load \gset
+SELECT play.outcome('assignment_accept', 'clinic', pg_temp.offer('clinic', 'goes-on')) \g /dev/null
+SELECT is(pg_temp.move('dora', 'goes-on', 'completed'), 'ok completed', 'the clinic has helped');
+SELECT is(play.outcome('incident_update', 'amina', '{goes-on}', '{"supportServices": ["medical", "police"]}'), 'ok',
+    'she asks for the police as well');
+SELECT is(play.outcome('assignment_accept', 'police', pg_temp.offer('police', 'goes-on')), 'ok', 'who come');
+SELECT is(pg_temp.move('clinic', 'goes-on', 'in_progress'), 'ok in_progress', 'the clinic says what it said before');
+SELECT is(pg_temp.needs('goes-on'), 'medical met 1, police engaged 1 due', 'what it has done stays done');
+SELECT is(pg_temp.load('clinic'), :load, 'and takes none of its capacity');
+SELECT is(pg_temp.move('police', 'goes-on', 'in_progress'), 'ok in_progress', 'the police were in touch with her');
+SELECT is(pg_temp.needs('goes-on'), 'medical met 1, police engaged 1', 'which ends their timer');
 
 -- A row cannot be otherwise.
 SELECT throws_ok($$UPDATE kintaraa.need SET due_at = NULL, contacted_at = NULL WHERE state = 'engaged'$$, '23514',

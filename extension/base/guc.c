@@ -19,6 +19,7 @@ char *kn_guc_database = NULL;
 int kn_guc_maintenance = KN_MAINTENANCE_OFF;
 int kn_guc_hash_slots = 1;
 int kn_guc_tick_spacing_max = 50;
+int kn_guc_routing_wait = 10000;
 bool kn_guc_worker = true;
 
 static const struct config_enum_entry maintenance_modes[] = {
@@ -46,6 +47,10 @@ kn_guc_init(void)
 	DefineCustomIntVariable("kintaraa.tick_spacing_max",
 							"Sets the longest pause between two ticks under load.",
 							NULL, &kn_guc_tick_spacing_max, 50, 2, 1000, PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("kintaraa.routing_wait",
+							"Sets how long needs of a batch may wait until batches route their own.",
+							NULL, &kn_guc_routing_wait, 10000, 0, 3600000, PGC_SUSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	if (process_shared_preload_libraries_in_progress)
 	{

@@ -57,6 +57,7 @@ startup(void)
 		pg_atomic_init_u32(&shared->dirty, 0);
 		pg_atomic_init_u32(&shared->worker_database_missing, 0);
 		pg_atomic_init_u32(&shared->epoch_database, InvalidOid);
+		pg_atomic_init_u64(&shared->waiting_since, 0);
 		pg_atomic_init_u32(&shared->hashing, 0);
 		pg_atomic_init_u64(&shared->refused_tokens, 0);
 		ConditionVariableInit(&shared->hash_slot_free);

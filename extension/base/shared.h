@@ -42,6 +42,8 @@ typedef struct KnShared
 	int64 worker_seen_at;                     /* under mutex; TimestampTz of its last turn */
 	pg_atomic_uint32 worker_database_missing; /* so that it does not try in vain every second */
 	pg_atomic_uint32 epoch_database;          /* where it has checked the epoch; 0 not yet */
+	/* since when needs wait that the last sweep had to leave; TimestampTz, 0: it left none */
+	pg_atomic_uint64 waiting_since;
 	/* password hashing slots */
 	pg_atomic_uint32 hashing;
 	ConditionVariable hash_slot_free;

@@ -194,6 +194,32 @@ kn_opening_store(KnOpening *opening, TimestampTz now)
 }
 
 void
+kn_opening_store_many(KnOpening *openings, int n, TimestampTz now)
+{
+	int total = 0;
+	int at = 0;
+	KnNeed *needs;
+	KnStep *steps;
+
+	for (int i = 0; i < n; i++)
+		total += openings[i].parts.n_needs;
+	needs = palloc(sizeof(KnNeed) * Max(total, 1));
+	steps = palloc(sizeof(KnStep) * Max(total, 1));
+	for (int i = 0; i < n; at += openings[i++].parts.n_needs)
+	{
+		memcpy(needs + at, openings[i].parts.needs, sizeof(KnNeed) * openings[i].parts.n_needs);
+		memcpy(steps + at, openings[i].steps, sizeof(KnStep) * openings[i].parts.n_needs);
+	}
+	kn_need_insert(needs, total);
+	kn_offers_insert(needs, steps, total, now);
+	for (int i = 0; i < total; i++)
+		kn_escalation_call(&needs[i], &steps[i]);
+	for (int i = 0; i < n; i++)
+		if (openings[i].needs_dispatcher)
+			kn_incident_follow_needs(&openings[i].incident->id);
+}
+
+void
 kn_opening_rename(KnIncident *incident)
 {
 	kn_uuid4(incident->id.data);

@@ -30,6 +30,8 @@ extern void kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *
 extern int kn_opening_defer(const KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
 							KnNeed *needs);
 extern void kn_opening_store(KnOpening *opening, TimestampTz now);
+/* The same for many, with a fixed number of statements; moves those that need a dispatcher. */
+extern void kn_opening_store_many(KnOpening *openings, int n, TimestampTz now);
 /* Another random id for a report whose id is taken. */
 extern void kn_opening_rename(KnIncident *incident);
 

@@ -22,6 +22,7 @@
 #include "cases/incident_row.h"
 #include "cases/incident_store.h"
 #include "cases/projection.h"
+#include "cases/sweep.h"
 #include "keys/blind.h"
 
 typedef struct Report
@@ -44,6 +45,8 @@ static void insert_new(Report *reports, int n, const KnSubject *subject);
 static bool insert_rest(Report *reports, int n, const KnSubject *subject);
 static void open_needs(KnCall *call, Report *reports, int n, KnRecordResult *results,
 					   const char *language);
+static void route_new(Report *reports, int n, int n_new);
+static void defer_new(Report *reports, int n);
 static void apply_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *result);
 static void change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *result);
 static void lose(KnCall *call, const KnWrite *write, const KnIncident *stored, const char *code,
@@ -214,43 +217,23 @@ insert_rest(Report *reports, int n, const KnSubject *subject)
 	return rows.n < rest;
 }
 
+/* Few are routed before the answer; many are left to the worker, unless it is behind. */
 static void
 open_needs(KnCall *call, Report *reports, int n, KnRecordResult *results, const char *language)
 {
-	const KnCasePolicy *policy = kn_case_policy();
-	TimestampTz now = GetCurrentTimestamp();
 	int n_new = 0;
-	int max = 0;
-	KnNeed *needs;
-	int n_needs = 0;
 
 	for (int i = 0; i < n; i++)
 	{
 		n_new += reports[i].is_new;
-		max += Max(reports[i].incident.values[KN_INCIDENT_SERVICES].n_items, 1);
+		reports[i].incident.language = (char *) language;
 	}
 	if (n_new == 0)
 		return;
-	needs = palloc0(sizeof(KnNeed) * max);
-	for (int i = 0; i < n; i++)
-	{
-		KnOpening opening;
-
-		if (!reports[i].is_new)
-			continue;
-		reports[i].incident.language = (char *) language;
-		if (n_new <= KN_ROUTE_AT_ONCE)
-		{
-			kn_opening_plan(&reports[i].incident, policy, now, &opening);
-			kn_opening_store(&opening, now);
-			if (opening.needs_dispatcher)
-				kn_incident_follow_needs(&reports[i].incident.id);
-		}
-		else
-			n_needs += kn_opening_defer(&reports[i].incident, policy, now, needs + n_needs);
-	}
-	if (n_needs > 0)
-		kn_need_insert(needs, n_needs);
+	if (n_new <= KN_ROUTE_AT_ONCE || kn_backlog_is_old())
+		route_new(reports, n, n_new);
+	else
+		defer_new(reports, n);
 	kn_call_flush(call);
 	for (int i = 0; i < n; i++)
 	{
@@ -261,6 +244,38 @@ open_needs(KnCall *call, Report *reports, int n, KnRecordResult *results, const 
 		kn_change_stamp(&reports[i].incident.id, "incident", &reports[i].incident.id,
 						&results[i].stamp);
 	}
+}
+
+static void
+route_new(Report *reports, int n, int n_new)
+{
+	const KnCasePolicy *policy = kn_case_policy();
+	TimestampTz now = GetCurrentTimestamp();
+	KnOpening *openings = palloc0(sizeof(KnOpening) * n_new);
+	int at = 0;
+
+	for (int i = 0; i < n; i++)
+		if (reports[i].is_new)
+			kn_opening_plan(&reports[i].incident, policy, now, &openings[at++]);
+	kn_opening_store_many(openings, n_new, now);
+}
+
+static void
+defer_new(Report *reports, int n)
+{
+	const KnCasePolicy *policy = kn_case_policy();
+	TimestampTz now = GetCurrentTimestamp();
+	KnNeed *needs;
+	int max = 0;
+	int at = 0;
+
+	for (int i = 0; i < n; i++)
+		max += Max(reports[i].incident.values[KN_INCIDENT_SERVICES].n_items, 1);
+	needs = palloc0(sizeof(KnNeed) * max);
+	for (int i = 0; i < n; i++)
+		if (reports[i].is_new)
+			at += kn_opening_defer(&reports[i].incident, policy, now, needs + at);
+	kn_need_insert(needs, at);
 }
 
 static void

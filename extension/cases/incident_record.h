@@ -13,7 +13,8 @@
 /*
  * Applies n writes of noun incident by their author, each with its result.
  * New reports go in with a fixed number of statements, whatever their number;
- * beyond KN_ROUTE_AT_ONCE of them the worker routes, within a second.
+ * beyond KN_ROUTE_AT_ONCE of them the worker routes, within a second, unless
+ * it is behind.
  */
 extern void kn_incident_apply_many(KnCall *call, const KnWrite *writes, KnRecordResult *results,
 								   int n);

@@ -4,7 +4,7 @@
  *	  What is due for a need happens by itself: first routing of a batch's needs,
  *	  offers that expire, escalation, helpers who were never in touch.
  *
- * Called by the worker.
+ * Called by the worker; incident_record.c asks how old the backlog is.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,15 +13,19 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 
+#include "base/guc.h"
 #include "base/lock.h"
+#include "base/shared.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
+#include "cases/sweep.h"
 #include "trail/change.h"
 
 #define ESCALATION_PART 8
 
 static int route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now);
 static void read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place);
+static void note_backlog(TimestampTz since);
 static void move_needs(const KnNeed *needs, int n);
 static void sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now);
 static void expire_offers(const KnNeed *need, TimestampTz now);
@@ -31,7 +35,7 @@ PG_FUNCTION_INFO_V1(kn_need_sweep);
 /* clang-format off */
 static KnStatement select_waiting = KN_WRITE(
 	KN_AS_SYSTEM,
-	"SELECT n.bucket, n.id, n.service, n.urgency_level, n.round::int4, n.escalation, "
+	"SELECT n.bucket, n.id, n.service, n.urgency_level, n.round::int4, n.escalation, n.due_at, "
 	KN_PLACE_COLUMNS
 	"  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket " KN_PLACE_FROM
 	" WHERE n.due_at <= $1 AND n.state = 'searching' AND n.level = 0 "
@@ -126,7 +130,10 @@ route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now)
 	rows = kn_rows();
 	n = rows.n;
 	if (n == 0)
+	{
+		note_backlog(0);
 		return 0;
+	}
 	needs = palloc0(sizeof(KnNeed) * n);
 	steps = palloc0(sizeof(KnStep) * n);
 	for (int i = 0; i < n; i++)
@@ -134,6 +141,8 @@ route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now)
 		KnCasePlace place;
 
 		read_waiting(&rows, i, &needs[i], &place);
+		if (i == n - 1)
+			note_backlog(n == at_most ? needs[i].due_at : 0);
 		kn_escalation_next(&needs[i], &place, NULL, 0, policy, now, &steps[i]);
 	}
 	move_needs(needs, n);
@@ -146,6 +155,26 @@ route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now)
 		kn_incident_follow_needs(&needs[i].bucket);
 	}
 	return n;
+}
+
+/* What is left has waited at most as long as what was taken last. */
+static void
+note_backlog(TimestampTz since)
+{
+	KnShared *shared = kn_shared();
+
+	if (shared != NULL)
+		pg_atomic_write_u64(&shared->waiting_since, (uint64) since);
+}
+
+bool
+kn_backlog_is_old(void)
+{
+	KnShared *shared = kn_shared();
+	TimestampTz since = shared ? (TimestampTz) pg_atomic_read_u64(&shared->waiting_since) : 0;
+
+	return since != 0 &&
+		   TimestampDifferenceExceeds(since, GetCurrentTimestamp(), kn_guc_routing_wait);
 }
 
 static void
@@ -162,7 +191,8 @@ read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place)
 	need->round = kn_col_int(rows, row, 5, 1);
 	value = kn_col(rows, row, 6, &is_null);
 	need->escalation = is_null ? NULL : DatumGetJsonbP(value);
-	kn_case_place_read(rows, row, 7, &need->bucket, kn_service_is_rescue(need->service), place);
+	need->due_at = kn_col_time(rows, row, 7);
+	kn_case_place_read(rows, row, 8, &need->bucket, kn_service_is_rescue(need->service), place);
 }
 
 static void

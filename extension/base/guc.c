@@ -49,7 +49,7 @@ kn_guc_init(void)
 							NULL, &kn_guc_tick_spacing_max, 50, 2, 1000, PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("kintaraa.routing_wait",
-							"Sets how long needs of a batch may wait until batches route their own.",
+							"Sets how long needs wait until batches route their own.",
 							NULL, &kn_guc_routing_wait, 10000, 0, 3600000, PGC_SUSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	if (process_shared_preload_libraries_in_progress)

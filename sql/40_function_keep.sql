@@ -52,6 +52,13 @@ BEGIN
     GET DIAGNOSTICS n = ROW_COUNT;
     most := greatest(most, n);
 
+    DELETE FROM kintaraa.duty WHERE ctid = ANY (ARRAY(
+        SELECT d.ctid FROM kintaraa.duty AS d
+         WHERE d.to_at < now() - make_interval(days => (rule ->> 'duty_days')::integer)
+         LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
     DELETE FROM kintaraa.throttle WHERE ctid = ANY (ARRAY(
         SELECT t.ctid FROM kintaraa.throttle AS t
          WHERE t.updated_at < now() - make_interval(hours => (rule ->> 'throttle_hours')::integer)

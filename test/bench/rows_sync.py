@@ -219,10 +219,9 @@ def stamps(stage, say):
     moods = [stage.mood_script("mood%d" % i, token) for i, token in enumerate(stage.survivors)]
     names = [stage.name_script("name%d" % i, token) for i, token in enumerate(stage.survivors)]
     good = True
-    for what, tables, scripts, most in (
-            ("a create", ["incident", "need", "assignment"], stage.files["create"], 1.25),
-            ("a new mood entry", ["personal"], moods, 1.4),
-            ("a new name (PATCH /api/me)", ["account"], names, 1.4)):
+    for row, what, scripts in (("create", "a create", stage.files["create"]), ("mood", "a new mood entry", moods),
+                               ("me", "a new name (PATCH /api/me)", names)):
+        tables, most = STAMPED[row]
         ratio = _stamp_ratio(stage, tables, scripts)
         say("stamps: %s costs %.2f of one without stamps (median of %d pairs, at most %.2f)"
             % (what, ratio, ROUNDS, most))
@@ -230,20 +229,28 @@ def stamps(stage, say):
     return good
 
 
+# Tables that a call changes, and what it may cost of one without stamps.
+STAMPED = {"create": (["incident", "need", "assignment"], 1.25), "mood": (["personal"], 1.4), "me": (["account"], 1.4)}
+
+
+def switch_stamps(stage, tables, state):
+    """ENABLE or DISABLE the triggers that remember changes."""
+    for table in tables:
+        stage.cluster.psql("ALTER TABLE kintaraa.%s %s TRIGGER remember" % (table, state))
+
+
 def _stamp_ratio(stage, tables, scripts):
     ratios = []
     for _ in range(ROUNDS):
         costs = {}
         for state in ("ENABLE", "DISABLE"):
-            for table in tables:
-                stage.cluster.psql("ALTER TABLE kintaraa.%s %s TRIGGER remember" % (table, state))
+            switch_stamps(stage, tables, state)
             cpu = measure.Cpu(stage.cluster.pid, None, stage.idle)
             cpu.start()
             count, _ = measure.pgbench(stage.cluster.gateway_dsn, scripts, 4, 1)
             costs[state] = cpu.stop(wait_backends=True)["server"] / count
         ratios.append(costs["ENABLE"] / costs["DISABLE"])
-    for table in tables:
-        stage.cluster.psql("ALTER TABLE kintaraa.%s ENABLE TRIGGER remember" % table)
+    switch_stamps(stage, tables, "ENABLE")
     return median(ratios)
 
 

@@ -1,5 +1,5 @@
 -- What is too old goes, in batches; what is a day younger stays.
-SELECT plan(13);
+SELECT plan(14);
 
 INSERT INTO kintaraa.account (id, role, email_index, password_hash)
 VALUES ('00000000-0000-4000-8000-0000000000aa', 'survivor', '', '');
@@ -26,6 +26,12 @@ SELECT gen_random_uuid(), '00000000-0000-4000-8000-0000000000aa', now() - make_i
 INSERT INTO kintaraa.invitation (id, code_index, role, expires_at)
 SELECT gen_random_uuid(), age::text::bytea, 'admin', now() - make_interval(days => age)
   FROM (VALUES (29), (31)) AS a (age);
+INSERT INTO kintaraa.organisation (id, kind, name)
+VALUES ('00000000-0000-4000-8000-0000000000bb', 'dispatch_centre', 'Centre');
+INSERT INTO kintaraa.duty (centre_id, account_id, kind, from_at, to_at)
+SELECT '00000000-0000-4000-8000-0000000000bb', '00000000-0000-4000-8000-0000000000aa', 'dispatcher',
+       now() - make_interval(days => 400 + age), now() - make_interval(days => age)
+  FROM (VALUES (364), (366)) AS a (age);
 INSERT INTO kintaraa.throttle (key, updated_at)
 SELECT age::text::bytea, now() - make_interval(hours => age) FROM (VALUES (47), (49)) AS a (age);
 SELECT kintaraa.change_flush();
@@ -45,6 +51,7 @@ SELECT is((SELECT count(*) FROM kintaraa.archive), 1::bigint, 'old losing versio
 SELECT is((SELECT count(*) FROM kintaraa.session), 1::bigint, 'sessions that ended long ago go');
 SELECT is((SELECT count(*) FROM kintaraa.invitation), 1::bigint, 'invitations likewise');
 SELECT is((SELECT count(*) FROM kintaraa.throttle), 1::bigint, 'and wrong guesses');
+SELECT is((SELECT count(*) FROM kintaraa.duty), 1::bigint, 'and duties of more than a year ago');
 SELECT is(kintaraa.retention_run(2), 0, 'again finds nothing');
 
 SELECT * FROM finish();

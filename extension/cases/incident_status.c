@@ -33,7 +33,8 @@ static void finish_work(KnNeed *needs, int n, KnCall *call);
 static void reopen(const KnIncident *incident, KnNeed *needs, int n);
 static bool take_up(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
 static bool is_over(const char *status);
-static void require_move(KnCall *call, const char *from, const char *to, KnRelation relation);
+static bool require_move(KnCall *call, const KnIncident *incident, const char *from, const char *to,
+						 KnRelation relation);
 
 static KnStatement mark_need_contact = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -58,6 +59,7 @@ incident_status(KnCall *call)
 	KnSubject subject = {0};
 	KnUrgency urgency;
 	char *from;
+	bool moves;
 	int n;
 
 	kn_in_only(body, members);
@@ -68,9 +70,9 @@ incident_status(KnCall *call)
 	from = kn_incident_status_lock(&incident.id, &urgency);
 	if (from == NULL)
 		kn_refuse_absent();
-	if (strcmp(from, to) != 0)
+	moves = strcmp(from, to) != 0 && require_move(call, &incident, from, to, relation);
+	if (moves)
 	{
-		require_move(call, from, to, relation);
 		if (note)
 			kn_incident_subject(&incident.owner, &subject);
 		kn_incident_set_status(&incident.id, from, to, actor_of(relation), &subject, note);
@@ -78,7 +80,8 @@ incident_status(KnCall *call)
 		if (relation != KN_OWNER)
 			kn_notify_owner(&incident.id);
 	}
-	follow_status(&incident, from, to, needs, n, call, relation);
+	if (moves || strcmp(from, to) == 0)
+		follow_status(&incident, from, to, needs, n, call, relation);
 	to = kn_incident_status_lock(&incident.id, &urgency);
 	kn_call_flush(call);
 	call->fields = "status";
@@ -113,14 +116,21 @@ actor_of(KnRelation relation)
 	}
 }
 
-static void
-require_move(KnCall *call, const char *from, const char *to, KnRelation relation)
+/*
+ * False: it was asked before, and the case's needs have moved it on since, as
+ * those of a reopened case do; an answer that was lost is asked for again.
+ */
+static bool
+require_move(KnCall *call, const KnIncident *incident, const char *from, const char *to,
+			 KnRelation relation)
 {
 	bool allowed;
 	char *next = kn_incident_allowed(from, actor_of(relation), to, &allowed);
 
 	if (allowed)
-		return;
+		return true;
+	if (kn_incident_was_asked(&incident->id, to, actor_of(relation)))
+		return false;
 	kn_call_extend(call, "allowed", next);
 	kn_call_extend(call, "current",
 				   psprintf("{\"status\":\"%s\"}", kn_incident_status_for(from, relation)));

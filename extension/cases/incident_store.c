@@ -160,6 +160,12 @@ static KnStatement select_history = KN_READ(
 	" WHERE bucket = $1 ORDER BY at, id",
 	UUIDOID);
 
+static KnStatement select_asked = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT to_status, actor FROM kintaraa.status_history "
+	" WHERE bucket = $1 AND actor <> 'machine' ORDER BY at DESC, id DESC LIMIT 1",
+	UUIDOID);
+
 static KnStatement select_allowed = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT to_status FROM kintaraa.status_rule WHERE from_status = $1 AND actor = $2 ORDER BY 1",
@@ -497,6 +503,19 @@ kn_incident_history(const pg_uuid_t *id)
 	kn_arg_uuid(&args, id);
 	kn_run(&select_history, &args);
 	return kn_rows();
+}
+
+bool
+kn_incident_was_asked(const pg_uuid_t *id, const char *to, const char *actor)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, id);
+	kn_run(&select_asked, &args);
+	rows = kn_rows();
+	return rows.n > 0 && strcmp(kn_col_text(&rows, 0, 1), to) == 0 &&
+		   strcmp(kn_col_text(&rows, 0, 2), actor) == 0;
 }
 
 char *

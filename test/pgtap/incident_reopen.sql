@@ -1,6 +1,6 @@
 -- A case that was ended and goes on: everything open in it has an owner and a time.
 \ir ../data/play.sql
-SELECT plan(58);
+SELECT plan(62);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('police', 'police', -1.2803, 36.8203),
     play.staff('dora', 'dispatcher'), play.register('amina') \g /dev/null
 
@@ -24,6 +24,11 @@ SELECT is(pg_temp.move('dora', 'searching', 'in_progress'), 'ok pending_dispatch
     'and opens it again: it is where its needs are');
 SELECT is(pg_temp.needs('searching'), 'legal needs_dispatcher 2 due, medical offered 2 due',
     'each is searched for in a new round and has its time');
+SELECT is(pg_temp.move('dora', 'searching', 'in_progress'), 'ok pending_dispatcher_review',
+    'whose answer was lost asks again');
+SELECT is(pg_temp.needs('searching'), 'legal needs_dispatcher 2 due, medical offered 2 due', 'which changes nothing');
+SELECT is(pg_temp.move('dora', 'searching', 'completed'), 'conflict KN402', 'what nobody asked for is refused as before');
+SELECT is(pg_temp.move('amina', 'searching', 'in_progress'), 'conflict KN402', 'and what somebody else did');
 SELECT is(pg_temp.move('clinic', 'searching', 'in_progress'), 'absent KN301', 'nobody helps yet');
 SELECT ok(bool_and(n.expected_by > now() AND n.engaged_at IS NULL AND n.contacted_at IS NULL),
     'she is promised a new time') FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket

@@ -83,6 +83,8 @@
 /* Processes. */
 #define LIMIT_WORKERS               16
 #define LIMIT_RESTART_PAUSE_MS     500
+#define LIMIT_BIND_WAIT_MS          3000   /* for workers of a gateway that was killed to be gone */
+#define LIMIT_BIND_PAUSE_MS         50
 
 /* clang-format on */
 

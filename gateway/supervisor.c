@@ -43,6 +43,7 @@ static bool is_stopping;
 static int exit_status;
 
 static bool sockets_open(void);
+static int socket_wait(const struct sockaddr_storage *address, socklen_t len);
 static int socket_open(const struct sockaddr_storage *address, socklen_t len);
 static void workers_start(WorkerMain worker_main);
 static pid_t worker_fork(int index, WorkerMain worker_main);
@@ -109,7 +110,7 @@ sockets_open(void)
 			return false;
 		}
 		for (int i = 0; i < worker_count; i++)
-			if ((workers[i].fd[fd_count] = socket_open(&address, address_len)) < 0)
+			if ((workers[i].fd[fd_count] = socket_wait(&address, address_len)) < 0)
 			{
 				fprintf(stderr, "KINTARAA_LISTEN: cannot listen on %.*s: %s.\n", (int) len, list,
 						strerror(errno));
@@ -124,11 +125,31 @@ sockets_open(void)
 	return fd_count > 0;
 }
 
+/* The workers of a supervisor that was killed end by themselves; until then the port is theirs. */
+static int
+socket_wait(const struct sockaddr_storage *address, socklen_t len)
+{
+	const struct timespec pause = {.tv_nsec = LIMIT_BIND_PAUSE_MS * 1000000};
+	const int64_t end = now_ms() + LIMIT_BIND_WAIT_MS;
+	bool is_told = false;
+	int fd;
+
+	while ((fd = socket_open(address, len)) < 0 && errno == EADDRINUSE && now_ms() < end)
+	{
+		if (!is_told)
+			log_line(LEVEL_WARN, "port_taken", "wait_ms=%d", LIMIT_BIND_WAIT_MS);
+		is_told = true;
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
 /* What is set here is inherited by every connection. */
 static int
 socket_open(const struct sockaddr_storage *address, socklen_t len)
 {
 	const int on = 1;
+	int why;
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -141,7 +162,9 @@ socket_open(const struct sockaddr_storage *address, socklen_t len)
 		 setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
 		bind(fd, (const struct sockaddr *) address, len) == 0 && listen(fd, LIMIT_BACKLOG) == 0)
 		return fd;
+	why = errno;
 	close(fd);
+	errno = why;
 	return -1;
 }
 

@@ -59,7 +59,8 @@ def test_address_in_use_ends_with_2():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         status, _, words = run(KINTARAA_LISTEN="127.0.0.1:%d" % taken.getsockname()[1])
-    assert status == 2 and words.startswith("KINTARAA_LISTEN: cannot listen on"), words
+    assert status == 2 and "event=port_taken" in words, words
+    assert words.splitlines()[-1].startswith("KINTARAA_LISTEN: cannot listen on"), words
 
 
 def test_values_at_their_bounds_are_taken():

@@ -27,7 +27,8 @@ SELECT is(pg_temp.needs('searching'), 'legal needs_dispatcher 2 due, medical off
 SELECT is(pg_temp.move('dora', 'searching', 'in_progress'), 'ok pending_dispatcher_review',
     'whose answer was lost asks again');
 SELECT is(pg_temp.needs('searching'), 'legal needs_dispatcher 2 due, medical offered 2 due', 'which changes nothing');
-SELECT is(pg_temp.move('dora', 'searching', 'completed'), 'conflict KN402', 'what nobody asked for is refused as before');
+SELECT is(pg_temp.move('dora', 'searching', 'completed'), 'conflict KN402',
+    'what nobody asked for is refused as before');
 SELECT is(pg_temp.move('amina', 'searching', 'in_progress'), 'conflict KN402', 'and what somebody else did');
 SELECT is(pg_temp.move('clinic', 'searching', 'in_progress'), 'absent KN301', 'nobody helps yet');
 SELECT ok(bool_and(n.expected_by > now() AND n.engaged_at IS NULL AND n.contacted_at IS NULL),

@@ -315,10 +315,15 @@ class Simulation:
         os.rename(keys, keys + ".away")
         try:
             self.cluster.start()
-            wait_until(lambda: self.cluster.psql("SELECT 1 FROM pg_stat_activity WHERE usename = 'kintaraa_gateway'"))
+            wait_until(self.gateway_is_connected)
         finally:
             os.rename(keys + ".away", keys)
         self.counts["kills of postgres"] += 1
+
+    def gateway_is_connected(self):
+        if self.gateway.process.poll() is not None:
+            raise RuntimeError("seed %s: the gateway ended:\n%s" % (self.seed, self.gateway.log()[-2000:]))
+        return self.cluster.psql("SELECT 1 FROM pg_stat_activity WHERE usename = 'kintaraa_gateway'")
 
     def is_told(self, tick):
         return any(socket and socket.frames and socket.frames[-1].get("cursor") == tick

@@ -100,7 +100,7 @@ static KnStatement select_cases = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT i.id FROM pg_catalog.unnest($2) AS w (client_id) CROSS JOIN LATERAL ("
 	"       SELECT id FROM kintaraa.incident WHERE owner_id = $1 AND client_id = w.client_id "
-	"          AND deleted_at IS NULL LIMIT 1) i ORDER BY i.id",
+	"        LIMIT 1) i ORDER BY i.id",
 	UUIDOID, TEXTARRAYOID);
 
 #define INSERT_NEED                                                                        \

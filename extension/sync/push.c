@@ -345,14 +345,15 @@ kn_push_apply(KnCall *call, KnPush *push)
 		(void) kn_device_lock(call, call->device);
 		kn_applied_find(call, call->device, push, applied);
 	}
+	for (int i = 0; i < push->n; i++)
+		done[i] = push->results[i].status == KN_RECORD_INVALID;
+	lock_cases(call, push, done);
 	for (int k = 0; k < push->n; k++)
 	{
 		int i = order[k];
 
-		done[i] = push->results[i].status == KN_RECORD_INVALID ||
-				  (is_incident(push, i) && replay(call, push, i, &applied[i]));
+		done[i] = done[i] || (is_incident(push, i) && replay(call, push, i, &applied[i]));
 	}
-	lock_cases(call, push, done);
 	/* parents first, deletions last */
 	apply_incidents(call, push, order, done, false);
 	for (int k = 0; k < push->n; k++)
@@ -436,7 +437,12 @@ replay(KnCall *call, KnPush *push, int i, const KnApplied *applied)
 	return true;
 }
 
-/* One case after the other would hold the teams of the first while it waits for the second. */
+/*
+ * All cases a push is about, also those of which it only says again what it
+ * said: a replay touches the stamp, and whoever edits that case wants it.  One
+ * case after the other would hold the teams of the first while it waits for
+ * the second.
+ */
 static void
 lock_cases(KnCall *call, const KnPush *push, const bool *done)
 {
@@ -444,10 +450,9 @@ lock_cases(KnCall *call, const KnPush *push, const bool *done)
 	int n = 0;
 
 	for (int i = 0; i < push->n; i++)
-		if (!done[i] && is_incident(push, i) &&
-			(push->writes[i].has_base || push->writes[i].is_delete))
+		if (!done[i] && is_incident(push, i))
 			ids[n++] = (char *) push->writes[i].client_id;
-	if (n > 1)
+	if (n > 0 && push->n > 1)
 		kn_cases_lock(&call->caller->account, ids, n);
 }
 

@@ -33,6 +33,23 @@ CREATE FUNCTION play.ask(services text[]) RETURNS text LANGUAGE sql AS $$
 SELECT play.outcome('incident_update', 'amina', ARRAY[play.her()],
                     jsonb_build_object('supportServices', to_jsonb(services)))
 $$;
+-- Reports whose ids say their order; the first phone of hers has edited the last.
+CREATE FUNCTION play.numbered(n integer) RETURNS uuid LANGUAGE sql IMMUTABLE AS
+    $$ SELECT (n || '0000000-0000-4000-8000-000000000000')::uuid $$;
+CREATE FUNCTION play.push_types(device text, reports text[], type text) RETURNS text LANGUAGE sql AS $$
+SELECT concat_ws(' ', c.outcome, c.body ->> 'code', (SELECT string_agg(r ->> 'status', ' ' ORDER BY n)
+         FROM jsonb_array_elements(c.body -> 'results') WITH ORDINALITY AS u (r, n)))
+  FROM play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', device, 'records', (
+       SELECT jsonb_agg(jsonb_build_object('table', 'incidents', 'op', 'upsert', 'id', play.numbered(i::integer),
+                  'data', jsonb_build_object('type', type), 'base', '{"serverVersion": 9}'::jsonb) ORDER BY n)
+         FROM unnest(reports) WITH ORDINALITY AS u (i, n)))) AS c
+$$;
+CREATE FUNCTION play.three_reports() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM play.report('amina', play.numbered(n)::text, '{medical}') FROM unnest(ARRAY[1, 2, 5]) AS n;
+    RETURN play.push_types('a', ARRAY['5'], 'online');
+END
+$$;
 CREATE FUNCTION play.make_due() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE kintaraa.need SET due_at = now() - interval '1 second' WHERE bucket = play.it();

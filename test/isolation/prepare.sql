@@ -36,17 +36,27 @@ $$;
 -- Reports whose ids say their order; the first phone of hers has edited the last.
 CREATE FUNCTION play.numbered(n integer) RETURNS uuid LANGUAGE sql IMMUTABLE AS
     $$ SELECT (n || '0000000-0000-4000-8000-000000000000')::uuid $$;
-CREATE FUNCTION play.push_types(device text, reports text[], type text) RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION play.push(device text, records jsonb) RETURNS text LANGUAGE sql AS $$
 SELECT concat_ws(' ', c.outcome, c.body ->> 'code', (SELECT string_agg(r ->> 'status', ' ' ORDER BY n)
          FROM jsonb_array_elements(c.body -> 'results') WITH ORDINALITY AS u (r, n)))
-  FROM play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', device, 'records', (
-       SELECT jsonb_agg(jsonb_build_object('table', 'incidents', 'op', 'upsert', 'id', play.numbered(i::integer),
-                  'data', jsonb_build_object('type', type), 'base', '{"serverVersion": 9}'::jsonb) ORDER BY n)
-         FROM unnest(reports) WITH ORDINALITY AS u (i, n)))) AS c
+  FROM play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', device, 'records', records)) AS c
+$$;
+CREATE FUNCTION play.typed(report text, type text) RETURNS jsonb LANGUAGE sql AS $$
+SELECT jsonb_build_object('table', 'incidents', 'op', 'upsert', 'id', play.numbered(report::integer),
+                          'data', jsonb_build_object('type', type), 'base', '{"serverVersion": 9}'::jsonb)
+$$;
+CREATE FUNCTION play.written(content text) RETURNS jsonb LANGUAGE sql AS $$
+SELECT jsonb_build_object('table', 'journal_entries', 'op', 'upsert', 'id', 'a-day',
+                          'data', jsonb_build_object('content', content), 'base', '{"serverVersion": 9}'::jsonb)
+$$;
+CREATE FUNCTION play.push_types(device text, reports text[], type text) RETURNS text LANGUAGE sql AS $$
+SELECT play.push(device, (SELECT jsonb_agg(play.typed(r, type) ORDER BY n)
+                            FROM unnest(reports) WITH ORDINALITY AS u (r, n)))
 $$;
 CREATE FUNCTION play.three_reports() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM play.report('amina', play.numbered(n)::text, '{medical}') FROM unnest(ARRAY[1, 2, 5]) AS n;
+    PERFORM play.push('a', jsonb_build_array(play.written('a day') - 'base'));
     RETURN play.push_types('a', ARRAY['5'], 'online');
 END
 $$;

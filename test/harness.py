@@ -282,7 +282,10 @@ class Gateway(_Started):
         if os.geteuid() != 0:
             return [*self.wrapper, program]
         if home() != os.path.join(ROOT, ".build"):
-            program = shutil.copy(program, self.folder)
+            copy = os.path.join(self.folder, os.path.basename(program))
+            if not os.path.exists(copy):  # a worker of one that was killed may still run it, and then it is busy
+                shutil.copy(program, copy)
+            program = copy
         return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
                 *self.wrapper, program]
 

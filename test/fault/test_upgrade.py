@@ -94,7 +94,7 @@ def test_no_worker_of_ours_wrote_while_pg_upgrade_had_the_servers_up():
     logs = run("grep", "-rhE", "kintaraa|database system is ready", "--include=pg_upgrade_server.log",
                os.path.join(new.folder, "data", "pg_upgrade_output.d")).splitlines()
     assert sum("is ready" in line for line in logs) >= 3, "it started them"
-    assert not [line for line in logs if "kintaraa" in line], logs
+    assert not [line for line in logs if "kintaraa" in line and not line.startswith("command:")], logs
 
 
 def test_everything_is_there():

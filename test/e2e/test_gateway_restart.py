@@ -183,10 +183,12 @@ def test_workers_end_with_their_supervisor():
 def test_the_next_gateway_waits_for_the_port_of_one_that_was_killed():
     last = worker_pid()
     os.kill(last, signal.SIGSTOP)  # it does not notice yet
-    gateway.kill()
-    gateway.start(wait=False)
-    wait_until(lambda: "event=port_taken" in gateway.log() or gateway.process.poll() is not None)
-    os.kill(last, signal.SIGCONT)
+    try:
+        gateway.kill()
+        gateway.start(wait=False)
+        wait_until(lambda: "event=port_taken" in gateway.log() or gateway.process.poll() is not None)
+    finally:
+        os.kill(last, signal.SIGCONT)
     gateway.wait_ready()
 
 

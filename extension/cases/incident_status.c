@@ -117,8 +117,8 @@ actor_of(KnRelation relation)
 }
 
 /*
- * False: it was asked before, and the case's needs have moved it on since, as
- * those of a reopened case do; an answer that was lost is asked for again.
+ * False: the case was reopened by this before, and its needs have moved it on
+ * since; an answer that was lost is asked for again.
  */
 static bool
 require_move(KnCall *call, const KnIncident *incident, const char *from, const char *to,
@@ -129,7 +129,7 @@ require_move(KnCall *call, const KnIncident *incident, const char *from, const c
 
 	if (allowed)
 		return true;
-	if (kn_incident_was_asked(&incident->id, to, actor_of(relation)))
+	if (kn_incident_was_reopened(&incident->id, to, actor_of(relation)))
 		return false;
 	kn_call_extend(call, "allowed", next);
 	kn_call_extend(call, "current",

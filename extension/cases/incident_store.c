@@ -162,9 +162,10 @@ static KnStatement select_history = KN_READ(
 
 static KnStatement select_asked = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT to_status, actor FROM kintaraa.status_history "
+	"SELECT from_status IN ('completed', 'closed') AND to_status = $2 AND actor = $3 "
+	"  FROM kintaraa.status_history "
 	" WHERE bucket = $1 AND actor <> 'machine' ORDER BY at DESC, id DESC LIMIT 1",
-	UUIDOID);
+	UUIDOID, TEXTOID, TEXTOID);
 
 static KnStatement select_allowed = KN_READ(
 	KN_AS_SYSTEM,
@@ -506,16 +507,17 @@ kn_incident_history(const pg_uuid_t *id)
 }
 
 bool
-kn_incident_was_asked(const pg_uuid_t *id, const char *to, const char *actor)
+kn_incident_was_reopened(const pg_uuid_t *id, const char *to, const char *actor)
 {
 	KnArgs args = {0};
 	KnRows rows;
 
 	kn_arg_uuid(&args, id);
+	kn_arg_text(&args, to);
+	kn_arg_text(&args, actor);
 	kn_run(&select_asked, &args);
 	rows = kn_rows();
-	return rows.n > 0 && strcmp(kn_col_text(&rows, 0, 1), to) == 0 &&
-		   strcmp(kn_col_text(&rows, 0, 2), actor) == 0;
+	return rows.n > 0 && kn_col_bool(&rows, 0, 1);
 }
 
 char *

@@ -53,8 +53,8 @@ extern void kn_incident_set_status(const pg_uuid_t *id, const char *from, const 
 extern void kn_incident_hide(const pg_uuid_t *id);
 /* Status moves of a case, oldest first, as rows (at, from, to, actor). */
 extern KnRows kn_incident_history(const pg_uuid_t *id);
-/* Whether the last move by a person was this one, wherever the case's needs have moved it since. */
-extern bool kn_incident_was_asked(const pg_uuid_t *id, const char *to, const char *actor);
+/* Whether the last move by a person was this one, and reopened the case. */
+extern bool kn_incident_was_reopened(const pg_uuid_t *id, const char *to, const char *actor);
 /* Statuses that may follow for an actor, as JSON array text. */
 extern char *kn_incident_allowed(const char *from, const char *actor, const char *to,
 								 bool *allowed);

@@ -1,7 +1,7 @@
 """What one call of a door costs the server in instructions, counted by callgrind.
 
-Unlike times they are the same in each run, to some in a thousand, whatever else the machine does.  The kernel's are not
-counted, nor is waiting."""
+Unlike times they are the same in each run, to two in a hundred (lists: to a tenth), whatever else the machine does.
+The kernel's are not counted, nor is waiting."""
 import os
 import re
 import stat
@@ -16,7 +16,8 @@ from stage import Stage
 CALLS = (40, 240)  # the first few plan and fill caches; what counts is the difference
 DEADLINE = 60
 
-# Thousands of instructions a call, a tenth above what was counted.  The pull comes first: nobody has written since.
+# Thousands of instructions a call, about a tenth above the most that was counted.
+# The pull comes first: nobody has written since.
 LIMITS = {"pull": 800, "create": 3000, "get": 680, "list": 11500, "assignments": 1900, "mood": 830}
 
 PROGRAM = """#!/bin/sh

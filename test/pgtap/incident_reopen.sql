@@ -1,6 +1,6 @@
 -- A case that was ended and goes on: everything open in it has an owner and a time.
 \ir ../data/play.sql
-SELECT plan(62);
+SELECT plan(63);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('police', 'police', -1.2803, 36.8203),
     play.staff('dora', 'dispatcher'), play.register('amina') \g /dev/null
 
@@ -120,6 +120,7 @@ SELECT play.outcome('assignment_accept', 'clinic', pg_temp.offer('clinic', 'goes
 SELECT is(pg_temp.move('dora', 'goes-on', 'completed'), 'ok completed', 'the clinic has helped');
 SELECT is(play.outcome('incident_update', 'amina', '{goes-on}', '{"supportServices": ["medical", "police"]}'), 'ok',
     'she asks for the police as well');
+SELECT is(pg_temp.move('dora', 'goes-on', 'completed'), 'conflict KN402', 'which to complete again is no repetition');
 SELECT is(play.outcome('assignment_accept', 'police', pg_temp.offer('police', 'goes-on')), 'ok', 'who come');
 SELECT is(pg_temp.move('clinic', 'goes-on', 'in_progress'), 'ok in_progress', 'the clinic says what it said before');
 SELECT is(pg_temp.needs('goes-on'), 'medical met 1, police engaged 1 due', 'what it has done stays done');

@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(153);
+SELECT plan(155);
 
 SELECT lives_ok($$ SELECT play.register('amina'), play.register('zawadi'), play.staff('dora', 'dispatcher') $$,
                 'two survivors and a dispatcher come in');
@@ -207,15 +207,18 @@ SELECT id, wanted, outcome FROM (VALUES
     play.call('incident_create', 'amina', NULL, jsonb_build_object('id', id, 'location', place::jsonb));
 SELECT is((i.cell_latitude IS NULL)::text, wanted, 'no cell for a place that is none: ' || p.id)
   FROM placed p JOIN kintaraa.incident i ON i.client_id = p.id;
+-- A date begins at midnight in Nairobi: up to a day before the moment it was taken from, at whatever hour this runs.
 SELECT is((SELECT body ->> 'urgencyLevel' || ' ' || (body -> 'suggestedServices')::text
-    FROM play.call('incident_create', 'amina', NULL,
-              jsonb_build_object('id', 'clock-' || n, 'type', type, 'incidentDate', (now() - days)::date,
-                  'supportServices', services))), wanted, what)
-  FROM (VALUES (1, 'sexual', interval '0', '[]'::jsonb, 'urgent ["medical"]', '6.4: today is urgent and suggests care'),
-               (2, 'sexual', '2 days', '["medical"]', 'immediate []', '6.4: two days ago is immediate'),
-               (3, 'sexual', '10 days', '[]', 'routine []', '6.4: ten days ago is past the window'),
-               (4, 'physical', '0', '[]', 'routine []', '6.4: another type has no clock'))
-       AS t (n, type, days, services, wanted, what);
+    FROM play.call('incident_create', 'amina', NULL, jsonb_build_object('id', 'clock-' || n, 'type', type,
+        'incidentDate', ((now() - hours * interval '1 hour') AT TIME ZONE 'Africa/Nairobi')::date,
+        'supportServices', services))), wanted, what)
+  FROM (VALUES (1, 'sexual', 0, '[]'::jsonb, 'urgent ["medical"]', '6.4: today is urgent and suggests care'),
+               (2, 'sexual', 41, '["medical"]', 'urgent []', '6.4: 41 to 65 hours ago is urgent'),
+               (3, 'sexual', 67, '["medical"]', 'immediate []', '6.4: 67 to 91 hours ago is immediate'),
+               (4, 'sexual', 95, '["medical"]', 'immediate []', '6.4: the day after may be meant, until 120 hours'),
+               (5, 'sexual', 121, '[]', 'routine []', '6.4: 121 hours ago is past the window'),
+               (6, 'physical', 0, '[]', 'routine []', '6.4: another type has no clock'))
+       AS t (n, type, hours, services, wanted, what);
 SELECT is((SELECT body ->> 'urgencyLevel' FROM play.call('incident_create', 'amina', NULL,
     '{"id": "clock-unknown", "type": "sexual"}')), 'immediate', '6.4: unknown time counts as open');
 SELECT is((SELECT string_agg(state || ' ' || service, ',') FROM kintaraa.need n

@@ -20,7 +20,8 @@
 #include "keys/blind.h"
 
 static bool ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place,
-						  const pg_uuid_t *asked, int n_asked, TimestampTz now, KnStep *step);
+						  const pg_uuid_t *asked, int n_asked, TimestampTz now, KnRouteMemo *memo,
+						  KnStep *step);
 static void advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
 static void call_people(const KnNeed *need, bool officers);
 
@@ -67,7 +68,7 @@ kn_service_urgency(const char *service, const KnIncident *incident)
 
 void
 kn_escalation_next(KnNeed *need, const KnCasePlace *place, const pg_uuid_t *asked, int n_asked,
-				   const KnCasePolicy *policy, TimestampTz now, KnStep *step)
+				   const KnCasePolicy *policy, TimestampTz now, KnRouteMemo *memo, KnStep *step)
 {
 	KnEscalation rules;
 
@@ -84,7 +85,7 @@ kn_escalation_next(KnNeed *need, const KnCasePlace *place, const pg_uuid_t *aske
 		if (level->who == KN_ASK_PROVIDERS)
 		{
 			if (policy->manual || strcmp(need->service, KN_TRIAGE) == 0 ||
-				!ask_providers(need, level, place, asked, n_asked, now, step))
+				!ask_providers(need, level, place, asked, n_asked, now, memo, step))
 				continue;
 			need->state = "offered";
 		}
@@ -101,22 +102,22 @@ kn_escalation_next(KnNeed *need, const KnCasePlace *place, const pg_uuid_t *aske
 
 static bool
 ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place, const pg_uuid_t *asked,
-			  int n_asked, TimestampTz now, KnStep *step)
+			  int n_asked, TimestampTz now, KnRouteMemo *memo, KnStep *step)
 {
 	KnRouteNeed wanted;
-	KnRoute route;
+	const KnRoute *route;
 
 	kn_escalation_wanted(need, place, asked, n_asked, level->radius_factor, &wanted);
-	kn_route(&wanted, level->k, now, &route);
-	step->policy_version = route.policy_version;
-	step->capped = route.capped;
-	step->n_offers = route.n;
-	for (int i = 0; i < route.n; i++)
+	route = kn_route_once(memo, &wanted, level->k, now);
+	step->policy_version = route->policy_version;
+	step->capped = route->capped;
+	step->n_offers = route->n;
+	for (int i = 0; i < route->n; i++)
 	{
 		kn_uuid4(step->offers[i].id.data);
-		step->offers[i].candidate = route.best[i];
+		step->offers[i].candidate = route->best[i];
 	}
-	return route.n > 0;
+	return route->n > 0;
 }
 
 void
@@ -179,12 +180,13 @@ static void
 advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
 {
 	KnCasePlace place;
+	KnRouteMemo memo = {0};
 	KnStep step;
 	pg_uuid_t *asked;
 	int n_asked = kn_escalation_asked(need, &asked);
 
 	kn_case_place(&need->bucket, kn_service_is_rescue(need->service), &place);
-	kn_escalation_next(need, &place, asked, n_asked, policy, now, &step);
+	kn_escalation_next(need, &place, asked, n_asked, policy, now, &memo, &step);
 	kn_need_save(need);
 	kn_escalation_store(need, &step, now);
 }

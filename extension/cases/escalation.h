@@ -13,15 +13,16 @@
 #include "cases/case_policy.h"
 #include "cases/need.h"
 #include "cases/offer.h"
+#include "cases/routing_memo.h"
 
 /*
  * Decides the next step of a need: sets its state, level and due time and
  * fills the offers, without writing anything.  asked lists providers already
- * asked in this round.
+ * asked in this round.  Needs that are decided together share a memo.
  */
 extern void kn_escalation_next(KnNeed *need, const KnCasePlace *place, const pg_uuid_t *asked,
 							   int n_asked, const KnCasePolicy *policy, TimestampTz now,
-							   KnStep *step);
+							   KnRouteMemo *memo, KnStep *step);
 /* Stores what kn_escalation_next() decided (the need itself is the caller's). */
 extern void kn_escalation_store(const KnNeed *need, const KnStep *step, TimestampTz now);
 /* Only the call to people that a step may ask for. */

@@ -55,6 +55,7 @@ incident_create(KnCall *call)
 	KnLeftovers left;
 	KnIntake intake;
 	KnOpening opening;
+	KnRouteMemo memo = {0};
 	KnJson canonical;
 
 	incident.client_id = client_id_of(call, body, &incident.id);
@@ -74,7 +75,7 @@ incident_create(KnCall *call)
 		return;
 	}
 	incident.language = intake.language;
-	kn_opening_plan(&incident, policy, now, &opening);
+	kn_opening_plan(&incident, policy, now, &memo, &opening);
 	incident.status = opening.needs_dispatcher ? "pending_dispatcher_review" : "new";
 	if (!insert_with_number(&incident, &intake,
 							left.n_unreadable ? left.unreadable.text.data : NULL))

@@ -23,7 +23,8 @@
 static const KnNeed *find_need(const KnCaseParts *parts, const char *service);
 static bool begins_rescue(const KnValue *services, const KnCaseParts *known);
 static void plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
-					  const KnCasePolicy *policy, TimestampTz now, KnNeed *need, KnStep *step);
+					  const KnCasePolicy *policy, TimestampTz now, KnRouteMemo *memo, KnNeed *need,
+					  KnStep *step);
 static void begin_need(const KnIncident *incident, const char *service, const KnCasePolicy *policy,
 					   TimestampTz now, KnNeed *need);
 static void place_of(const KnIncident *incident, KnCasePlace *out);
@@ -36,7 +37,8 @@ kn_opening_reporter(KnIncident *incident, const KnCaller *caller)
 }
 
 void
-kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now, KnOpening *out)
+kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
+				KnRouteMemo *memo, KnOpening *out)
 {
 	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
 	int n = Max(services->n_items, 1);
@@ -52,7 +54,8 @@ kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz no
 	{
 		const char *service = services->n_items ? services->items[i] : KN_TRIAGE;
 
-		plan_need(incident, service, &place, policy, now, &out->parts.needs[i], &out->steps[i]);
+		plan_need(incident, service, &place, policy, now, memo, &out->parts.needs[i],
+				  &out->steps[i]);
 		out->needs_dispatcher = out->needs_dispatcher || out->steps[i].calls_people;
 	}
 }
@@ -63,6 +66,7 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 {
 	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
 	KnCaseParts known;
+	KnRouteMemo memo = {0};
 	KnCasePlace place;
 	TimestampTz latest = now;
 
@@ -81,8 +85,8 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 
 		if (old == NULL)
 		{
-			plan_need(incident, services->items[i], &place, policy, now, &out->parts.needs[at],
-					  &out->steps[at]);
+			plan_need(incident, services->items[i], &place, policy, now, &memo,
+					  &out->parts.needs[at], &out->steps[at]);
 			/* the first need stays the first when the clock was set back: see kn_case_lock */
 			out->parts.needs[at].created_at = latest;
 			out->parts.n_needs++;
@@ -120,10 +124,11 @@ begins_rescue(const KnValue *services, const KnCaseParts *known)
 
 static void
 plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
-		  const KnCasePolicy *policy, TimestampTz now, KnNeed *need, KnStep *step)
+		  const KnCasePolicy *policy, TimestampTz now, KnRouteMemo *memo, KnNeed *need,
+		  KnStep *step)
 {
 	begin_need(incident, service, policy, now, need);
-	kn_escalation_next(need, place, NULL, 0, policy, now, step);
+	kn_escalation_next(need, place, NULL, 0, policy, now, memo, step);
 }
 
 static void

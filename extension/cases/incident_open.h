@@ -22,7 +22,7 @@ typedef struct KnOpening
 extern void kn_opening_reporter(KnIncident *incident, const KnCaller *caller);
 /* Decides without writing: one need per service, a triage need when none is asked for. */
 extern void kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
-							KnOpening *out);
+							KnRouteMemo *memo, KnOpening *out);
 /* Same for services that have no need yet; a need that ended without help is searched for anew. */
 extern void kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy,
 								TimestampTz now, KnOpening *out);

@@ -252,11 +252,12 @@ route_new(Report *reports, int n, int n_new)
 	const KnCasePolicy *policy = kn_case_policy();
 	TimestampTz now = GetCurrentTimestamp();
 	KnOpening *openings = palloc0(sizeof(KnOpening) * n_new);
+	KnRouteMemo memo = {0};
 	int at = 0;
 
 	for (int i = 0; i < n; i++)
 		if (reports[i].is_new)
-			kn_opening_plan(&reports[i].incident, policy, now, &openings[at++]);
+			kn_opening_plan(&reports[i].incident, policy, now, &memo, &openings[at++]);
 	kn_opening_store_many(openings, n_new, now);
 }
 

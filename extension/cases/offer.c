@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/fmgrprotos.h"
 
 #include "base/spi.h"
 #include "cases/offer.h"
@@ -24,10 +25,10 @@ static KnStatement insert_offers = KN_WRITE(
 	"  urgency_level, level, round, offered_at, due_at, distance_km, cost_minutes, components, "
 	"  policy_version, capped) "
 	"SELECT ($4)[i], ($5)[i], ($6)[i], ($7)[i], ($8)[i], 'pending', ($9)[i], ($11)[i], ($12)[i], "
-	"       $1, ($15)[i], NULLIF(($13)[i], -1), ($14)[i], ($10)[i]::jsonb, $2, ($16)[i] "
+	"       $1, ($15)[i], NULLIF(($13)[i], -1), ($14)[i], ($10)[i], $2, ($16)[i] "
 	"  FROM pg_catalog.generate_series(1, $3) AS i",
 	TIMESTAMPTZOID, INT4OID, INT4OID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID,
-	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, FLOAT8ARRAYOID,
+	TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, INT4ARRAYOID, INT4ARRAYOID, FLOAT8ARRAYOID,
 	FLOAT8ARRAYOID, TIMESTAMPTZARRAYOID, BOOLARRAYOID);
 
 /* An offer beside the need and the step it belongs to. */
@@ -40,14 +41,17 @@ typedef struct Row
 
 static int collect(const KnNeed *needs, const KnStep *steps, int n, Row **out);
 static int compare(const void *a, const void *b);
+static bool has_same_terms(const KnOffer *a, const KnOffer *b);
+static Datum terms(const KnOffer *offer);
 
 void
 kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz now)
 {
 	Row *rows;
 	int total = collect(needs, steps, n, &rows);
-	pg_uuid_t *ids[4];  /* offer, team, bucket, need */
-	char **texts[3];    /* service, urgency, components */
+	pg_uuid_t *ids[4]; /* offer, team, bucket, need */
+	char **texts[2];   /* service, urgency */
+	Datum *components;
 	int32 *numbers[2];  /* level, round */
 	double *figures[2]; /* km, cost */
 	TimestampTz *due;
@@ -58,13 +62,13 @@ kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz no
 		return;
 	for (int i = 0; i < 4; i++)
 		ids[i] = palloc(sizeof(pg_uuid_t) * total);
-	for (int i = 0; i < 3; i++)
-		texts[i] = palloc(sizeof(char *) * total);
 	for (int i = 0; i < 2; i++)
 	{
+		texts[i] = palloc(sizeof(char *) * total);
 		numbers[i] = palloc(sizeof(int32) * total);
 		figures[i] = palloc(sizeof(double) * total);
 	}
+	components = palloc(sizeof(Datum) * total);
 	due = palloc(sizeof(TimestampTz) * total);
 	capped = palloc(sizeof(bool) * total);
 	for (int i = 0; i < total; i++)
@@ -78,7 +82,9 @@ kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz no
 		ids[3][i] = need->id;
 		texts[0][i] = need->service;
 		texts[1][i] = (char *) kn_urgency_names[need->urgency];
-		texts[2][i] = kn_candidate_components(&offer->candidate);
+		components[i] = i > 0 && has_same_terms(offer, rows[i - 1].offer)
+							? components[i - 1]
+							: terms(offer);
 		numbers[0][i] = need->level;
 		numbers[1][i] = need->round;
 		figures[0][i] = offer->candidate.km;
@@ -91,11 +97,13 @@ kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz no
 	kn_arg_int(&args, total);
 	for (int i = 0; i < 4; i++)
 		kn_arg_uuid_array(&args, ids[i], total);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 	{
 		kn_arg_text_array(&args, texts[i], total);
 		kn_arg_read_by_index(&args);
 	}
+	kn_arg_array(&args, JSONBOID, components, NULL, total);
+	kn_arg_read_by_index(&args);
 	for (int i = 0; i < 2; i++)
 		kn_arg_int_array(&args, numbers[i], total);
 	for (int i = 0; i < 2; i++)
@@ -131,4 +139,23 @@ compare(const void *a, const void *b)
 	int by_team = memcmp(&x->candidate.provider, &y->candidate.provider, UUID_LEN);
 
 	return by_team != 0 ? by_team : memcmp(&x->id, &y->id, UUID_LEN);
+}
+
+/* One team, asked for many needs of one place: the terms stand side by side. */
+static bool
+has_same_terms(const KnOffer *a, const KnOffer *b)
+{
+	const KnCandidate *x = &a->candidate;
+	const KnCandidate *y = &b->candidate;
+
+	return x->travel == y->travel && x->ack == y->ack && x->load == y->load &&
+		   x->fairness == y->fairness && x->mismatch == y->mismatch &&
+		   x->preparedness == y->preparedness;
+}
+
+static Datum
+terms(const KnOffer *offer)
+{
+	return DirectFunctionCall1(jsonb_in,
+							   CStringGetDatum(kn_candidate_components(&offer->candidate)));
 }

@@ -119,6 +119,7 @@ static int
 route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now)
 {
 	KnArgs args = {0};
+	KnRouteMemo memo = {0};
 	KnRows rows;
 	KnNeed *needs;
 	KnStep *steps;
@@ -143,7 +144,7 @@ route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now)
 		read_waiting(&rows, i, &needs[i], &place);
 		if (i == n - 1)
 			note_backlog(n == at_most ? needs[i].due_at : 0);
-		kn_escalation_next(&needs[i], &place, NULL, 0, policy, now, &steps[i]);
+		kn_escalation_next(&needs[i], &place, NULL, 0, policy, now, &memo, &steps[i]);
 	}
 	move_needs(needs, n);
 	kn_offers_insert(needs, steps, n, now);

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -23,7 +24,15 @@
 
 #include "keys/blind.h"
 
-static EVP_MAC *hmac(void);
+#define SMALL 16 /* bytes: an id or a nonce; keys are larger */
+#define POOL_SIZE 512
+
+static unsigned char pool[POOL_SIZE];
+static size_t pool_left = 0;
+
+static EVP_MAC_CTX *hmac_with(const unsigned char *secret, size_t secret_len);
+static bool draw_small(unsigned char *out, size_t len);
+static void empty_pool(void);
 
 bool
 kn_blind_index(const KnKeyring *ring, const char *purpose,
@@ -58,30 +67,36 @@ bool
 kn_hmac_raw(const unsigned char *secret, size_t secret_len,
 			const void *data, size_t len, unsigned char out[KN_SHA256_SIZE])
 {
+	EVP_MAC_CTX *ctx = hmac_with(secret, secret_len);
+	size_t wrote;
+
+	return ctx != NULL && EVP_MAC_update(ctx, data, len) == 1 &&
+		   EVP_MAC_final(ctx, out, &wrote, KN_SHA256_SIZE) == 1 && wrote == KN_SHA256_SIZE;
+}
+
+/*
+ * The context is made once per process: finding the digest costs as much as
+ * hashing a report.  The last key stays in it, as it does in the key ring.
+ */
+static EVP_MAC_CTX *
+hmac_with(const unsigned char *secret, size_t secret_len)
+{
+	static EVP_MAC_CTX *ctx = NULL;
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *) "SHA256", 0),
 		OSSL_PARAM_construct_end()};
-	EVP_MAC_CTX *ctx = hmac() != NULL ? EVP_MAC_CTX_new(hmac()) : NULL;
-	size_t wrote;
-	bool done = ctx != NULL &&
-				EVP_MAC_init(ctx, secret, secret_len, params) == 1 &&
-				EVP_MAC_update(ctx, data, len) == 1 &&
-				EVP_MAC_final(ctx, out, &wrote, KN_SHA256_SIZE) == 1 &&
-				wrote == KN_SHA256_SIZE;
+	EVP_MAC *mac;
 
+	if (ctx != NULL)
+		return EVP_MAC_init(ctx, secret, secret_len, NULL) == 1 ? ctx : NULL;
+	mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
+	EVP_MAC_free(mac);
+	if (ctx != NULL && EVP_MAC_init(ctx, secret, secret_len, params) == 1)
+		return ctx;
 	EVP_MAC_CTX_free(ctx);
-	return done;
-}
-
-/* Fetched once per process. */
-static EVP_MAC *
-hmac(void)
-{
-	static EVP_MAC *mac = NULL;
-
-	if (mac == NULL)
-		mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	return mac;
+	ctx = NULL;
+	return NULL;
 }
 
 bool
@@ -129,6 +144,8 @@ kn_random(void *out, size_t len)
 {
 	unsigned char *at = out;
 
+	if (len <= SMALL && draw_small(at, len))
+		return;
 	if (len <= INT_MAX && RAND_bytes(at, (int) len) == 1)
 		return;
 	while (len > 0)
@@ -143,6 +160,39 @@ kn_random(void *out, size_t len)
 			len -= (size_t) got;
 		}
 	}
+}
+
+/*
+ * Ids and nonces share one call of the generator, which costs forty times what
+ * it gives.  What was handed out is wiped, and a child of fork() starts without
+ * what its parent may yet hand out.
+ */
+static bool
+draw_small(unsigned char *out, size_t len)
+{
+	static bool forks_are_noticed = false;
+
+	if (!forks_are_noticed)
+		forks_are_noticed = pthread_atfork(NULL, NULL, empty_pool) == 0;
+	if (!forks_are_noticed)
+		return false;
+	if (pool_left < len)
+	{
+		if (RAND_bytes(pool, sizeof(pool)) != 1)
+			return false;
+		pool_left = sizeof(pool);
+	}
+	pool_left -= len;
+	memcpy(out, pool + pool_left, len);
+	OPENSSL_cleanse(pool + pool_left, len);
+	return true;
+}
+
+static void
+empty_pool(void)
+{
+	OPENSSL_cleanse(pool, sizeof(pool));
+	pool_left = 0;
 }
 
 void

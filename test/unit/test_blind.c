@@ -283,10 +283,38 @@ test_index(void)
 	kn_keyring_free(again);
 }
 
+/* Ids and nonces come from one pool: across its end, and in all sizes around the largest. */
+static void
+test_small_draws(void)
+{
+	enum
+	{
+		DRAWS = 2000
+	};
+	static unsigned char drawn[DRAWS][8];
+	unsigned char out[18];
+	int twice = 0, beyond = 0;
+
+	for (int i = 0; i < DRAWS; i++)
+	{
+		size_t len = 8 + i % 10;
+
+		memset(out, 0xa5, sizeof(out));
+		kn_random(out, len);
+		memcpy(drawn[i], out, 8);
+		for (size_t j = len; j < sizeof(out); j++)
+			beyond += out[j] != 0xa5;
+		for (int j = 0; j < i; j++)
+			twice += memcmp(drawn[i], drawn[j], 8) == 0;
+	}
+	ok(twice == 0, "nothing is handed out twice");
+	ok(beyond == 0, "a draw of 8 to 17 bytes writes no more than it was asked for");
+}
+
 static void
 test_random(void)
 {
-	unsigned char a[16], b[16], seen[256] = {0};
+	unsigned char a[16], b[16], theirs[2][16], seen[256] = {0};
 	int here[2], values = 0, sound = 0;
 
 	for (int i = 0; i < 100; i++)
@@ -312,12 +340,14 @@ test_random(void)
 	fflush(stdout);
 	if (fork() == 0)
 	{
-		kn_random(a, 16);
-		_exit(write(here[1], a, 16) != 16);
+		kn_random(theirs[0], 16);
+		kn_random(theirs[1], 16);
+		_exit(write(here[1], theirs, sizeof(theirs)) != sizeof(theirs));
 	}
 	kn_random(b, 16);
-	ok(read(here[0], a, 16) == 16 && memcmp(a, b, 16) != 0,
+	ok(read(here[0], theirs, sizeof(theirs)) == sizeof(theirs) && memcmp(theirs[0], b, 16) != 0,
 	   "a forked process draws other bytes than its parent");
+	ok(memcmp(theirs[0], theirs[1], 16) != 0, "and not what its parent has left behind");
 	wait(NULL);
 }
 
@@ -332,5 +362,6 @@ main(void)
 	test_published_vectors();
 	test_index();
 	test_random();
+	test_small_draws();
 	return finish();
 }

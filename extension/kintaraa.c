@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/shared.h"
 #include "cases/case_policy.h"
+#include "cases/routing_policy.h"
 #include "identity/app_version.h"
 #include "identity/caller.h"
 #include "keep/health.h"
@@ -40,6 +41,7 @@ _PG_init(void)
 	kn_caller_init();
 	kn_app_version_init();
 	kn_case_policy_init();
+	kn_routing_policy_init();
 	kn_health_init();
 	kn_worker_init();
 }

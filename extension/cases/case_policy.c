@@ -53,7 +53,8 @@ static TimestampTz add_working_time(const KnCasePolicy *rules, TimestampTz from,
 
 PG_FUNCTION_INFO_V1(kn_policy_changed);
 
-static KnStatement select_rules = KN_READ(
+/* Fresh: a change that came after the door's snapshot is told once, and what is read now stays. */
+static KnStatement select_rules = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT (SELECT s.value #>> '{}' FROM kintaraa.setting s WHERE s.name = 'routing_mode'), "
 	"       (SELECT s.value::text FROM kintaraa.setting s WHERE s.name = 'hotlines'), "

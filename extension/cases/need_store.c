@@ -18,6 +18,7 @@
 
 #include "base/mutant.h"
 #include "cases/need.h"
+#include "trail/change.h"
 
 #define NEED_BUCKET 1
 #define HELPER_BUCKET 10
@@ -115,12 +116,11 @@ static KnStatement insert_one = KN_WRITE(
 static KnStatement insert_many = KN_WRITE(
 	KN_AS_SYSTEM,
 	INSERT_NEED
-	"SELECT n.* FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
-	"    pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), "
-	"    pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), "
-	"    pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11)) AS n",
+	"SELECT ($1)[i], ($2)[i], ($3)[i], ($4)[i], ($5)[i], ($6)[i], ($7)[i], ($8)[i], ($9)[i], "
+	"       ($10)[i], ($11)[i] FROM pg_catalog.generate_series(1, $12) AS i",
 	UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
-	INT4ARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID);
+	INT4ARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+	INT4OID);
 
 void
 kn_need_load_parts(const pg_uuid_t *bucket, KnCaseParts *out)
@@ -322,6 +322,7 @@ kn_need_save(const KnNeed *need)
 void
 kn_need_insert(KnNeed *needs, int n)
 {
+	kn_change_begin_new();
 	if (n > FEW_NEEDS)
 		insert_all(needs, n);
 	for (int i = 0; i < n && n <= FEW_NEEDS; i++)
@@ -342,6 +343,7 @@ kn_need_insert(KnNeed *needs, int n)
 		kn_arg_time(&args, need->created_at);
 		kn_run(&insert_one, &args);
 	}
+	kn_change_end_new();
 }
 
 /* Of a batch: new needs, which all have their escalation. */
@@ -353,7 +355,6 @@ insert_all(const KnNeed *needs, int n)
 	int32 *numbers[2]; /* level, round */
 	Datum *escalations = palloc(sizeof(Datum) * n);
 	TimestampTz *times[3]; /* due, expected, created */
-	ArrayType *array;
 	KnArgs args = {0};
 
 	for (int i = 0; i < 2; i++)
@@ -383,12 +384,19 @@ insert_all(const KnNeed *needs, int n)
 	for (int i = 0; i < 2; i++)
 		kn_arg_uuid_array(&args, ids[i], n);
 	for (int i = 0; i < 3; i++)
+	{
 		kn_arg_text_array(&args, texts[i], n);
+		kn_arg_read_by_index(&args);
+	}
 	for (int i = 0; i < 2; i++)
 		kn_arg_int_array(&args, numbers[i], n);
-	array = construct_array(escalations, n, JSONBOID, -1, false, TYPALIGN_INT);
-	kn_arg_datum(&args, PointerGetDatum(array), false);
+	kn_arg_array(&args, JSONBOID, escalations, NULL, n);
+	kn_arg_read_by_index(&args);
 	for (int i = 0; i < 3; i++)
+	{
 		kn_arg_time_array(&args, times[i], n);
+		kn_arg_read_by_index(&args);
+	}
+	kn_arg_int(&args, n);
 	kn_run(&insert_many, &args);
 }

@@ -14,6 +14,7 @@
 
 #include "base/spi.h"
 #include "cases/offer.h"
+#include "trail/change.h"
 
 /*
  * Rows from arrays by index: a scan of unnest() for each of thirteen arrays
@@ -111,7 +112,9 @@ kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz no
 	kn_arg_time_array(&args, due, total);
 	kn_arg_read_by_index(&args);
 	kn_arg_bool_array(&args, capped, total);
+	kn_change_begin_new();
 	kn_run(&insert_offers, &args);
+	kn_change_end_new();
 }
 
 /* In the order of teams, so that two of these never wait for each other. */

@@ -3,8 +3,9 @@
  * routing_policy.c
  *	  The routing policy in force, parsed.
  *
- * Called from routing for every need, so the newest version is looked up with
- * one bare index scan and parsed only when it is another row than last time.
+ * Called from routing for every need and for every service that a report names,
+ * so the newest version is looked up again only when the server says that the
+ * table changed, and parsed only when it is another row than last time.
  * A version that cannot be read is passed over with a warning: a report is
  * never refused because somebody mistyped a policy.
  *
@@ -19,9 +20,11 @@
 #include "access/stratnum.h"
 #include "access/sysattr.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_collation.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -45,10 +48,15 @@ static const char *const urgency_names[KN_URGENCIES] = {
 
 static KnIndex policy_index = {.table_name = "policy", .index_name = "policy_pkey"};
 static KnRoutingPolicy current;
+/* No change of the table is known since current was looked up. */
+static bool is_current = false;
+static uint64 invalidations = 0;
 /* The row that current was looked up from; another row, or this one anew, is parsed. */
 static ItemPointerData seen_at;
 static TransactionId seen_xmin = InvalidTransactionId;
 
+static void forget(Datum arg, Oid relid);
+static void look_up(void);
 static void load_newest(IndexScanDesc scan, TupleTableSlot *slot);
 static bool is_seen(TupleTableSlot *slot);
 static void parse(Reader *reader, Jsonb *body, KnRoutingPolicy *policy);
@@ -65,8 +73,38 @@ static double number(Reader *reader, JsonbContainer *object, const char *key, do
 					 double max);
 static void fail(Reader *reader, const char *pointer, const char *message);
 
+void
+kn_routing_policy_init(void)
+{
+	CacheRegisterRelcacheCallback(forget, (Datum) 0);
+}
+
+/* Any relation's change may be ours; looking up again is cheap and rare. */
+static void
+forget(Datum arg, Oid relid)
+{
+	is_current = false;
+	invalidations++;
+}
+
 const KnRoutingPolicy *
 kn_routing_policy(void)
+{
+	uint64 before = invalidations; /* one during the look-up wins */
+	bool is_parallel = IsInParallelMode();
+
+	if (is_current)
+		return &current;
+	/* the statement's own snapshot may be older than the change, which is told once */
+	PushActiveSnapshot(is_parallel ? GetActiveSnapshot() : GetLatestSnapshot());
+	look_up();
+	PopActiveSnapshot();
+	is_current = before == invalidations && !is_parallel;
+	return &current;
+}
+
+static void
+look_up(void)
 {
 	Relation table;
 	Relation index;
@@ -84,7 +122,6 @@ kn_routing_policy(void)
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	kn_index_close(table, index);
-	return &current;
 }
 
 static void

@@ -26,7 +26,8 @@ static void forget(Datum arg, Oid relid);
 static void read_minimum(void);
 static bool parse(const char *text, int *parts);
 
-static KnStatement select_minimum = KN_READ(
+/* Fresh: a change that came after the door's snapshot is told once, and what is read now stays. */
+static KnStatement select_minimum = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT value #>> '{}' FROM kintaraa.setting WHERE name = 'minimum_app_version'");
 

@@ -11,11 +11,27 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
+#include "utils/builtins.h"
 
 #include "base/mutant.h"
 #include "base/spi.h"
 #include "sync/push.h"
+
+/* What is to be remembered of one record. */
+typedef struct Sent
+{
+	const KnWrite *write;
+	const KnRecordResult *result;
+	bytea *hash;
+	bool known; /* from an earlier push of this device */
+	int at;
+} Sent;
+
+static int keep_last(Sent *sent, int n);
+static int compare(const void *a, const void *b);
+static int compare_in_order(const void *a, const void *b);
+static void store(KnCall *call, const char *device, KnStatement *statement, const Sent *sent, int n,
+				  bool known);
 
 static KnStatement lock_device = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -34,24 +50,28 @@ static KnStatement set_seq = KN_WRITE(
  */
 static KnStatement select_applied = KN_FRESH(
 	KN_AS_SYSTEM,
-	"SELECT w.i, a.hash, a.version, a.outcome "
-	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) "
-	"       WITH ORDINALITY AS w (noun, id, i) "
+	"SELECT i, a.hash, a.version, a.outcome FROM pg_catalog.generate_series(1, $5) AS i "
 	" CROSS JOIN LATERAL (SELECT p.hash, p.version, p.outcome FROM kintaraa.applied p "
-	"   WHERE p.account_id = $1 AND p.device = $2 AND p.noun = w.noun AND p.id = w.id LIMIT 1) a",
-	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID);
+	"   WHERE p.account_id = $1 AND p.device = $2 AND p.noun = ($3)[i] AND p.id = ($4)[i] "
+	"   LIMIT 1) a",
+	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT4OID);
+
+#define INSERT_APPLIED                                                                          \
+	"INSERT INTO kintaraa.applied AS a (account_id, device, noun, id, hash, version, outcome) " \
+	"SELECT $1, $2, ($3)[i], ($4)[i], ($5)[i], ($6)[i], ($7)[i] "                               \
+	"  FROM pg_catalog.generate_series(1, $8) AS i "
+#define APPLIED_TYPES \
+	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4OID
+
+/* Nobody else writes for a device that is locked: what was not found is not there. */
+static KnStatement insert_applied = KN_WRITE(KN_AS_SYSTEM, INSERT_APPLIED, APPLIED_TYPES);
 
 static KnStatement upsert_applied = KN_WRITE(
 	KN_AS_SYSTEM,
-	"INSERT INTO kintaraa.applied AS a (account_id, device, noun, id, hash, version, outcome) "
-	"SELECT DISTINCT ON (w.noun, w.id) $1, $2, w.noun, w.id, w.hash, w.version, w.outcome "
-	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), "
-	"                  pg_catalog.unnest($6), pg_catalog.unnest($7)) "
-	"       WITH ORDINALITY AS w (noun, id, hash, version, outcome, i) "
-	" ORDER BY w.noun, w.id, w.i DESC "
-	"ON CONFLICT (account_id, device, noun, id) DO UPDATE SET hash = EXCLUDED.hash, "
-	"   version = EXCLUDED.version, outcome = EXCLUDED.outcome, at = pg_catalog.now()",
-	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
+	INSERT_APPLIED "ON CONFLICT (account_id, device, noun, id) DO UPDATE SET hash = EXCLUDED.hash, "
+				   "   version = EXCLUDED.version, outcome = EXCLUDED.outcome, "
+				   "   at = pg_catalog.now()",
+	APPLIED_TYPES);
 
 /* Of a report its own edits count: what helpers and the machine change of it are not her words. */
 /* clang-format off */
@@ -160,12 +180,15 @@ kn_applied_find(KnCall *call, const char *device, const KnPush *push, KnApplied 
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_text(&args, device);
 	kn_arg_text_array(&args, nouns, push->n);
+	kn_arg_read_by_index(&args);
 	kn_arg_text_array(&args, ids, push->n);
+	kn_arg_read_by_index(&args);
+	kn_arg_int(&args, push->n);
 	kn_run(&select_applied, &args);
 	rows = kn_rows();
 	for (uint64 row = 0; row < rows.n; row++)
 	{
-		KnApplied *applied = &out[kn_col_bigint(&rows, row, 1, 1) - 1];
+		KnApplied *applied = &out[kn_col_int(&rows, row, 1, 1) - 1];
 		char *outcome = kn_col_text(&rows, row, 4);
 
 		applied->known = true;
@@ -181,35 +204,91 @@ void
 kn_applied_store(KnCall *call, const char *device, const KnPush *push, const KnApplied *before,
 				 bytea **hashes)
 {
+	Sent *sent = palloc(sizeof(Sent) * Max(push->n, 1));
 	int n = 0;
-	char **nouns = palloc(sizeof(char *) * Max(push->n, 1));
-	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
-	char **outcomes = palloc(sizeof(char *) * Max(push->n, 1));
-	Datum *bytes = palloc(sizeof(Datum) * Max(push->n, 1));
-	Datum *versions = palloc(sizeof(Datum) * Max(push->n, 1));
-	ArrayType *array;
-	KnArgs args = {0};
 
 	for (int i = 0; i < push->n; i++)
 	{
 		if (push->results[i].status >= KN_RECORD_RETRY || hashes[i] == NULL)
 			continue;
-		nouns[n] = (char *) push->writes[i].noun;
-		ids[n] = (char *) push->writes[i].client_id;
-		outcomes[n] = (char *) kn_record_status_names[push->results[i].status];
-		bytes[n] = PointerGetDatum(hashes[i]);
-		versions[n++] = Int64GetDatum(push->results[i].stamp.version);
+		sent[n++] = (Sent){.write = &push->writes[i],
+						   .result = &push->results[i],
+						   .hash = hashes[i],
+						   .known = before[i].known,
+						   .at = i};
 	}
-	if (n == 0)
+	n = keep_last(sent, n);
+	store(call, device, &insert_applied, sent, n, false);
+	store(call, device, &upsert_applied, sent, n, true);
+}
+
+/* Of two for one record in a push the later one counts. */
+static int
+keep_last(Sent *sent, int n)
+{
+	int kept = 0;
+
+	qsort(sent, n, sizeof(Sent), compare_in_order);
+	for (int i = 0; i < n; i++)
+	{
+		if (kept > 0 && compare(&sent[kept - 1], &sent[i]) == 0)
+			kept--;
+		sent[kept++] = sent[i];
+	}
+	return kept;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const KnWrite *x = ((const Sent *) a)->write;
+	const KnWrite *y = ((const Sent *) b)->write;
+	int by_noun = strcmp(x->noun, y->noun);
+
+	return by_noun != 0 ? by_noun : strcmp(x->client_id, y->client_id);
+}
+
+static int
+compare_in_order(const void *a, const void *b)
+{
+	int order = compare(a, b);
+
+	return order != 0 ? order : ((const Sent *) a)->at - ((const Sent *) b)->at;
+}
+
+/* Those that were known before, or the others. */
+static void
+store(KnCall *call, const char *device, KnStatement *statement, const Sent *sent, int n, bool known)
+{
+	Datum *columns[5]; /* noun, id, hash, version, outcome */
+	static const Oid types[] = {TEXTOID, TEXTOID, BYTEAOID, INT8OID, TEXTOID};
+	KnArgs args = {0};
+	int taken = 0;
+
+	for (int i = 0; i < lengthof(columns); i++)
+		columns[i] = palloc(sizeof(Datum) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		const KnRecordResult *result = sent[i].result;
+
+		if (sent[i].known != known)
+			continue;
+		columns[0][taken] = CStringGetTextDatum(sent[i].write->noun);
+		columns[1][taken] = CStringGetTextDatum(sent[i].write->client_id);
+		columns[2][taken] = PointerGetDatum(sent[i].hash);
+		columns[3][taken] = Int64GetDatum(result->stamp.version);
+		columns[4][taken] = CStringGetTextDatum(kn_record_status_names[result->status]);
+		taken++;
+	}
+	if (taken == 0)
 		return;
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_text(&args, device);
-	kn_arg_text_array(&args, nouns, n);
-	kn_arg_text_array(&args, ids, n);
-	array = construct_array(bytes, n, BYTEAOID, -1, false, TYPALIGN_INT);
-	kn_arg_datum(&args, PointerGetDatum(array), false);
-	array = construct_array(versions, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-	kn_arg_datum(&args, PointerGetDatum(array), false);
-	kn_arg_text_array(&args, outcomes, n);
-	kn_run(&upsert_applied, &args);
+	for (int i = 0; i < lengthof(columns); i++)
+	{
+		kn_arg_array(&args, types[i], columns[i], NULL, taken);
+		kn_arg_read_by_index(&args);
+	}
+	kn_arg_int(&args, taken);
+	kn_run(statement, &args);
 }

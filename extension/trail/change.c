@@ -36,6 +36,7 @@ typedef struct Change
 	pg_uuid_t id;
 	char noun[NOUN_MAX];
 	bool deleted;
+	bool is_new;  /* a row that was just made, with an id of its own: it has no stamp */
 	int level;    /* nesting level of the transaction that made it */
 	int flushed;  /* nesting level in which it was stamped, 0 when it was not */
 	int sequence; /* later entries of a record have the last word */
@@ -54,6 +55,7 @@ static Stamped *stamped = NULL;
 static int n_stamped = 0;
 static int max_stamped = 0;
 static bool wrote_stamps = false;
+static bool are_new = false;
 
 static void at_transaction_end(XactEvent event, void *arg);
 static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
@@ -65,37 +67,48 @@ static int compare_in_order(const void *a, const void *b);
 static int sort_and_merge(Change **out);
 static void arg_changes(KnArgs *args, const Change *changes, int n);
 static void mark_flushed(void);
-static void keep_stamps(const KnRows *rows);
+static int new_last(Change *changes, int n);
+static void stamp(const pg_uuid_t *writer, const Change *changes, int n);
+static void keep_stamps(void);
 
 PG_FUNCTION_INFO_V1(kn_change_remember_trigger);
 PG_FUNCTION_INFO_V1(kn_change_flush_sql);
 
+/* clang-format off */
+#define FIRST_STAMP(source_) \
+	"INSERT INTO kintaraa.change AS c " \
+	"(bucket, noun, id, deleted, writer, x, version, foreign_version, updated_at) " \
+	"SELECT u.bucket, u.noun, u.id, u.deleted, $5, pg_catalog.pg_current_xact_id(), 1, 0, " \
+	"       pg_catalog.date_trunc('milliseconds', pg_catalog.clock_timestamp()) " \
+	"  FROM (" source_ ") AS u (bucket, noun, id, deleted) "
 /*
  * foreign_version is the highest version that somebody other than the present
  * writer wrote: it tells a device's own unseen writes from foreign ones.
  */
-#define STAMP(source_)                                                                       \
-	"INSERT INTO kintaraa.change AS c "                                                      \
-	"(bucket, noun, id, deleted, writer, x, version, foreign_version, updated_at) "          \
-	"SELECT u.bucket, u.noun, u.id, u.deleted, $5, pg_catalog.pg_current_xact_id(), 1, 0, "  \
-	"       pg_catalog.date_trunc('milliseconds', pg_catalog.clock_timestamp()) "            \
-	"  FROM (" source_ ") AS u (bucket, noun, id, deleted) "                                 \
-	"ON CONFLICT (bucket, noun, id) DO UPDATE SET "                                          \
-	"  x = EXCLUDED.x, version = c.version + 1, writer = EXCLUDED.writer, "                  \
-	"  foreign_version = CASE WHEN c.writer IS NOT DISTINCT FROM EXCLUDED.writer "           \
-	"                         THEN c.foreign_version ELSE c.version END, "                   \
-	"  deleted = EXCLUDED.deleted, "                                                         \
-	"  updated_at = GREATEST(EXCLUDED.updated_at, c.updated_at + interval '1 millisecond') " \
-	"RETURNING bucket, noun, id, version, updated_at"
+#define STAMP(source_) \
+	FIRST_STAMP(source_) \
+	"ON CONFLICT (bucket, noun, id) DO UPDATE SET " \
+	"  x = EXCLUDED.x, version = c.version + 1, writer = EXCLUDED.writer, " \
+	"  foreign_version = CASE WHEN c.writer IS NOT DISTINCT FROM EXCLUDED.writer " \
+	"                         THEN c.foreign_version ELSE c.version END, " \
+	"  deleted = EXCLUDED.deleted, " \
+	"  updated_at = GREATEST(EXCLUDED.updated_at, c.updated_at + interval '1 millisecond') "
+#define ITEMS \
+	"SELECT ($1)[i], ($2)[i], ($3)[i], ($4)[i] FROM pg_catalog.generate_series(1, $6) AS i"
+#define ITEM_TYPES UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, BOOLARRAYOID, UUIDOID, INT4OID
+#define RETURNING "RETURNING bucket, noun, id, version, updated_at"
+/* clang-format on */
 
-static KnStatement stamp_all = KN_WRITE(
-	KN_AS_SYSTEM,
-	STAMP("SELECT ($1)[i], ($2)[i], ($3)[i], ($4)[i] FROM pg_catalog.generate_series(1, $6) AS i"),
-	UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, BOOLARRAYOID, UUIDOID, INT4OID);
+/* A third cheaper than looking for a stamp that cannot be there. */
+static KnStatement stamp_new =
+	KN_WRITE(KN_AS_SYSTEM, FIRST_STAMP(ITEMS) RETURNING, ITEM_TYPES);
+
+static KnStatement stamp_all = KN_WRITE(KN_AS_SYSTEM, STAMP(ITEMS) RETURNING, ITEM_TYPES);
 
 /* Most acts change one record, and then the arrays cost more than the row. */
-static KnStatement stamp_one = KN_WRITE(KN_AS_SYSTEM, STAMP("SELECT $1, $2, $3, $4"), UUIDOID,
-										TEXTOID, UUIDOID, BOOLOID, UUIDOID);
+static KnStatement stamp_one =
+	KN_WRITE(KN_AS_SYSTEM, STAMP("SELECT $1, $2, $3, $4") RETURNING, UUIDOID, TEXTOID, UUIDOID,
+			 BOOLOID, UUIDOID);
 
 static KnStatement touch_one = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -108,6 +121,18 @@ kn_change_init(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
+}
+
+void
+kn_change_begin_new(void)
+{
+	are_new = true;
+}
+
+void
+kn_change_end_new(void)
+{
+	are_new = false;
 }
 
 void
@@ -131,6 +156,7 @@ kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *i
 	change->id = *id;
 	strlcpy(change->noun, noun, NOUN_MAX);
 	change->deleted = deleted;
+	change->is_new = are_new;
 	change->level = GetCurrentTransactionNestLevel();
 	change->flushed = 0;
 	change->sequence = n_pending;
@@ -165,11 +191,49 @@ kn_change_flush(const pg_uuid_t *writer)
 {
 	Change *changes;
 	int n = sort_and_merge(&changes);
-	KnArgs args = {0};
-	KnRows rows;
+	int n_new = new_last(changes, n);
 
 	if (n == 0)
 		return;
+	if (n > n_new)
+		stamp(writer, changes, n - n_new);
+	if (n_new > 0)
+	{
+		KnArgs args = {0};
+
+		arg_changes(&args, changes + n - n_new, n_new);
+		kn_arg_uuid(&args, writer);
+		kn_arg_int(&args, n_new);
+		kn_run(&stamp_new, &args);
+		keep_stamps();
+	}
+	mark_flushed();
+	wrote_stamps = true;
+}
+
+/* Moves those that are new behind the others, which stay in the order of their keys; how many. */
+static int
+new_last(Change *changes, int n)
+{
+	Change *those = palloc(sizeof(Change) * Max(n, 1));
+	int n_new = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (changes[i].is_new)
+			those[n_new++] = changes[i];
+		else
+			changes[i - n_new] = changes[i];
+	}
+	memcpy(changes + n - n_new, those, sizeof(Change) * n_new);
+	return n_new;
+}
+
+static void
+stamp(const pg_uuid_t *writer, const Change *changes, int n)
+{
+	KnArgs args = {0};
+
 	if (n == 1)
 	{
 		kn_arg_uuid(&args, &changes->bucket);
@@ -183,10 +247,7 @@ kn_change_flush(const pg_uuid_t *writer)
 	if (n > 1)
 		kn_arg_int(&args, n);
 	kn_run(n == 1 ? &stamp_one : &stamp_all, &args);
-	rows = kn_rows();
-	keep_stamps(&rows);
-	mark_flushed();
-	wrote_stamps = true;
+	keep_stamps();
 }
 
 static void
@@ -226,7 +287,10 @@ sort_and_merge(Change **out)
 	for (int i = 0; i < n; i++)
 	{
 		if (kept > 0 && compare(&all[kept - 1], &all[i]) == 0)
+		{
 			all[kept - 1].deleted = all[i].deleted;
+			all[kept - 1].is_new |= all[i].is_new;
+		}
 		else
 			all[kept++] = all[i];
 	}
@@ -276,9 +340,11 @@ compare_in_order(const void *a, const void *b)
 }
 
 static void
-keep_stamps(const KnRows *rows)
+keep_stamps(void)
 {
-	for (uint64 i = 0; i < rows->n; i++)
+	KnRows rows = kn_rows();
+
+	for (uint64 i = 0; i < rows.n; i++)
 	{
 		Stamped *at;
 
@@ -290,11 +356,11 @@ keep_stamps(const KnRows *rows)
 		}
 		at = &stamped[n_stamped++];
 		at->change.level = GetCurrentTransactionNestLevel();
-		kn_col_uuid(rows, i, 1, &at->change.bucket);
-		strlcpy(at->change.noun, kn_col_text(rows, i, 2), NOUN_MAX);
-		kn_col_uuid(rows, i, 3, &at->change.id);
-		at->stamp.version = kn_col_bigint(rows, i, 4, 0);
-		at->stamp.updated_at = kn_col_time(rows, i, 5);
+		kn_col_uuid(&rows, i, 1, &at->change.bucket);
+		strlcpy(at->change.noun, kn_col_text(&rows, i, 2), NOUN_MAX);
+		kn_col_uuid(&rows, i, 3, &at->change.id);
+		at->stamp.version = kn_col_bigint(&rows, i, 4, 0);
+		at->stamp.updated_at = kn_col_time(&rows, i, 5);
 	}
 }
 
@@ -336,6 +402,7 @@ at_transaction_end(XactEvent event, void *arg)
 		default:
 			n_pending = 0;
 			n_stamped = 0;
+			are_new = false;
 			wrote_stamps = false;
 	}
 }
@@ -345,6 +412,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 {
 	int level = GetCurrentTransactionNestLevel();
 
+	are_new = false;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 		forget_from(level);
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)

@@ -31,6 +31,12 @@ typedef struct KnStamp
 	" AND id = " id_ " LIMIT 1) c "
 
 extern void kn_change_init(void);
+/*
+ * Between begin and end triggers tell of rows that are new and have an id that
+ * was made for them, so that there can be no stamp yet; an error ends it too.
+ */
+extern void kn_change_begin_new(void);
+extern void kn_change_end_new(void);
 /* Also for changes that no trigger sees, such as a touch of an unchanged record. */
 extern void kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id,
 							   bool deleted);

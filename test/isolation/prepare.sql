@@ -60,6 +60,11 @@ BEGIN
     RETURN play.push_types('a', ARRAY['5'], 'online');
 END
 $$;
+CREATE FUNCTION play.push_report(device text, name text) RETURNS text LANGUAGE sql AS $$
+SELECT play.push(device, jsonb_build_array(jsonb_build_object('table', 'incidents', 'id', name, 'data',
+    '{"supportServices": ["medical"], "location": {"coordinates": {"latitude": -1.28, "longitude": 36.82}, "source":
+        "gps"}}'::jsonb)))
+$$;
 CREATE FUNCTION play.make_due() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE kintaraa.need SET due_at = now() - interval '1 second' WHERE bucket = play.it();

@@ -24,7 +24,7 @@
 #include "cases/page.h"
 #include "cases/projection.h"
 #include "identity/door.h"
-#include "keys/blind.h"
+#include "keys/random.h"
 
 static void render_queue_row(KnJson *json, const KnRows *rows, uint64 row);
 static void render_counts(KnJson *json, const char *key, const KnRows *rows, int column);

@@ -17,7 +17,7 @@
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
 #include "cases/provider.h"
-#include "keys/blind.h"
+#include "keys/random.h"
 
 static bool ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place,
 						  const pg_uuid_t *asked, int n_asked, TimestampTz now, KnRouteMemo *memo,

@@ -26,6 +26,8 @@
 #include "cases/projection.h"
 #include "cases/record.h"
 #include "identity/door.h"
+#include "keys/hash.h"
+#include "keys/random.h"
 
 static char *client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id);
 static bool insert_with_number(KnIncident *incident, const KnIntake *intake,

@@ -16,7 +16,7 @@
 #include "cases/incident_open.h"
 #include "cases/incident_store.h"
 #include "cases/offer.h"
-#include "keys/blind.h"
+#include "keys/random.h"
 
 #define NAIROBI_HOURS 3
 

@@ -23,7 +23,7 @@
 #include "cases/incident_store.h"
 #include "cases/projection.h"
 #include "cases/sweep.h"
-#include "keys/blind.h"
+#include "keys/random.h"
 
 typedef struct Report
 {

@@ -15,7 +15,7 @@
 #include "base/spi.h"
 #include "cases/incident_store.h"
 #include "cases/note.h"
-#include "keys/blind.h"
+#include "keys/random.h"
 
 static void park(KnCall *call, const KnWrite *write, KnRecordResult *out);
 static void add(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, const char *text,

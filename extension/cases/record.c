@@ -21,7 +21,7 @@
 #include "cases/note.h"
 #include "cases/personal.h"
 #include "cases/record.h"
-#include "keys/blind.h"
+#include "keys/random.h"
 
 static void apply_personal(KnCall *call, const KnWrite *write, const KnPersonalNoun *noun,
 						   KnRecordResult *out);

@@ -17,6 +17,7 @@
 #include "identity/session.h"
 #include "identity/session_store.h"
 #include "keys/keystore.h"
+#include "keys/normalise.h"
 
 /* A registration as it was asked for. */
 typedef struct Wish

@@ -13,6 +13,7 @@
 
 #include "identity/account_store.h"
 #include "keys/keystore.h"
+#include "keys/random.h"
 
 static void read_account(const KnRows *rows, KnAccount *out);
 static void seal_profile(KnArgs *args, const KnSubject *subject, const KnAccount *account);

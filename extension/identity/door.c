@@ -33,7 +33,7 @@
 #include "base/spi.h"
 #include "identity/app_version.h"
 #include "identity/door.h"
-#include "keys/blind.h"
+#include "keys/hash.h"
 #include "trail/audit.h"
 #include "trail/change.h"
 

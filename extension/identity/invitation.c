@@ -19,7 +19,9 @@
 #include "identity/door.h"
 #include "identity/invitation.h"
 #include "identity/invitation_store.h"
+#include "keys/blind.h"
 #include "keys/keystore.h"
+#include "keys/random.h"
 #include "trail/audit.h"
 #include "trail/change.h"
 

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 
 #include "identity/invitation_store.h"
+#include "keys/random.h"
 
 static bool exists(KnStatement *statement, const pg_uuid_t *id);
 

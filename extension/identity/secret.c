@@ -15,6 +15,7 @@
 #include "identity/hash_slot.h"
 #include "identity/secret.h"
 #include "keys/keystore.h"
+#include "keys/normalise.h"
 
 static void blind(const char *purpose, const char *email, unsigned char *out);
 

@@ -20,6 +20,7 @@
 #include "identity/session_store.h"
 #include "identity/token.h"
 #include "keys/keystore.h"
+#include "keys/random.h"
 
 #define REFRESH_TEXT_MAX 256
 

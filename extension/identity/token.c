@@ -16,6 +16,7 @@
 #include "base/errcodes.h"
 #include "base/shared.h"
 #include "identity/token.h"
+#include "keys/hash.h"
 #include "keys/keystore.h"
 
 #define WAYS 4 /* entries looked at for one digest */

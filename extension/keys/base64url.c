@@ -9,9 +9,10 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <stdint.h>
 #include <string.h>
 
-#include "keys/blind.h"
+#include "keys/base64url.h"
 
 static int digit_value(char digit);
 

@@ -15,8 +15,8 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "keys/blind.h"
 #include "keys/field.h"
+#include "keys/random.h"
 
 #define FIELD_VERSION 1
 #define NAME_SIZE 3 /* version and key id */

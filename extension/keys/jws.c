@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "keys/blind.h"
+#include "keys/base64url.h"
 #include "keys/es256.h"
 #include "keys/jws.h"
 

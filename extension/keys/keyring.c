@@ -24,10 +24,12 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "keys/blind.h"
+#include "keys/base64url.h"
 #include "keys/es256.h"
+#include "keys/hash.h"
 #include "keys/keyring.h"
 #include "keys/keyring_text.h"
+#include "keys/random.h"
 
 #define KEY_ID_MAX 65535
 #define CREATED_MAX INT64_C(253402300799) /* the end of year 9999 */

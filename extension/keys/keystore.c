@@ -23,6 +23,7 @@
 #include "base/errcodes.h"
 #include "base/guc.h"
 #include "base/json.h"
+#include "keys/blind.h"
 #include "keys/keystore.h"
 
 #define RECHECK_MS 5000 /* how often a backend looks whether the file changed */

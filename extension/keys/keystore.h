@@ -8,7 +8,6 @@
 #ifndef KN_KEYS_KEYSTORE_H
 #define KN_KEYS_KEYSTORE_H
 
-#include "keys/blind.h"
 #include "keys/field.h"
 #include "keys/jws.h"
 #include "keys/keyring.h"

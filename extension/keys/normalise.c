@@ -11,8 +11,10 @@
  */
 #include <string.h>
 
-#include "keys/blind.h"
+#include "base/limits.h"
+#include "keys/normalise.h"
 
+#define EMAIL_MIN 3
 #define LOCAL_MAX 64
 #define PHONE_MIN 8 /* digits with the country code */
 #define PHONE_MAX 15
@@ -43,7 +45,7 @@ kn_normalise_email(const char *in, char *out, size_t size)
 	len = strlen(in);
 	while (len > 0 && is_blank(in[len - 1]))
 		len--;
-	if (len < KN_EMAIL_MIN || len > KN_EMAIL_MAX || len >= size || !is_address(in, len))
+	if (len < EMAIL_MIN || len > KN_EMAIL_MAX || len >= size || !is_address(in, len))
 		return false;
 	for (size_t i = 0; i < len; i++)
 		out[i] = (char) (in[i] >= 'A' && in[i] <= 'Z' ? in[i] + ('a' - 'A') : in[i]);

@@ -13,6 +13,7 @@
 
 #include <openssl/crypto.h>
 
+#include "keys/base64url.h"
 #include "keys/blind.h"
 #include "keys/jws.h"
 

@@ -9,15 +9,16 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: extension/keys/jws.c extension/keys/refresh.c extension/keys/blind.c extension/keys/base64url.c extension/keys/normalise.c extension/keys/keyring.c extension/keys/es256.c */
+/* sources: extension/keys/jws.c extension/keys/refresh.c extension/keys/blind.c extension/keys/hash.c extension/keys/random.c extension/keys/base64url.c extension/keys/normalise.c extension/keys/keyring.c extension/keys/es256.c */
 /* libs: crypto */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/blind.h"
+#include "keys/base64url.h"
 #include "keys/es256.h"
 #include "keys/jws.h"
+#include "keys/normalise.h"
 
 #include "../unit/ring.h"
 

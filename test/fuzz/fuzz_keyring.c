@@ -8,7 +8,7 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: extension/keys/keyring.c extension/keys/blind.c extension/keys/base64url.c extension/keys/es256.c */
+/* sources: extension/keys/keyring.c extension/keys/hash.c extension/keys/random.c extension/keys/base64url.c extension/keys/es256.c */
 /* libs: crypto */
 #include <stdlib.h>
 #include <string.h>

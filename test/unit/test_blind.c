@@ -5,12 +5,17 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: extension/keys/blind.c extension/keys/base64url.c extension/keys/normalise.c extension/keys/keyring.c extension/keys/es256.c */
+/* sources: extension/keys/blind.c extension/keys/hash.c extension/keys/random.c extension/keys/base64url.c extension/keys/normalise.c extension/keys/keyring.c extension/keys/es256.c */
 /* libs: crypto */
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/limits.h"
+#include "keys/base64url.h"
 #include "keys/blind.h"
+#include "keys/hash.h"
+#include "keys/normalise.h"
+#include "keys/random.h"
 
 #include "tap.h"
 

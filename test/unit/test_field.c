@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: extension/keys/blind.c extension/keys/base64url.c extension/keys/keyring.c extension/keys/es256.c */
+/* sources: extension/keys/hash.c extension/keys/random.c extension/keys/base64url.c extension/keys/keyring.c extension/keys/es256.c */
 /* libs: crypto */
 
 /* the file itself, for its cipher is tried with the nonces of published vectors */

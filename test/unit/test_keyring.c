@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: extension/keys/keyring.c extension/keys/keyring_file.c extension/keys/blind.c extension/keys/base64url.c extension/keys/es256.c */
+/* sources: extension/keys/keyring.c extension/keys/keyring_file.c extension/keys/hash.c extension/keys/random.c extension/keys/base64url.c extension/keys/es256.c */
 /* libs: crypto */
 #include <sys/stat.h>
 #include <sys/wait.h>

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/blind.h"
+#include "keys/base64url.h"
 #include "keys/es256.h"
 #include "keys/jws.h"
 

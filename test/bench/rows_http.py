@@ -1,4 +1,6 @@
 """Rows of single requests: the same door by pgbench (the floor) and by wrk through the gateway, in pairs."""
+import contextlib
+
 import measure
 from measure import median
 
@@ -14,6 +16,7 @@ TARGETS = {
     "list": {"ratio": 0.75},
     "assignments": {"ratio": 0.75},
 }
+LISTS = ("list", "assignments")
 RATIO_FROM_US = 150  # the ratio of a read counts where its door costs this much
 
 
@@ -66,6 +69,12 @@ def summary(pairs):
 
 
 def run(stage, row, say):
+    """Eight accounts list as fast as they can: at the gateway's default they would have to earn it."""
+    with stage.without_budget() if row in LISTS else contextlib.nullcontext():
+        return run_pairs(stage, row, say)
+
+
+def run_pairs(stage, row, say):
     clients = best_floor(stage, row)
     pairs = []
     for number in range(PAIRS):

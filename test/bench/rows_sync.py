@@ -180,15 +180,15 @@ def _cold_device(stage, say):
     return rows >= 1000 and first < 0.2 and whole < 2.0
 
 
-def _pull_for_ever(arguments):
-    """Returns how many pulls were answered."""
-    host, port, token, seconds = arguments
+def _read_for_ever(arguments):
+    """Returns how often it was answered."""
+    host, port, token, path, seconds = arguments
     api = Api(host, port)
     end = time.monotonic() + seconds
-    pulls = 0
+    answers = 0
     while time.monotonic() < end:
-        pulls += api.get("/api/sync/pull?last_pulled_at=null", token=token).status == 200
-    return pulls
+        answers += api.get(path, token=token).status == 200
+    return answers
 
 
 def _p95(stage, seconds):
@@ -196,29 +196,37 @@ def _p95(stage, seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end and len(latencies) < SAMPLES:
         began = time.monotonic()
-        stage.api.get("/api/incidents?limit=5", token=stage.survivors[3])
+        stage.api.get("/api/incidents/" + stage.reports[3][0], token=stage.survivors[3])
         latencies.append(time.monotonic() - began)
     return sorted(latencies)[int(len(latencies) * 0.95)]
 
 
+ATTACKS = (("full pulls", "/api/sync/pull?last_pulled_at=null", 1),
+           ("lists on 8 connections", "/api/incidents?limit=100", 8))
+
+
 def hostile(stage, say):
-    """What somebody who pulls everything in a loop costs the others' p95."""
-    token = stage._register("hostile-" + uuid.uuid4().hex[:6])
-    _timed_post(stage.api, "/api/sync/batch", {"records": _records(stage, 2, 300)}, token)
-    _wait_routed(stage)
-    pairs, pulls = [], []
-    with concurrent.futures.ProcessPoolExecutor(1) as pool:
-        for _ in range(ROUNDS):
-            alone = _p95(stage, 0.7)
-            attack = pool.submit(_pull_for_ever, (stage.api.host, stage.api.port, token, 1.0))
-            time.sleep(0.2)
-            pairs.append(_p95(stage, 0.7) / alone)
-            pulls.append(attack.result())
-    say("hostile: others' p95 beside full pulls in a loop is %.2f of their p95 alone (median of %d pairs)"
-        % (median(pairs), len(pairs)))
-    say("hostile: %s pulls a second; %.2f beside the first, while the account spends what it had saved"
-        % (" ".join(map(str, pulls)), pairs[0]))
-    return median(pairs) < 1.2
+    """What somebody who reads everything in a loop costs the others' p95."""
+    good = True
+    for what, path, connections in ATTACKS:
+        token = stage._register("hostile-" + uuid.uuid4().hex[:6])
+        _timed_post(stage.api, "/api/sync/batch", {"records": _records(stage, 2, 300)}, token)
+        _wait_routed(stage)
+        pairs, answers = [], []
+        work = (stage.api.host, stage.api.port, token, path, 1.0)
+        with concurrent.futures.ProcessPoolExecutor(connections) as pool:
+            for _ in range(ROUNDS):
+                alone = _p95(stage, 0.7)
+                attack = [pool.submit(_read_for_ever, work) for _ in range(connections)]
+                time.sleep(0.2)
+                pairs.append(_p95(stage, 0.7) / alone)
+                answers.append(sum(one.result() for one in attack))
+        say("hostile: others' p95 beside %s in a loop is %.2f of their p95 alone (median of %d pairs)"
+            % (what, median(pairs), len(pairs)))
+        say("hostile: %s answers a second; %.2f beside the first, while the account spends what it had saved"
+            % (" ".join(map(str, answers)), pairs[0]))
+        good = good and median(pairs) < 1.2
+    return good
 
 
 def stamps(stage, say):

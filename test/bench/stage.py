@@ -1,4 +1,5 @@
 """The stage of all rows: a cluster with the facilities of Kenya, a gateway, survivors, teams, and what they send."""
+import contextlib
 import json
 import os
 import shutil
@@ -55,6 +56,19 @@ class Stage:
         self.files = {"create": self._create_scripts(), "get": self._get_scripts(), "list": self._list_scripts(),
                       "assignments": self._assignment_scripts()}
         self.lua = self._write("stage.lua", self._lua())
+
+    @contextlib.contextmanager
+    def without_budget(self):
+        """A gateway at which no account has to earn what it reads."""
+        self.gateway.stop()
+        self.gateway.given["KINTARAA_READ_SHARE"] = 0
+        self.gateway.start()
+        try:
+            yield
+        finally:
+            self.gateway.stop()
+            del self.gateway.given["KINTARAA_READ_SHARE"]
+            self.gateway.start()
 
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)

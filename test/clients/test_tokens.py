@@ -24,7 +24,7 @@ from harness import Tap  # noqa: E402
 BUILD = os.path.join(ROOT, ".build", "tokens")
 NODE = os.path.join(ROOT, ".build", "node", "tokens")
 KEYS = [os.path.join(ROOT, "extension", "keys", name + ".c")
-        for name in ("base64url", "blind", "es256", "jws", "keyring", "keyring_file", "refresh")]
+        for name in ("base64url", "blind", "es256", "hash", "jws", "keyring", "keyring_file", "random", "refresh")]
 ROLES = ["survivor", "provider", "dispatcher", "admin", "analyst"]
 NOW = int(time.time())
 

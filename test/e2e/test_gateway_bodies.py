@@ -190,6 +190,41 @@ def test_half_sent_bombs_are_freed_with_their_connection():
     wait_until(lambda: send(PATHS[0], packed, "gzip").status == 200)
 
 
+LINGERED = 16 * MIB  # read after a refusal, so that it is not lost
+
+
+def refused_while_it_sends(size, bearer, length):
+    """The answer to a body that was refused by its head, read only once all of it is sent."""
+    with socket.create_connection((gateway.host, gateway.port), timeout=20) as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        wire.sendall(("POST /api/incidents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "
+                      "application/json\r\nContent-Length: %d\r\n\r\n" % (bearer, length)).encode())
+        wait_until(lambda: metric(gateway, "connections_open") >= 1)
+        for _ in range(size // 65536):
+            wire.sendall(b" " * 65536)
+        wire.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := wire.recv(65536):
+            answer += piece
+        return answer
+
+
+def test_whoever_sends_all_before_it_reads_hears_why():
+    for size in (2 * MIB, LINGERED):
+        answer = refused_while_it_sends(size, token, size)
+        assert answer.startswith(b"HTTP/1.1 413 ") and b"GW413" in answer, (size, answer[:300])
+    answer = refused_while_it_sends(MIB, token[:-4] + "AAAA", MIB)  # or a phone would never ask for a new one
+    assert answer.startswith(b"HTTP/1.1 401 "), answer[:300]
+
+
+def test_whoever_goes_on_for_ever_is_cut_off():
+    try:
+        refused_while_it_sends(LINGERED + 8 * MIB, token, LINGERED + 8 * MIB)  # more than the kernel keeps for both
+    except (BrokenPipeError, ConnectionResetError):
+        return
+    raise AssertionError("all of it was read")
+
+
 def is_refused(wire):
     wire.setblocking(False)
     try:

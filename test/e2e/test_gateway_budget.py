@@ -134,9 +134,24 @@ def test_reports_and_everything_small_go_on():
         api = gateway.api(token=somebody())
         assert api.get("/api/admin/audit?seconds=0.3").status == 200
         assert api.post("/api/incidents", {"outcome": "created"}).status == 201
-        for path in ("/api/me", "/api/incidents?seconds=0.2", "/api/incidents?seconds=0.2"):
+        for path in ("/api/me", "/api/dispatch/queue?seconds=0.2", "/api/dispatch/queue?seconds=0.2"):
             assert api.get(path).status == 200, path
         assert waited(gateway) == 0
+
+
+def test_whatever_reads_much_is_paid_for():
+    paths = ["/api/" + path for path in (
+        "incidents", "incidents/x/timeline", "incidents/updates", "assignments", "me/records/mood_entry", "providers",
+        "notifications", "admin/accounts", "admin/audit", "dispatch/coverage", "sync/pull", "sync/digest",
+        "sync/manifest", "sync/archive")]
+    with behind(doors, POOR) as gateway:
+        for path in paths:
+            token = somebody()
+            assert read(gateway, token, 0.3).status == 200
+            wire = Reading(gateway, token, path)
+            wait_until(lambda: waiting(gateway) == 1, what=path)
+            wire.leave()
+            wait_until(lambda: waiting(gateway) == 0, what=path)
 
 
 def test_four_of_one_account_run_at_once_and_the_fifth_alone():
@@ -294,7 +309,7 @@ def test_what_reads_much_waits_and_what_does_not_goes_on():
         before = waited(gateway)
         assert api.post("/api/incidents", {"type": "physical"}).status == 201
         journal(gateway, token)
-        for path in ("/api/me", "/api/incidents", "/api/me/records/mood_entry", "/api/notifications"):
+        for path in ("/api/me", "/api/me/sessions"):
             assert api.get(path).status == 200, path
         assert waited(gateway) == before
 

@@ -178,7 +178,7 @@ def test_slow_reader_that_reads_gets_all_of_it():
 
 
 def test_statement_is_stopped_after_its_time():
-    answer = api.get("/api/incidents?seconds=5")
+    answer = api.get("/api/dispatch/queue?seconds=5")
     assert answer.status == 504 and answer.body["code"] == "57014", answer
 
 
@@ -197,7 +197,7 @@ def test_full_queue_is_refused_and_late_ones_are_told():
 
 
 def test_report_is_taken_while_the_normal_lane_is_full():
-    busy = [Background("GET", "/api/incidents?seconds=1") for _ in range(4)]
+    busy = [Background("GET", "/api/dispatch/queue?seconds=1") for _ in range(4)]
     wait_until(lambda: metric(gateway, "lane_waiting", 'lane="normal"') == 2)
     assert api.get("/api/me").status == 503
     answer = api.post("/api/incidents", {"mark": "sos", "outcome": "created"})
@@ -211,7 +211,7 @@ def test_reports_borrow_idle_connections_and_nobody_borrows_theirs():
     wait_until(lambda: metric(gateway, "lane_idle", 'lane="normal"') == 0)
     assert [one.wait().status for one in sos] == [200] * 3
     assert max(one.seconds for one in sos) < 1.5
-    busy = [Background("GET", "/api/incidents?seconds=1") for _ in range(3)]
+    busy = [Background("GET", "/api/dispatch/queue?seconds=1") for _ in range(3)]
     wait_until(lambda: metric(gateway, "lane_waiting", 'lane="normal"') == 1)
     assert metric(gateway, "lane_idle", 'lane="sos"') == 1
     for one in busy:

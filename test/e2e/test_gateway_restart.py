@@ -98,9 +98,9 @@ def test_read_is_sent_once_more_when_its_connection_breaks():
     before = metric(gateway, "database_retries_total")
     answers = []
     thread = threading.Thread(target=lambda: answers.append(
-        gateway.api(token=token).get("/api/incidents?seconds=1&answer=1")))
+        gateway.api(token=token).get("/api/dispatch/queue?seconds=1&answer=1")))
     thread.start()
-    wait_until(lambda: doors.is_waiting_for("incident_list"))
+    wait_until(lambda: doors.is_waiting_for("dispatch_queue"))
     terminate_sleepers()
     thread.join()
     assert answers[0].status == 200, answers

@@ -84,6 +84,11 @@ CREATE FUNCTION kintaraa_api.incident_list(text, text[], jsonb, jsonb, jsonb,
     OUT outcome text, OUT body json)
 LANGUAGE sql AS $$ SELECT * FROM kintaraa_api.act($3) $$;
 
+-- The same at nobody's expense.
+CREATE FUNCTION kintaraa_api.dispatch_queue(text, text[], jsonb, jsonb, jsonb,
+    OUT outcome text, OUT body json)
+LANGUAGE sql AS $$ SELECT * FROM kintaraa_api.act($3) $$;
+
 CREATE FUNCTION kintaraa_api.incident_get(text, text[], jsonb, jsonb, jsonb,
     OUT outcome text, OUT body json)
 LANGUAGE sql AS $$ SELECT 'ok', json_build_object('id', $2[1]) $$;

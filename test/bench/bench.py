@@ -53,6 +53,7 @@ def run_row(stage, row):
         if row == "instructions":
             return rows_instructions.run(say)
         stage.sign_in()
+        stage.settle()
         return OTHERS[row](stage, say) if row in OTHERS else rows_http.run(stage, row, say)
     except measure.BenchFailed as failure:
         say("%s: did not run: %s" % (row, failure))

@@ -97,10 +97,10 @@ def measure_all(stage, folder, calls, say):
 
 def run(say):
     """KINTARAA_CALLGRIND names a folder that keeps the files, for callgrind_annotate."""
-    stage = Stage()
-    try:
-        with tempfile.TemporaryDirectory(prefix="kn-callgrind-") as passing:
-            folder = os.environ.get("KINTARAA_CALLGRIND") or passing
+    with tempfile.TemporaryDirectory(prefix="kn-callgrind-") as passing:
+        folder = os.environ.get("KINTARAA_CALLGRIND") or passing
+        stage = Stage()
+        try:
             calls = scripts(stage)
             stage.gateway.stop()
             stage.cluster.environment["KN_POSTGRES"] = write_program(folder)
@@ -108,6 +108,6 @@ def run(say):
             stage.cluster.psql("SELECT kintaraa.epoch_check()")  # as the worker does, which is slow to begin here
             count(stage, folder, "SELECT 1", 1)  # the first backend writes the file of catalogue entries for all
             return measure_all(stage, folder, calls, say)
-    finally:
-        stage.close()
-        stage.cluster.destroy()
+        finally:
+            stage.close()
+            stage.cluster.destroy()  # the last processes leave their files

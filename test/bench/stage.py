@@ -51,6 +51,13 @@ class Stage:
         self.admin, self.team = self._log_in("admin"), self._log_in("team")
         self._write_all()
 
+    def settle(self):
+        """Nobody answers what earlier rows reported: without this the worker would escalate it in all later rows."""
+        self.cluster.psql("SET session_replication_role = replica; "
+                          "UPDATE kintaraa.need SET due_at = due_at + interval '1 day' WHERE level > 0 "
+                          "AND due_at < now() + interval '12 hours'")
+        self.cluster.psql("VACUUM ANALYZE kintaraa.need")
+
     def _write_all(self):
         self.signed_in = time.monotonic()
         self.files = {"create": self._create_scripts(), "get": self._get_scripts(), "list": self._list_scripts(),

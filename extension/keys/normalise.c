@@ -11,7 +11,6 @@
  */
 #include <string.h>
 
-#include "base/limits.h"
 #include "keys/normalise.h"
 
 #define EMAIL_MIN 3

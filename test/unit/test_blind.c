@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "keys/base64url.h"
 #include "keys/blind.h"
 #include "keys/hash.h"

@@ -17,9 +17,7 @@
 #include "base/guc.h"
 #include "base/limits.h"
 #include "base/shared.h"
-#include "cases/case_policy.h"
-#include "cases/routing_policy.h"
-#include "identity/app_version.h"
+#include "base/told.h"
 #include "identity/caller.h"
 #include "keep/health.h"
 #include "trail/change.h"
@@ -39,9 +37,7 @@ _PG_init(void)
 	kn_shared_init();
 	kn_change_init();
 	kn_caller_init();
-	kn_app_version_init();
-	kn_case_policy_init();
-	kn_routing_policy_init();
+	kn_told_init();
 	kn_health_init();
 	kn_worker_init();
 }

@@ -24,6 +24,7 @@
 #include "base/errcodes.h"
 #include "base/input.h"
 #include "base/spi.h"
+#include "base/told.h"
 #include "cases/case_policy.h"
 
 #define MINUTE_USECS ((int64) USECS_PER_MINUTE)
@@ -32,8 +33,7 @@
 
 static KnCasePolicy policy;
 static MemoryContext policy_memory = NULL;
-static bool policy_read = false;
-static uint64 invalidations = 0;
+static uint64 policy_told = 0; /* of kn_told(), when it was read */
 
 /* Parts that were read last, and what they say. */
 typedef struct Remembered
@@ -44,7 +44,6 @@ typedef struct Remembered
 
 static Remembered remembered[4];
 
-static void forget(Datum arg, Oid relid);
 static void read_policy(void);
 static int minutes_of_day(const KnRows *rows, int column);
 static void read_escalation(Jsonb *part, KnEscalation *out);
@@ -53,7 +52,6 @@ static TimestampTz add_working_time(const KnCasePolicy *rules, TimestampTz from,
 
 PG_FUNCTION_INFO_V1(kn_policy_changed);
 
-/* Fresh: a change that came after the door's snapshot is told once, and what is read now stays. */
 static KnStatement select_rules = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT (SELECT s.value #>> '{}' FROM kintaraa.setting s WHERE s.name = 'routing_mode'), "
@@ -64,24 +62,10 @@ static KnStatement select_rules = KN_FRESH(
 	" WHERE p.kind = 'escalation' AND o.kind = 'dispatch_centre' "
 	" ORDER BY p.version DESC, o.created_at LIMIT 1");
 
-void
-kn_case_policy_init(void)
-{
-	CacheRegisterRelcacheCallback(forget, (Datum) 0);
-}
-
-/* Any relation's change may be ours; reading again is cheap and rare. */
-static void
-forget(Datum arg, Oid relid)
-{
-	policy_read = false;
-	invalidations++;
-}
-
 const KnCasePolicy *
 kn_case_policy(void)
 {
-	if (!policy_read)
+	if (policy_told != kn_told())
 		read_policy();
 	return &policy;
 }
@@ -91,7 +75,7 @@ read_policy(void)
 {
 	KnRows rows;
 	MemoryContext old;
-	uint64 before = invalidations; /* one during the read wins */
+	uint64 told = kn_told();
 	bool is_null;
 
 	if (kn_run0(&select_rules) == 0)
@@ -113,7 +97,7 @@ read_policy(void)
 	policy.opens = minutes_of_day(&rows, 9);
 	policy.closes = minutes_of_day(&rows, 10);
 	MemoryContextSwitchTo(old);
-	policy_read = before == invalidations;
+	policy_told = told;
 }
 
 static int

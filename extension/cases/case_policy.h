@@ -57,7 +57,6 @@ typedef struct KnCasePolicy
 
 /* Valid until the next call; needs an SPI connection. */
 extern const KnCasePolicy *kn_case_policy(void);
-extern void kn_case_policy_init(void);
 /* Reads one urgency's part; raises KN504 naming what is wrong, so that it also checks input. */
 extern void kn_escalation_read(Jsonb *part, KnEscalation *out);
 

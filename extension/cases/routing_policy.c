@@ -24,13 +24,13 @@
 #include "catalog/pg_collation.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "base/errcodes.h"
 #include "base/index.h"
 #include "base/input.h"
+#include "base/told.h"
 #include "cases/routing_policy.h"
 
 #define COLUMN_VERSION 2
@@ -48,14 +48,11 @@ static const char *const urgency_names[KN_URGENCIES] = {
 
 static KnIndex policy_index = {.table_name = "policy", .index_name = "policy_pkey"};
 static KnRoutingPolicy current;
-/* No change of the table is known since current was looked up. */
-static bool is_current = false;
-static uint64 invalidations = 0;
+static uint64 current_told = 0; /* of kn_told(), when it was looked up */
 /* The row that current was looked up from; another row, or this one anew, is parsed. */
 static ItemPointerData seen_at;
 static TransactionId seen_xmin = InvalidTransactionId;
 
-static void forget(Datum arg, Oid relid);
 static void look_up(void);
 static void load_newest(IndexScanDesc scan, TupleTableSlot *slot);
 static bool is_seen(TupleTableSlot *slot);
@@ -73,33 +70,18 @@ static double number(Reader *reader, JsonbContainer *object, const char *key, do
 					 double max);
 static void fail(Reader *reader, const char *pointer, const char *message);
 
-void
-kn_routing_policy_init(void)
-{
-	CacheRegisterRelcacheCallback(forget, (Datum) 0);
-}
-
-/* Any relation's change may be ours; looking up again is cheap and rare. */
-static void
-forget(Datum arg, Oid relid)
-{
-	is_current = false;
-	invalidations++;
-}
-
 const KnRoutingPolicy *
 kn_routing_policy(void)
 {
-	uint64 before = invalidations; /* one during the look-up wins */
-	bool is_parallel = IsInParallelMode();
+	uint64 told = kn_told();
 
-	if (is_current)
+	if (current_told == told)
 		return &current;
-	/* the statement's own snapshot may be older than the change, which is told once */
-	PushActiveSnapshot(is_parallel ? GetActiveSnapshot() : GetLatestSnapshot());
+	/* a parallel query cannot take the newest snapshot, so what it reads is read again */
+	PushActiveSnapshot(IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot());
 	look_up();
 	PopActiveSnapshot();
-	is_current = before == invalidations && !is_parallel;
+	current_told = IsInParallelMode() ? 0 : told;
 	return &current;
 }
 

@@ -54,8 +54,6 @@ typedef struct KnRoutingPolicy
 	int cap;
 } KnRoutingPolicy;
 
-/* At the loading of the library. */
-extern void kn_routing_policy_init(void);
 /* The highest version that can be read; borrowed until the next call. */
 extern const KnRoutingPolicy *kn_routing_policy(void);
 /*

@@ -10,38 +10,23 @@
  */
 #include "postgres.h"
 
-#include "utils/inval.h"
-
 #include "base/errcodes.h"
 #include "base/spi.h"
+#include "base/told.h"
 #include "identity/app_version.h"
 
 #define PARTS 3
 
 static int minimum[PARTS];
 static bool has_minimum = false;
-static bool is_read = false;
+static uint64 minimum_told = 0; /* of kn_told(), when it was read */
 
-static void forget(Datum arg, Oid relid);
 static void read_minimum(void);
 static bool parse(const char *text, int *parts);
 
-/* Fresh: a change that came after the door's snapshot is told once, and what is read now stays. */
 static KnStatement select_minimum = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT value #>> '{}' FROM kintaraa.setting WHERE name = 'minimum_app_version'");
-
-void
-kn_app_version_init(void)
-{
-	CacheRegisterRelcacheCallback(forget, (Datum) 0);
-}
-
-static void
-forget(Datum arg, Oid relid)
-{
-	is_read = false;
-}
 
 void
 kn_app_version_check(const KnCall *call)
@@ -51,7 +36,7 @@ kn_app_version_check(const KnCall *call)
 	if (call->app_version == NULL || (call->door->flags & KN_DOOR_UPLOAD) ||
 		!parse(call->app_version, version))
 		return;
-	if (!is_read)
+	if (minimum_told != kn_told())
 		read_minimum();
 	for (int i = 0; has_minimum && i < PARTS; i++)
 	{
@@ -66,16 +51,13 @@ kn_app_version_check(const KnCall *call)
 static void
 read_minimum(void)
 {
-	KnRows rows;
-	char *text;
+	uint64 told = kn_told();
+	bool is_set = kn_run0(&select_minimum) > 0;
+	KnRows rows = kn_rows();
+	char *text = is_set ? kn_col_text(&rows, 0, 1) : NULL;
 
-	is_read = true; /* before the read: an invalidation during it must win */
-	has_minimum = false;
-	if (kn_run0(&select_minimum) == 0)
-		return;
-	rows = kn_rows();
-	text = kn_col_text(&rows, 0, 1);
 	has_minimum = text != NULL && parse(text, minimum);
+	minimum_told = told;
 }
 
 /* One to three numbers with dots between; what follows a number is a build's own business. */

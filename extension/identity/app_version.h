@@ -10,7 +10,6 @@
 
 #include "identity/door.h"
 
-extern void kn_app_version_init(void);
 /*
  * Refuses with KN203 when the app says that it is older than the setting
  * minimum_app_version.  Whoever names no version is let in, and a door that

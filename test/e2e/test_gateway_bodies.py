@@ -3,6 +3,7 @@ import gzip
 import os
 import socket
 import sys
+import time
 import uuid
 import zlib
 
@@ -199,7 +200,6 @@ def refused_while_it_sends(size, bearer, length):
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         wire.sendall(("POST /api/incidents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "
                       "application/json\r\nContent-Length: %d\r\n\r\n" % (bearer, length)).encode())
-        wait_until(lambda: metric(gateway, "connections_open") >= 1)
         for _ in range(size // 65536):
             wire.sendall(b" " * 65536)
         wire.shutdown(socket.SHUT_WR)
@@ -215,6 +215,17 @@ def test_whoever_sends_all_before_it_reads_hears_why():
         assert answer.startswith(b"HTTP/1.1 413 ") and b"GW413" in answer, (size, answer[:300])
     answer = refused_while_it_sends(MIB, token[:-4] + "AAAA", MIB)  # or a phone would never ask for a new one
     assert answer.startswith(b"HTTP/1.1 401 "), answer[:300]
+
+
+def test_whoever_says_no_more_is_waited_for_half_a_minute():
+    before = metric(gateway, "connections_open")
+    with socket.create_connection((gateway.host, gateway.port), timeout=20) as wire:
+        wire.sendall(b"POST /api/incidents HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+        begin = time.monotonic()
+        while wire.recv(65536):
+            pass
+        wait_until(lambda: metric(gateway, "connections_open") <= before, 40)
+    assert 29 < time.monotonic() - begin < 35
 
 
 def test_whoever_goes_on_for_ever_is_cut_off():

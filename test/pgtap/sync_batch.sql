@@ -1,6 +1,6 @@
 -- What devices send, many at a time: judged record by record, never twice, never lost.
 \ir ../data/play.sql
-SELECT plan(70);
+SELECT plan(73);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.2801,
     36.8201) \g /dev/null
 SELECT kintaraa.epoch_check(), kintaraa.tick_write(true) \g /dev/null
@@ -201,4 +201,11 @@ SELECT is((SELECT pg_temp.statuses(pg_temp.batch(who, 'p9', '[{"table": "inciden
     "id": "7b0f2c1e-4a57-4d7e-9d51-0c2f8a6b1e90", "data": {"type": "physical"}}]'))), 'applied',
     'an id that is another''s holds nobody up: ' || who)
   FROM unnest(ARRAY['zawadi', 'amina']) AS who;
+-- Of two for one record in a batch the later one is what the device sent last.
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'twice', pg_temp.entry('t', 'one') || pg_temp.entry('t', 'two', 1))),
+    'applied, applied', 'a record and its change may come together');
+SELECT is((SELECT string_agg(version::text, ' ') FROM kintaraa.applied WHERE device = 'twice'), '2',
+    'the change alone is remembered');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'twice', pg_temp.entry('t', 'two', 1))), 'unchanged replayed',
+    'and known when it comes again');
 SELECT * FROM finish();

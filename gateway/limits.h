@@ -15,7 +15,7 @@
 
 /* One connection. */
 #define LIMIT_INPUT_BYTES        65536	/* unread input kept before reading pauses */
-#define LIMIT_LINGER_BYTES    16777216	/* read and dropped after an error reply: twice the largest body */
+#define LIMIT_LINGER_BYTES    16777216	/* read and dropped after an error reply: two of the longest batches */
 #define LIMIT_LINGER_MS          30000
 #define LIMIT_HANDSHAKE_MS       10000	/* TLS handshake, from accept */
 #define LIMIT_BACKLOG             1024

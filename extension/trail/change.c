@@ -99,7 +99,7 @@ PG_FUNCTION_INFO_V1(kn_change_flush_sql);
 #define RETURNING "RETURNING bucket, noun, id, version, updated_at"
 /* clang-format on */
 
-/* A third cheaper than looking for a stamp that cannot be there. */
+/* Cheaper by more than a quarter than looking for a stamp that cannot be there. */
 static KnStatement stamp_new =
 	KN_WRITE(KN_AS_SYSTEM, FIRST_STAMP(ITEMS) RETURNING, ITEM_TYPES);
 

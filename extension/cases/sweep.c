@@ -21,7 +21,7 @@
 #include "cases/sweep.h"
 #include "trail/change.h"
 
-#define ESCALATION_PART 32
+#define ESCALATION_PART 8
 
 static int route_backlog(int at_most, const KnCasePolicy *policy, TimestampTz now);
 static void read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place);
@@ -71,7 +71,7 @@ static KnStatement select_due = KN_WRITE(
  *	  Correct after a restart and a clock step.  One sweeps at a time, since a
  *	  sweep holds many cases in the order in which they are due: another one
  *	  returns 0 at once.  Escalating one by one takes far longer than the first
- *	  routing of many, and news waits for it: a few are taken (at_most / 32), and
+ *	  routing of many, and news waits for it: an eighth of at_most is taken, and
  *	  at_most returned when more may wait.
  */
 PGDLLEXPORT Datum

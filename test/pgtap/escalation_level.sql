@@ -147,10 +147,10 @@ UPDATE kintaraa.need SET due_at = now() - interval '1 second' FROM kintaraa.inci
 UPDATE kintaraa.assignment SET due_at = now() - interval '1 second' FROM kintaraa.incident AS i
  WHERE i.id = assignment.incident_bucket AND i.client_id LIKE 'portion-%' AND assignment.status = 'pending';
 SELECT kintaraa.change_flush() \g /dev/null
-SELECT is(kintaraa.need_sweep(64), 64, 'few are moved on at a time: more may wait');
+SELECT is(kintaraa.need_sweep(16), 16, 'an eighth is moved on at a time: more may wait');
 SELECT is((SELECT count(*)::int FROM kintaraa.need AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
     WHERE i.client_id LIKE 'portion-%' AND n.due_at <= now()), 1, 'two of three were');
-SELECT is(kintaraa.need_sweep(64), 1, 'the last one is fewer than that');
-SELECT is(kintaraa.need_sweep(64), 0, 'and then nothing is due');
+SELECT is(kintaraa.need_sweep(16), 1, 'the last one is fewer than an eighth');
+SELECT is(kintaraa.need_sweep(16), 0, 'and then nothing is due');
 SELECT is((SELECT array_agg(what) FROM play.broken), NULL, 'nothing is broken');
 SELECT * FROM finish();

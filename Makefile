@@ -1,6 +1,6 @@
 # Verbs only; how a part is built is written in that part.
 
-.PHONY: all build run stop demo psql test check bench fuzz soak format format-check \
+.PHONY: all build run stop demo psql test test-all check bench fuzz soak format format-check \
 	install packages key-folder clean
 
 all: build
@@ -27,6 +27,10 @@ psql:
 
 test: build
 	@test/run $(SUITES)
+
+# What takes long as well: several nodes, long walks, sockets for minutes.
+test-all: build
+	@KN_SUITES=test/suites:test/suites-long test/run $(SUITES)
 
 check: packages
 	@test/run checks

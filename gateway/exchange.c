@@ -35,7 +35,6 @@ static AddressSet proxies;
 static HttpLimits limits;
 static Exchange *spare[SPARE_MAX];
 static int spare_count;
-static size_t bodies_total;
 
 static void context_read(Exchange *exchange);
 static void request_id_read(Exchange *exchange);
@@ -43,17 +42,16 @@ static bool request_id_is_fine(HttpText text);
 static void peer_read(Exchange *exchange);
 static bool field_copy(Exchange *exchange, const char *name, char out[LIMIT_CONTEXT_FIELD + 1]);
 static bool body_announced(Exchange *exchange);
+static bool route_takes_body(const Route *route);
 static ExchangeStep refuse(Exchange *exchange, Refusal refusal);
 static bool url_read(Exchange *exchange);
 static bool origin_is_listed(HttpText origin);
 static ExchangeStep socket_head(Exchange *exchange);
 static ExchangeStep door_head(Exchange *exchange);
 static bool token_read(Exchange *exchange);
-static bool body_add(void *arg, const char *bytes, size_t len);
-static bool body_unpack(Exchange *exchange, const char *bytes, size_t len);
-static void inflater_drop(Exchange *exchange);
 static void preflight_answer(Exchange *exchange);
 static void door_run(Exchange *exchange);
+static bool body_is_json(Exchange *exchange, const Body *body);
 static bool exchange_reads(const Exchange *exchange);
 static bool exchange_pays(const Exchange *exchange);
 static void pull_run(Exchange *exchange, RequestInput *input);
@@ -93,23 +91,13 @@ exchange_new(const Address *peer, bool is_tls, ExchangeAnswer answer, void *owne
 
 	if (exchange == NULL)
 		return NULL;
+	/* Nothing of the request before may be left but the bytes of its head, which nobody reads. */
+	memset(exchange, 0, offsetof(Exchange, head));
 	http_parser_init(&exchange->parser, &limits, exchange->head);
-	memset(&exchange->context, 0, sizeof(exchange->context));
-	exchange->token = exchange->origin = (HttpText){NULL, 0};
-	exchange->account = 0;
-	exchange->match.route = NULL;
-	exchange->match.is_known_path = false;
 	exchange->peer = *peer;
 	exchange->is_tls = is_tls;
-	exchange->has_url = false;
 	exchange->route = route_unknown_index();
 	exchange->since_us = now_us();
-	exchange->is_packed = false;
-	exchange->inflater = NULL;
-	exchange->body = NULL;
-	exchange->body_len = exchange->body_size = 0;
-	exchange->request = NULL;
-	exchange->poll = NULL;
 	exchange->answer = answer;
 	exchange->owner = owner;
 	return exchange;
@@ -122,9 +110,7 @@ exchange_free(Exchange *exchange)
 		request_abandon(exchange->request);
 	if (exchange->poll != NULL)
 		poll_abandon(exchange->poll);
-	inflater_drop(exchange);
-	bodies_total -= exchange->body_size;
-	free(exchange->body);
+	body_drop(&exchange->intake);
 	if (spare_count < SPARE_MAX)
 		spare[spare_count++] = exchange;
 	else
@@ -139,15 +125,16 @@ exchange_head(Exchange *exchange)
 
 	exchange->since_us = now_us();
 	context_read(exchange);
-	if (parser->is_asterisk)
-		return EXCHANGE_READ_BODY;
-	if (!url_read(exchange))
+	if (!parser->is_asterisk && !url_read(exchange))
 		return EXCHANGE_REFUSED;
 	if (http_field_find(parser, "Origin", &origin) && origin_is_listed(origin))
 		exchange->origin = origin;
-	routes_find(&exchange->match, parser->method, &exchange->url);
+	if (!parser->is_asterisk)
+		routes_find(&exchange->match, parser->method, &exchange->url);
 	if (!body_announced(exchange))
 		return EXCHANGE_REFUSED;
+	if (parser->is_asterisk)
+		return EXCHANGE_READ_BODY;
 	if (!exchange->match.is_known_path)
 		return refuse(exchange, REFUSAL_NO_PATH);
 	if (exchange->match.route == NULL)
@@ -169,7 +156,7 @@ exchange_head(Exchange *exchange)
 	}
 }
 
-/* How long the body may be depends on the route, and so does how it may be packed. */
+/* How long the body may be, how packed, and whether anybody reads it, depends on the route. */
 static bool
 body_announced(Exchange *exchange)
 {
@@ -177,7 +164,8 @@ body_announced(Exchange *exchange)
 	bool is_upload = route != NULL && route->kind == ROUTE_UPLOAD;
 	HttpText coding;
 
-	exchange->body_most = is_upload ? LIMIT_UPLOAD_BYTES : (size_t) config_get()->max_body;
+	exchange->takes_body = route_takes_body(route);
+	exchange->intake.most = is_upload ? LIMIT_UPLOAD_BYTES : (size_t) config_get()->max_body;
 	if (http_field_find(&exchange->parser, "Content-Encoding", &coding))
 	{
 		if (!is_upload || http_field_count(&exchange->parser, "Content-Encoding") > 1 ||
@@ -186,13 +174,25 @@ body_announced(Exchange *exchange)
 			refuse(exchange, REFUSAL_ENCODING);
 			return false;
 		}
-		exchange->is_packed = true;
+		exchange->intake.is_packed = true;
 	}
-	if (http_parser_limit_body(&exchange->parser,
-							   exchange->is_packed ? LIMIT_PACKED_BYTES : exchange->body_most))
+	if (http_parser_limit_body(&exchange->parser, exchange->intake.is_packed
+													  ? LIMIT_PACKED_BYTES
+													  : exchange->intake.most))
 		return true;
 	refuse(exchange, REFUSAL_TOO_LARGE);
 	return false;
+}
+
+/* Doors that write take one.  What comes with any other request is read and dropped. */
+static bool
+route_takes_body(const Route *route)
+{
+	if (route == NULL)
+		return false;
+	return (route->kind == ROUTE_DOOR || route->kind == ROUTE_UPLOAD) &&
+		   (route->method == HTTP_POST || route->method == HTTP_PUT ||
+			route->method == HTTP_PATCH);
 }
 
 static ExchangeStep
@@ -294,7 +294,6 @@ url_read(Exchange *exchange)
 
 	if (fault != URL_OK)
 		problem_of_url(&exchange->problem, url_fault_status(fault), url_fault_text(fault));
-	exchange->has_url = fault == URL_OK;
 	return fault == URL_OK;
 }
 
@@ -402,83 +401,18 @@ field_copy(Exchange *exchange, const char *name, char out[LIMIT_CONTEXT_FIELD + 
 bool
 exchange_body(Exchange *exchange, const char *bytes, size_t len)
 {
-	return exchange->is_packed ? body_unpack(exchange, bytes, len) : body_add(exchange, bytes, len);
-}
+	static const Refusal refusals[] = {
+		[BODY_TOO_LONG] = REFUSAL_TOO_LARGE,
+		[BODY_BUSY] = REFUSAL_BUSY,
+		[BODY_BROKEN] = REFUSAL_PACKED,
+	};
+	BodyVerdict verdict = BODY_OK;
 
-/* Grows with what arrives, so a promised length alone costs nothing. */
-static bool
-body_add(void *arg, const char *bytes, size_t len)
-{
-	Exchange *exchange = arg;
-	size_t needed = exchange->body_len + len + 1;
-
-	if (needed > exchange->body_most + 1)
-	{
-		refuse(exchange, REFUSAL_TOO_LARGE);
-		return false;
-	}
-	if (needed > exchange->body_size)
-	{
-		size_t size = exchange->body_size > 0 ? exchange->body_size * 2 : 2048;
-		char *body;
-
-		if (size > exchange->body_most + 1)
-			size = exchange->body_most + 1;
-		if (size < needed)
-			size = needed;
-		body = bodies_total + size - exchange->body_size > LIMIT_BODIES_TOTAL
-				   ? NULL
-				   : realloc(exchange->body, size);
-		if (body == NULL)
-		{
-			refuse(exchange, REFUSAL_BUSY);
-			return false;
-		}
-		bodies_total += size - exchange->body_size;
-		exchange->body = body;
-		exchange->body_size = size;
-	}
-	memcpy(exchange->body + exchange->body_len, bytes, len);
-	exchange->body_len += len;
-	exchange->body[exchange->body_len] = '\0';
-	return true;
-}
-
-static bool
-body_unpack(Exchange *exchange, const char *bytes, size_t len)
-{
-	if (exchange->inflater == NULL)
-	{
-		if (bodies_total + INFLATE_BYTES <= LIMIT_BODIES_TOTAL)
-			exchange->inflater = inflate_new();
-		if (exchange->inflater == NULL)
-		{
-			refuse(exchange, REFUSAL_BUSY);
-			return false;
-		}
-		bodies_total += INFLATE_BYTES;
-	}
-	switch (inflate_feed(exchange->inflater, bytes, len, body_add, exchange))
-	{
-		case INFLATE_OK:
-			return true;
-		case INFLATE_BROKEN:
-			refuse(exchange, REFUSAL_PACKED);
-			return false;
-		case INFLATE_STOPPED: /* body_add has said why */
-			return false;
-	}
-	return false;
-}
-
-static void
-inflater_drop(Exchange *exchange)
-{
-	if (exchange->inflater == NULL)
-		return;
-	inflate_free(exchange->inflater);
-	exchange->inflater = NULL;
-	bodies_total -= INFLATE_BYTES;
+	if (exchange->takes_body)
+		verdict = body_add(&exchange->intake, bytes, len);
+	if (verdict != BODY_OK)
+		refuse(exchange, refusals[verdict]);
+	return verdict == BODY_OK;
 }
 
 void
@@ -491,13 +425,11 @@ exchange_run(Exchange *exchange)
 		preflight_answer(exchange);
 		return;
 	}
-	if (exchange->is_packed &&
-		(exchange->inflater == NULL || !inflate_is_whole(exchange->inflater)))
+	if (!body_is_whole(&exchange->intake))
 	{
 		exchange_refuse_with(exchange, REFUSAL_PACKED);
 		return;
 	}
-	inflater_drop(exchange);
 	switch (route->kind)
 	{
 		case ROUTE_DOOR:
@@ -544,7 +476,7 @@ static void
 door_run(Exchange *exchange)
 {
 	const RouteMatch *match = &exchange->match;
-	JsonFault fault;
+	Body *body;
 	RequestInput input = {
 		.door = match->route->door,
 		.lane = match->route->lane,
@@ -561,30 +493,36 @@ door_run(Exchange *exchange)
 		.owner = exchange,
 	};
 
-	if (exchange->body_len > 0 &&
-		!json_check(exchange->body, exchange->body_len, LIMIT_JSON_DEPTH, &fault))
-	{
-		refuse(exchange, REFUSAL_JSON);
-		exchange->problem.hint = fault.reason;
-		problem_answer(exchange);
-		return;
-	}
-	if (exchange->body_len > 0)
-	{
-		/* It goes on counting until the answer: many long ones may wait for a connection. */
-		input.body = exchange->body;
-		exchange->body = NULL;
-	}
-	if (!exchange_reads(exchange) && input.token != NULL)
-		watch_distrust(input.token, input.token_len);
 	if (match->route->kind == ROUTE_PULL)
 	{
 		pull_run(exchange, &input);
 		return;
 	}
-	exchange->request = request_start(&input);
+	body = body_take(&exchange->intake);
+	if (!body_is_json(exchange, body))
+	{
+		body_free(body);
+		problem_answer(exchange);
+		return;
+	}
+	if (!exchange_reads(exchange) && input.token != NULL)
+		watch_distrust(input.token, input.token_len);
+	exchange->request = request_start(&input, body);
 	if (exchange->request == NULL)
 		exchange_refuse_with(exchange, REFUSAL_SERVER);
+}
+
+/* No body is as good as one. */
+static bool
+body_is_json(Exchange *exchange, const Body *body)
+{
+	JsonFault fault;
+
+	if (body == NULL || json_check(body->text, body->len, LIMIT_JSON_DEPTH, &fault))
+		return true;
+	refuse(exchange, REFUSAL_JSON);
+	exchange->problem.hint = fault.reason;
+	return false;
 }
 
 static bool
@@ -601,7 +539,7 @@ exchange_pays(const Exchange *exchange)
 	return kind == ROUTE_BULK || kind == ROUTE_PULL;
 }
 
-/* The door hears nothing of the time to wait. */
+/* A pull has no body, and its door hears nothing of the time to wait. */
 static void
 pull_run(Exchange *exchange, RequestInput *input)
 {

@@ -12,8 +12,8 @@
 
 #include "address.h"
 #include "answer.h"
+#include "body.h"
 #include "http_parse.h"
-#include "inflate.h"
 #include "poll.h"
 #include "request.h"
 #include "routes.h"
@@ -45,20 +45,15 @@ typedef struct Exchange
 	HttpText origin;
 	Address peer;
 	bool is_tls;
-	bool has_url;
 	int route; /* for the log and the metrics */
 	int64_t since_us;
-	bool is_packed;     /* the body comes as gzip */
-	Inflater *inflater; /* owns; from the first byte of such a body */
-	size_t body_most;
-	char *body; /* owns */
-	size_t body_len;
-	size_t body_size;
-	Request *request; /* borrows until answered */
-	Poll *poll;       /* the same, of a pull */
+	bool takes_body;   /* else it is read and dropped */
+	BodyIntake intake; /* owns what it holds; handed on with the call */
+	Request *request;  /* borrows until answered */
+	Poll *poll;        /* the same, of a pull */
 	ExchangeAnswer answer;
 	void *owner;
-	char head[EXCHANGE_HEAD_BYTES];
+	char head[EXCHANGE_HEAD_BYTES]; /* the last: a new exchange clears what is before it */
 } Exchange;
 
 /* Reads the settings it needs. */

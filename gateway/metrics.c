@@ -61,6 +61,7 @@ static const MetricName metric_names[METRIC_COUNT] = {
 	[METRIC_REQUESTS_TIMED_OUT]   = {"requests_timed_out_total",   false, "Requests that did not arrive in time."},
 	[METRIC_BYTES_IN]             = {"bytes_in_total",             false, "Bytes received from clients."},
 	[METRIC_BYTES_OUT]            = {"bytes_out_total",            false, "Bytes sent to clients."},
+	[METRIC_BODIES_BYTES]         = {"bodies_bytes",               true,  "Bytes of bodies that are held, from their first byte to the answer."},
 	[METRIC_TLS_FAILED]           = {"tls_failed_total",           false, "TLS handshakes that failed."},
 	[METRIC_SOCKETS_OPEN]         = {"sockets_open",               true,  "Open WebSockets."},
 	[METRIC_SOCKETS_OPENED]       = {"sockets_opened_total",       false, "WebSockets opened."},

@@ -45,10 +45,10 @@ struct Poll
 	int64_t waited_ms;
 	Request *request;    /* borrows until replied */
 	struct event *timer; /* owns; NULL for who does not wait */
-	char *body;          /* owns; the last answer */
-	size_t body_len;
-	RequestInput input;
-	char key[]; /* door and query */
+	char *answer;        /* owns; the last one of the door, without its time */
+	size_t answer_len;
+	RequestInput input; /* borrows what it points to until the reply */
+	char key[];         /* door and query */
 };
 
 TAILQ_HEAD(PollList, Poll);
@@ -178,9 +178,9 @@ poll_recall(Poll *poll, bool parks)
 	if (body == NULL)
 		return false;
 	memcpy(body, answer.at, answer.len);
-	free(poll->body);
-	poll->body = body;
-	poll->body_len = answer.len;
+	free(poll->answer);
+	poll->answer = body;
+	poll->answer_len = answer.len;
 	if (parks && poll_park(poll, watch))
 		return true;
 	metrics_add(METRIC_PULLS_REMEMBERED, 1);
@@ -198,7 +198,7 @@ poll_ask(Poll *poll)
 	poll->news = watch_news(watch_find(input.token, input.token_len));
 	input.reply = poll_reply;
 	input.owner = poll;
-	poll->request = request_start(&input);
+	poll->request = request_start(&input, NULL);
 	return poll->request != NULL;
 }
 
@@ -226,12 +226,12 @@ poll_again(Poll *poll, const Reply *reply)
 
 	if (!waits || untimed == 0)
 		return false;
-	free(poll->body);
-	poll->body_len = untimed;
-	poll->body = malloc(untimed);
-	if (poll->body == NULL)
+	free(poll->answer);
+	poll->answer_len = untimed;
+	poll->answer = malloc(untimed);
+	if (poll->answer == NULL)
 		return false;
-	memcpy(poll->body, reply->body, untimed);
+	memcpy(poll->answer, reply->body, untimed);
 	if (watch != NULL)
 		return poll_park(poll, watch);
 	/* News came meanwhile, or it cannot be heard: the first is worth another look. */
@@ -347,8 +347,8 @@ static void
 poll_finish_empty(Poll *poll)
 {
 	char room[LIMIT_ANSWER_BYTES + 64];
-	char *text = poll->body_len <= LIMIT_ANSWER_BYTES ? room : malloc(poll->body_len + 64);
-	Reply reply = {.status = 200, .body = text};
+	char *text = poll->answer_len <= LIMIT_ANSWER_BYTES ? room : malloc(poll->answer_len + 64);
+	Reply reply = {.status = text != NULL ? 200 : 500, .body = text};
 	struct timeval now;
 	struct tm parts;
 
@@ -356,8 +356,8 @@ poll_finish_empty(Poll *poll)
 	gmtime_r(&now.tv_sec, &parts);
 	if (text != NULL)
 	{
-		memcpy(text, poll->body, poll->body_len);
-		reply.body_len = poll->body_len + strftime(text + poll->body_len, 40, "%FT%T", &parts);
+		memcpy(text, poll->answer, poll->answer_len);
+		reply.body_len = poll->answer_len + strftime(text + poll->answer_len, 40, "%FT%T", &parts);
 		reply.body_len += (size_t) snprintf(text + reply.body_len, 20, ".%03dZ\"}",
 											(int) (now.tv_usec / 1000));
 	}
@@ -394,7 +394,7 @@ poll_free(Poll *poll)
 {
 	if (poll->timer != NULL)
 		event_free(poll->timer);
-	free(poll->body);
+	free(poll->answer);
 	free(poll);
 }
 

@@ -22,9 +22,10 @@ void poll_close(void);
 void poll_stop(void);
 
 /*
- * As request_start(), for a door that says whether its answer is empty.  What
- * the input borrows is borrowed until the reply.  *poll is set, and then the
- * reply may come before this returns.  False when memory is short.
+ * As request_start() without a body, for a door that says whether its answer is
+ * empty.  What the input borrows is borrowed until the reply, because the door
+ * may be asked more than once.  *poll is set, and then the reply may come before
+ * this returns.  False when memory is short.
  */
 bool poll_run(const RequestInput *input, int wait_seconds, Poll **poll);
 

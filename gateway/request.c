@@ -25,7 +25,7 @@ struct Request
 	DbCall call;
 	RequestReply reply;
 	void *owner; /* borrows; NULL once abandoned */
-	char *body;  /* owns */
+	Body *body;  /* owns; NULL: none */
 	Language language;
 	char request_id[LIMIT_REQUEST_ID + 1];
 	JsonText path;
@@ -49,13 +49,13 @@ static void reply_row(Request *request, const DbAnswer *answer);
 static void reply_problem(Request *request, const Problem *problem);
 
 Request *
-request_start(const RequestInput *input)
+request_start(const RequestInput *input, Body *body)
 {
 	Request *request = malloc(sizeof(*request) + input->token_len + 1);
 
 	if (request == NULL)
 	{
-		free(input->body);
+		body_free(body);
 		return NULL;
 	}
 	memset(request, 0, offsetof(Request, path_room));
@@ -65,7 +65,7 @@ request_start(const RequestInput *input)
 	if (input->token != NULL)
 		memcpy(request->token, input->token, input->token_len);
 	request->token[input->token_len] = '\0';
-	request->body = input->body;
+	request->body = body;
 	request->reply = input->reply;
 	request->owner = input->owner;
 	request->language = input->context->language;
@@ -84,7 +84,8 @@ request_start(const RequestInput *input)
 		.is_read = input->is_read,
 		.door = input->door,
 		.parameter = {input->token != NULL ? request->token : NULL, request->path.at,
-					  request->query.at, request->body, request->context.at},
+					  request->query.at, body != NULL ? body->text : NULL,
+					  request->context.at},
 		.done = request_done,
 		.arg = request,
 	};
@@ -160,7 +161,7 @@ request_free(Request *request)
 	json_text_free(&request->path);
 	json_text_free(&request->query);
 	json_text_free(&request->context);
-	free(request->body);
+	body_free(request->body);
 	free(request);
 }
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "body.h"
 #include "lane.h"
 #include "limits.h"
 #include "problem.h"
@@ -42,7 +43,7 @@ typedef struct RequestContext
 	char if_match[LIMIT_CONTEXT_FIELD + 1];
 } RequestContext;
 
-/* borrows until request_start() returns, but for the body */
+/* borrows until request_start() returns */
 typedef struct RequestInput
 {
 	const char *door;
@@ -55,7 +56,6 @@ typedef struct RequestInput
 	int parameter_count;
 	const UrlPair *pair;
 	int pair_count;
-	char *body; /* takes (free); ends with a NUL; NULL: none */
 	const RequestContext *context;
 	RequestReply reply;
 	void *owner;
@@ -64,11 +64,11 @@ typedef struct RequestInput
 typedef struct Request Request;
 
 /*
- * Sends the call on its way.  reply is called exactly once, later, unless
- * request_abandon() comes first.  NULL when memory is short: the body is freed
- * and reply is not called.
+ * Sends the call on its way.  takes the body, whatever happens; NULL: none.  reply
+ * is called exactly once, later, unless request_abandon() comes first; the
+ * request is borrowed until then.  NULL when memory is short: reply is not called.
  */
-Request *request_start(const RequestInput *input);
+Request *request_start(const RequestInput *input, Body *body);
 
 /* Does it wait for its budget? */
 bool request_is_waiting(const Request *request);

@@ -43,12 +43,14 @@ subscription_stop(void)
 	event_free(second_timer);
 }
 
-char *
+Body *
 subscription_body(const char *cursor, bool pokes)
 {
+	char room[256];
 	JsonText text;
+	Body *body;
 
-	json_text_init(&text, NULL, 0, 256);
+	json_text_init(&text, room, sizeof(room), sizeof(room) - 1);
 	json_open(&text, '{');
 	json_add_string_member(&text, "gateway", hub_gateway());
 	json_add_name(&text, "cursor");
@@ -57,10 +59,9 @@ subscription_body(const char *cursor, bool pokes)
 	if (pokes)
 		json_add_string_member(&text, "mode", "poke");
 	json_close(&text, '}');
-	if (json_text_ok(&text))
-		return text.at;
+	body = json_text_ok(&text) ? body_new(text.at, text.len) : NULL;
 	json_text_free(&text);
-	return NULL;
+	return body;
 }
 
 void
@@ -82,6 +83,7 @@ leaves_flush(void)
 {
 	RequestContext context = {.request_id = "feed-leave"};
 	JsonText text;
+	Body *body;
 	RequestInput input = {
 		.door = "feed_leave",
 		.lane = LANE_NORMAL,
@@ -100,13 +102,10 @@ leaves_flush(void)
 	json_close(&text, ']');
 	json_close(&text, '}');
 	leave_count = 0;
-	if (!json_text_ok(&text))
-	{
-		json_text_free(&text);
-		return;
-	}
-	input.body = text.at;
-	request_start(&input);
+	body = json_text_ok(&text) ? body_new(text.at, text.len) : NULL;
+	json_text_free(&text);
+	if (body != NULL)
+		request_start(&input, body);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <stdbool.h>
 
+#include "body.h"
 #include "hub.h"
 
 bool subscription_start(struct event_base *base);
@@ -18,9 +19,9 @@ void subscription_stop(void);
 
 /*
  * Body of the door feed_join for the feed as it is now; cursor is JSON.
- * returns new (free); NULL when memory is short
+ * returns new (free with body_free); NULL when memory is short
  */
-char *subscription_body(const char *cursor, bool pokes);
+Body *subscription_body(const char *cursor, bool pokes);
 
 /* Leaves the hub, and tells the database later, for many at once. */
 void subscription_leave(Subscriber *subscriber);

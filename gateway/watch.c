@@ -231,6 +231,7 @@ static bool
 watch_join(Watch *watch, const RequestInput *pull, const char *cursor)
 {
 	char digits[24] = "";
+	Body *body;
 	RequestInput input = {
 		.door = "feed_join",
 		.lane = LANE_NORMAL,
@@ -242,11 +243,11 @@ watch_join(Watch *watch, const RequestInput *pull, const char *cursor)
 	};
 
 	strncat(digits, cursor, strspn(cursor, "0123456789") < 20 ? strspn(cursor, "0123456789") : 0);
-	input.body = *digits != '\0' ? subscription_body(digits, true) : NULL;
-	if (input.body == NULL)
+	body = *digits != '\0' ? subscription_body(digits, true) : NULL;
+	if (body == NULL)
 		return false;
 	watch->generation = hub_generation();
-	watch->request = request_start(&input);
+	watch->request = request_start(&input, body);
 	if (watch->request == NULL)
 		return false;
 	watch->state = WATCH_JOINING;

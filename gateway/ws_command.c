@@ -40,7 +40,8 @@ static void hello_start(Socket *socket, CommandKind kind, const char *token, con
 static void run_ping(Socket *socket, json_t *message);
 static void run_status(Socket *socket, json_t *message);
 static bool envelope_take(Socket *socket, json_t *message);
-static void command_start_request(Socket *socket, CommandKind kind, const RequestInput *input);
+static void command_start_request(Socket *socket, CommandKind kind, const RequestInput *input,
+								  Body *body);
 static void command_reply(void *owner, const Reply *reply);
 static void hello_reply(Socket *socket, CommandKind kind, const Reply *reply);
 static void hello_busy(Socket *socket);
@@ -206,6 +207,7 @@ hello_start(Socket *socket, CommandKind kind, const char *token, const char *cur
 		.token = token,
 		.token_len = strlen(token),
 	};
+	Body *body;
 
 	if (hub_gateway() == NULL)
 	{
@@ -213,20 +215,20 @@ hello_start(Socket *socket, CommandKind kind, const char *token, const char *cur
 		return;
 	}
 	socket->next_told = *cursor == 'n' ? -1 : strtoll(cursor, NULL, 10);
-	input.body = subscription_body(cursor, is_poked);
+	body = subscription_body(cursor, is_poked);
 	if (kind == COMMAND_HELLO)
 	{
 		free(socket->next_token);
 		socket->next_token = strdup(token);
 		socket->next_is_poked = is_poked;
 	}
-	if (input.body == NULL || (kind == COMMAND_HELLO && socket->next_token == NULL))
+	if (body == NULL || (kind == COMMAND_HELLO && socket->next_token == NULL))
 	{
-		free(input.body);
+		body_free(body);
 		socket_close(socket, CLOSE_INTERNAL);
 		return;
 	}
-	command_start_request(socket, kind, &input);
+	command_start_request(socket, kind, &input, body);
 }
 
 static void
@@ -255,21 +257,25 @@ run_status(Socket *socket, json_t *message)
 		.parameter = &parameter,
 		.parameter_count = 1,
 	};
+	char *text;
+	Body *body;
 
 	if (!envelope_take(socket, message))
 	{
 		send_refusal(socket, message, REFUSAL_FRAME);
 		return;
 	}
-	input.body = json_dumps(message, DUMP);
-	if (input.body == NULL)
+	text = json_dumps(message, DUMP);
+	body = text != NULL ? body_new(text, strlen(text)) : NULL;
+	free(text);
+	if (body == NULL)
 	{
 		socket_close(socket, CLOSE_INTERNAL);
 		return;
 	}
 	parameter = (UrlText){socket->running_incident, strlen(socket->running_incident)};
 	watch_distrust(socket->token, strlen(socket->token));
-	command_start_request(socket, COMMAND_STATUS, &input);
+	command_start_request(socket, COMMAND_STATUS, &input, body);
 }
 
 /* What is left of the message without its envelope is the body of the door. */
@@ -291,9 +297,9 @@ envelope_take(Socket *socket, json_t *message)
 	return socket->running_incident != NULL;
 }
 
-/* Each command has an id of its own: that of the socket and a number. */
+/* takes the body.  Each command has an id of its own: that of the socket and a number. */
 static void
-command_start_request(Socket *socket, CommandKind kind, const RequestInput *input)
+command_start_request(Socket *socket, CommandKind kind, const RequestInput *input, Body *body)
 {
 	RequestContext context = socket->context;
 	RequestInput call = *input;
@@ -305,7 +311,7 @@ command_start_request(Socket *socket, CommandKind kind, const RequestInput *inpu
 	call.owner = socket;
 	socket->running = kind;
 	socket->running_generation = hub_generation();
-	socket->request = request_start(&call);
+	socket->request = request_start(&call, body);
 	if (socket->request != NULL)
 		return;
 	socket->running = COMMAND_NONE;

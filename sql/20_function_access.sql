@@ -4,7 +4,13 @@ CREATE FUNCTION kintaraa.can_see(bucket uuid) RETURNS boolean
     LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'kn_can_see';
 COMMENT ON FUNCTION kintaraa.can_see IS
-    'Whether the proven caller is a member of the bucket; false when nobody is proven.';
+    'Whether the proven caller is a member of the bucket and not barred from it; false when nobody is proven.';
+
+CREATE FUNCTION kintaraa.barred_from() RETURNS uuid[]
+    LANGUAGE C STABLE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'kn_barred_from';
+COMMENT ON FUNCTION kintaraa.barred_from IS
+    'Buckets from which the proven caller is barred, in person or through team, organisation or centre.';
 
 CREATE FUNCTION kintaraa.caller_may(what text) RETURNS boolean
     LANGUAGE C STABLE STRICT PARALLEL RESTRICTED

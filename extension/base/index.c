@@ -3,7 +3,7 @@
  * index.c
  *	  Tables and their indexes opened by name, for readings without SQL.
  *
- * Called from caller.c and routing.  The OIDs are kept until the relation cache says that
+ * Called from caller.c, access and routing.  The OIDs are kept until the relation cache says that
  * either relation changed: REINDEX CONCURRENTLY gives an index another one.
  *
  *-------------------------------------------------------------------------
@@ -70,11 +70,20 @@ bool
 kn_probe(KnProbe *probe, const pg_uuid_t *const *keys, int n)
 {
 	ScanKeyData key[INDEX_MAX_KEYS];
-	const KnIndex *index = probe->index;
 
 	for (int i = 0; i < n; i++)
 		ScanKeyInit(&key[i], i + 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(keys[i]));
+	/* room was made for all columns of the index; the scan goes by as many as are given */
+	probe->scan->numberOfKeys = n;
 	index_rescan(probe->scan, key, n, NULL, 0);
+	return kn_probe_next(probe);
+}
+
+bool
+kn_probe_next(KnProbe *probe)
+{
+	const KnIndex *index = probe->index;
+
 	if (!index_getnext_slot(probe->scan, ForwardScanDirection, probe->slot))
 		return false;
 	for (int i = 0; i < KN_INDEX_COLUMNS && index->columns[i] != NULL; i++)

@@ -51,6 +51,8 @@ typedef struct KnProbe
 extern void kn_probe_begin(KnProbe *probe, KnIndex *index);
 /* The row with these n leading key columns that the active snapshot sees; false: there is none. */
 extern bool kn_probe(KnProbe *probe, const pg_uuid_t *const *keys, int n);
+/* The next row with the same keys. */
+extern bool kn_probe_next(KnProbe *probe);
 extern void kn_probe_end(KnProbe *probe);
 
 #endif

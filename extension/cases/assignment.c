@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/barred.h"
 #include "base/errcodes.h"
 #include "cases/assignment.h"
 #include "cases/assignment_store.h"
@@ -158,7 +159,7 @@ assignment_decline(KnCall *call)
 							seal_note(&offer, note)))
 		refuse_closed(call, &offer);
 	if (strcmp(reason, "conflict") == 0)
-		kn_bar(&offer.incident, &offer.provider);
+		(void) kn_barred_add(&offer.incident, &offer.provider);
 	if (strcmp(need.state, "offered") == 0 &&
 		kn_assignment_count_pending(&need.bucket, &need.id) == 0)
 		kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());

@@ -14,6 +14,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "access/barred.h"
 #include "base/spi.h"
 #include "cases/assignment_store.h"
 #include "cases/provider.h"
@@ -54,9 +55,7 @@ static KnStatement see_own = KN_READ(
 static KnStatement see_by_telephone = KN_READ(
 	KN_AS_DISPATCH,
 	"SELECT 1 FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id "
-	" WHERE a.id = $1 AND p.by_telephone AND NOT EXISTS ("
-	"   SELECT FROM kintaraa.barred b WHERE b.bucket = a.incident_bucket AND b.principal = "
-	"       ANY ($2))",
+	" WHERE a.id = $1 AND p.by_telephone AND " KN_NOT_BARRED("a.incident_bucket", "$2"),
 	UUIDOID, UUIDARRAYOID);
 
 static KnStatement select_one = KN_READ(
@@ -153,11 +152,6 @@ static KnStatement leave_bucket = KN_WRITE(
 	"                    AND a.provider_id = $2 AND a.status = 'accepted')",
 	UUIDOID, UUIDOID);
 
-static KnStatement insert_barred = KN_WRITE(
-	KN_AS_SYSTEM,
-	"INSERT INTO kintaraa.barred (bucket, principal) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-	UUIDOID, UUIDOID);
-
 static KnStatement notify_owner = KN_WRITE(
 	KN_AS_SYSTEM,
 	"INSERT INTO kintaraa.notification (id, account_id, class, bucket) "
@@ -165,12 +159,13 @@ static KnStatement notify_owner = KN_WRITE(
 	"  FROM kintaraa.incident i WHERE i.id = $1",
 	UUIDOID);
 
+#define TEAM_BARRED KN_BARRED("$2", KN_PRINCIPALS_OF_TEAM("p"))
+
 static KnStatement select_eligible = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT p.is_active AND p.is_verified AND (p.by_telephone OR EXISTS ("
 	"         SELECT FROM kintaraa.account s WHERE s.provider_id = p.id AND s.is_active)), "
-	"       EXISTS (SELECT FROM kintaraa.barred b WHERE b.bucket = $2 "
-	"                AND b.principal IN (p.id, p.organisation_id)), "
+	"       " TEAM_BARRED ", "
 	"       COALESCE(d.load >= d.capacity, true), p.provider_type, p.latitude, p.longitude, "
 	"       i.cell_latitude, i.cell_longitude "
 	"  FROM kintaraa.provider p LEFT JOIN kintaraa.provider_dispatch d ON d.provider_id = p.id, "
@@ -415,12 +410,6 @@ void
 kn_helper_leave(const pg_uuid_t *bucket, const pg_uuid_t *provider)
 {
 	run_for(&leave_bucket, bucket, provider);
-}
-
-void
-kn_bar(const pg_uuid_t *bucket, const pg_uuid_t *principal)
-{
-	run_for(&insert_barred, bucket, principal);
 }
 
 void

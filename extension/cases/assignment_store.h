@@ -50,7 +50,6 @@ extern void kn_capacity_give_back(const pg_uuid_t *provider);
 extern void kn_helper_join(const pg_uuid_t *bucket, const pg_uuid_t *provider);
 /* Ends it unless another accepted assignment of the team holds it. */
 extern void kn_helper_leave(const pg_uuid_t *bucket, const pg_uuid_t *provider);
-extern void kn_bar(const pg_uuid_t *bucket, const pg_uuid_t *principal);
 /* Tells her that something changed: a class, never a text. */
 extern void kn_notify_owner(const pg_uuid_t *bucket);
 

@@ -8,6 +8,7 @@
 #ifndef KN_CASES_CASE_PLACE_H
 #define KN_CASES_CASE_PLACE_H
 
+#include "access/barred.h"
 #include "base/spi.h"
 
 /* Never who she is. */
@@ -27,14 +28,16 @@ typedef struct KnCasePlace
 
 extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out);
 
+#define KN_BARRED_OF_INCIDENT KN_BARRED_OF("i.id")
+
 /*
  * The columns of a place, and the tables beside kintaraa.incident i that they come from.  The
  * team that reported for somebody is not asked to help, as whom she barred is not.
  */
-#define KN_PLACE_COLUMNS                                                               \
-	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, "  \
-	"i.point_sealed, k.wrapped, "                                                      \
-	"ARRAY(SELECT b.principal FROM kintaraa.barred b WHERE b.bucket = i.id UNION ALL " \
+#define KN_PLACE_COLUMNS                                                              \
+	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, " \
+	"i.point_sealed, k.wrapped, "                                                     \
+	"ARRAY(" KN_BARRED_OF_INCIDENT "UNION ALL "                                       \
 	"      SELECT a.provider_id WHERE a.provider_id IS NOT NULL) "
 #define KN_PLACE_FROM                                \
 	" JOIN kintaraa.account a ON a.id = i.owner_id " \

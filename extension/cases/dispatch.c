@@ -15,6 +15,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "access/barred.h"
 #include "base/errcodes.h"
 #include "cases/assignment.h"
 #include "cases/assignment_store.h"
@@ -25,6 +26,8 @@
 #include "cases/projection.h"
 #include "identity/door.h"
 #include "keys/random.h"
+
+#define NOT_BARRED KN_NOT_BARRED("i.id", "$1")
 
 static void render_queue_row(KnJson *json, const KnRows *rows, uint64 row);
 static void render_counts(KnJson *json, const char *key, const KnRows *rows, int column);
@@ -44,8 +47,7 @@ static KnStatement select_queue = KN_READ(
 	"  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket "
 	" WHERE n.due_at IS NOT NULL AND n.state <> 'engaged' AND i.deleted_at IS NULL "
 	"   AND ($2 IS NULL OR n.state = $2) AND ($3 IS NULL OR n.urgency_level = $3) "
-	"   AND NOT EXISTS (SELECT FROM kintaraa.barred b "
-	"                    WHERE b.bucket = i.id AND b.principal = ANY ($1)) "
+	"   AND " NOT_BARRED
 	" ORDER BY n.state NOT IN ('needs_dispatcher', 'stalled'), "
 	"          pg_catalog.array_position(ARRAY['immediate', 'urgent', 'routine'], "
 	"       n.urgency_level), "

@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "access/barred.h"
 #include "cases/assignment_store.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
@@ -31,13 +32,13 @@ static KnStatement select_asked = KN_READ(
 	" WHERE incident_bucket = $1 AND need_id = $2 AND (round = $3 OR status = 'released')",
 	UUIDOID, UUIDOID, INT4OID);
 
+#define NOT_BARRED KN_NOT_BARRED("$1", KN_PRINCIPALS_OF_STAFF("a"))
+
 /* Whoever is on duty and may know of it; when that is nobody, the whole centre. */
 static KnStatement notify_people = KN_WRITE(
 	KN_AS_SYSTEM,
 	"WITH able AS MATERIALIZED (SELECT a.id, a.role FROM kintaraa.account a "
-	"  WHERE a.centre_id IS NOT NULL AND a.is_active AND NOT EXISTS ("
-	"        SELECT FROM kintaraa.barred b WHERE b.bucket = $1 AND b.principal IN (a.id, "
-	"       a.centre_id))), "
+	"  WHERE a.centre_id IS NOT NULL AND a.is_active AND " NOT_BARRED "), "
 	"called AS (SELECT d.account_id FROM kintaraa.duty d JOIN able ON able.id = d.account_id "
 	"            WHERE d.kind = $2 AND pg_catalog.now() BETWEEN d.from_at AND d.to_at), "
 	"people AS (SELECT account_id FROM called UNION "

@@ -16,6 +16,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "access/barred.h"
 #include "base/errcodes.h"
 #include "cases/incident_store.h"
 
@@ -31,10 +32,7 @@
 #define INCIDENT_FROM                                       \
 	"FROM kintaraa.incident i LEFT JOIN kintaraa.change c " \
 	"  ON c.bucket = i.id AND c.noun = 'incident' AND c.id = i.id "
-/* A dispatcher whom the survivor barred, in person or through the centre, sees nothing of it. */
-#define NOT_BARRED                                                     \
-	"NOT EXISTS (SELECT FROM kintaraa.barred b WHERE b.bucket = i.id " \
-	"            AND b.principal = ANY ($1)) "
+#define NOT_BARRED KN_NOT_BARRED("i.id", "$1")
 /* Who sees new for an inner state finds it as new: a count must not tell which it is. */
 #define SHOWN_STATUS \
 	"CASE i.status WHEN 'pending_dispatcher_review' THEN 'new' ELSE i.status END"

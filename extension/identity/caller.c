@@ -31,7 +31,6 @@ static void read_organisation(void);
 static bool keep_uuid(const KnProbe *probe, int column, pg_uuid_t *out);
 static void add_principal(const pg_uuid_t *id);
 
-PG_FUNCTION_INFO_V1(kn_can_see);
 PG_FUNCTION_INFO_V1(kn_caller_may);
 PG_FUNCTION_INFO_V1(kn_me);
 PG_FUNCTION_INFO_V1(kn_principals);
@@ -46,8 +45,6 @@ static KnIndex account_index = {.table_name = "account",
 static KnIndex provider_index = {.table_name = "provider",
 								 .index_name = "provider_pkey",
 								 .columns = {"organisation_id"}};
-static KnIndex member_index = {
-	.table_name = "member", .index_name = "member_pkey", .columns = {"revoked"}};
 
 enum
 {
@@ -221,34 +218,6 @@ kn_role_parse(const char *name)
 		if (strcmp(roles[i].name, name) == 0)
 			return roles[i].role;
 	return KN_ROLE_NONE;
-}
-
-/*
- * kintaraa.can_see(bucket uuid) -> boolean
- *	  Whether one of the caller's principals is a member of the bucket; each is
- *	  one of its own.
- */
-PGDLLEXPORT Datum
-kn_can_see(PG_FUNCTION_ARGS)
-{
-	pg_uuid_t *bucket = PG_GETARG_UUID_P(0);
-	KnProbe probe;
-	bool sees = false;
-
-	if (!proven)
-		PG_RETURN_BOOL(false);
-	for (int i = 0; i < caller.n_principals; i++)
-		if (kn_uuid_equal(&caller.principals[i], bucket))
-			PG_RETURN_BOOL(true);
-	kn_probe_begin(&probe, &member_index);
-	for (int i = 0; i < caller.n_principals && !sees; i++)
-	{
-		const pg_uuid_t *keys[] = {&caller.principals[i], bucket};
-
-		sees = kn_probe(&probe, keys, 2) && !DatumGetBool(probe.value[0]);
-	}
-	kn_probe_end(&probe);
-	PG_RETURN_BOOL(sees);
 }
 
 /* kintaraa.caller_may(role text) -> boolean: 'dispatch' is dispatchers and administrators. */

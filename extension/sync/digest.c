@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "access/barred.h"
 #include "base/errcodes.h"
 #include "base/spi.h"
 #include "identity/door.h"
@@ -23,8 +24,7 @@
 #define RECORDS \
 	"WITH mine AS (SELECT DISTINCT m.bucket FROM kintaraa.member m " \
 	"               WHERE m.principal = ANY ($1) AND NOT m.revoked " \
-	"                 AND NOT EXISTS (SELECT FROM kintaraa.barred b " \
-	"                                  WHERE b.bucket = m.bucket AND b.principal = ANY ($1))), " \
+	"                 AND " KN_NOT_BARRED("m.bucket", "$1") "), " \
 	"record AS (" \
 	"  SELECT 'incident' AS noun, CASE WHEN i.owner_id = $2 THEN i.client_id ELSE i.id::text END AS id, c.version " \
 	"    FROM mine JOIN kintaraa.incident i ON i.id = mine.bucket AND i.deleted_at IS NULL " \

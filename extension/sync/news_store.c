@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "utils/fmgrprotos.h"
 
+#include "access/barred.h"
 #include "sync/news_store.h"
 
 /* clang-format off */
@@ -56,11 +57,14 @@
  */
 #define READERS "s.gateway = $1 AND NOT s.pokes AND ($2 IS NULL OR s.id = $2)"
 
+/* clang-format off */
 /* Computed once for each record: the subscriptions of those whom the survivor barred. */
 #define BARRED(bucket_)                                                                 \
-	"CROSS JOIN LATERAL (SELECT ARRAY(SELECT s.id FROM kintaraa.barred r "              \
-	"    JOIN kintaraa.subscription s ON s.principal = r.principal AND s.gateway = $1 " \
-	"   WHERE r.bucket = " bucket_ ") AS ids OFFSET 0) b "
+	"CROSS JOIN LATERAL (SELECT ARRAY(SELECT s.id "                                     \
+	"    FROM (" KN_BARRED_OF(bucket_) ") r "                                           \
+	"    JOIN kintaraa.subscription s ON s.principal = r.principal AND s.gateway = $1) " \
+	"   AS ids OFFSET 0) b "
+/* clang-format on */
 
 static void set_args(KnArgs *args, const KnNews *news, const KnChangedList *list);
 static void arg_bigints(KnArgs *args, const int64 *values, int n);
@@ -153,9 +157,8 @@ static KnStatement incident_readers = KN_FRESH(
 
 /* clang-format off */
 #define NOT_BARRED(bucket_)                                                            \
-	"NOT EXISTS (SELECT FROM kintaraa.barred r JOIN kintaraa.subscription o "          \
-	"               ON o.principal = r.principal AND o.gateway = $1 AND o.id = s.id " \
-	"             WHERE r.bucket = " bucket_ ")"
+	KN_NOT_BARRED(bucket_, "ARRAY(SELECT o.principal FROM kintaraa.subscription o " \
+						   "  WHERE o.gateway = $1 AND o.id = s.id)")
 
 /*
  * Everybody whose pull could bring something: in scope of a bucket that

@@ -14,13 +14,12 @@
 
 #include "catalog/pg_type.h"
 
+#include "access/barred.h"
 #include "sync/pull.h"
 
 /* clang-format off */
 /* Principals are members of their own buckets without a row. */
-#define NOT_BARRED(bucket_)                                        \
-	"NOT EXISTS (SELECT FROM kintaraa.barred b WHERE b.bucket = " bucket_ \
-	"             AND b.principal = ANY ($1))"
+#define NOT_BARRED(bucket_) KN_NOT_BARRED(bucket_, "$1")
 #define IS_NEW(x_) "(" x_ " >= $2 OR " x_ " = ANY ($3))"
 /* clang-format on */
 

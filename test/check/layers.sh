@@ -4,7 +4,7 @@
 # shellcheck source=lib.bash
 . "$(dirname "$0")/lib.bash"
 
-rooms=(base keys trail identity cases sync keep worker)
+rooms=(base keys trail identity access cases sync keep worker)
 
 place_of() {
 	local index
@@ -18,13 +18,14 @@ upward_includes() {
 	grep -HoE '^#include "[^"]+"' $(ours 'extension/*/*.[ch]') | while IFS=: read -r file line; do
 		room=$(cut -d/ -f2 <<<"$file")
 		other=$(sed -E 's|.*"([^"]+)"|\1|' <<<"$line")
+		# The server has a folder access/ as well.
+		[ ! -f "/usr/include/postgresql/15/server/$other" ] || continue
 		mine=$(place_of "$room")
 		theirs=$(place_of "${other%%/*}")
 		if [ -z "$mine" ]; then
 			echo "$file lies in a room that is not in the list"
 		elif [ "$other" = "${other#*/}" ] || [ -z "$theirs" ]; then
-			# A server header such as "utils/builtins.h" or "postgres.h" exists there.
-			[ -f "/usr/include/postgresql/15/server/$other" ] || [ ! -f "extension/$room/$other" ] ||
+			[ ! -f "extension/$room/$other" ] ||
 				echo "$file includes \"$other\" without its room"
 		elif [ "$theirs" -gt "$mine" ]; then
 			echo "$file includes $other, which stands above it"
@@ -32,6 +33,15 @@ upward_includes() {
 	done
 }
 result "rooms include only rooms written before them" "$(upward_includes)"
+
+result "no header of ours hides one of the server" "$(
+	for file in $(ours 'extension/*/*.h'); do
+		[ ! -f "/usr/include/postgresql/15/server/${file#extension/}" ] || echo "$file"
+	done
+)"
+
+result "no statement names the table of the barred but those made of the one text" \
+	"$(grep -nE 'kintaraa\.barred\b' $(ours 'extension/*.[ch]') | grep -v '^extension/access/' || true)"
 
 # Library, then the files of the gateway that may include it.
 allowed() {

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * barred.h
+ *	  Whom a case must never reach: the one rule, as SQL and as C.
+ *
+ * A case does not exist for whoever stands in kintaraa.barred with it, in
+ * person or through the team, the organisation or the dispatch centre.  It
+ * comes before every membership, the owner's own excepted, whom kintaraa.bar()
+ * does not take.  Whoever reads a row of a case for a person says so with one
+ * of the texts below, and no other text names the table.  Row security holds the
+ * same rule under what runs as the door or as the dispatch role; a statement of
+ * the system has nothing but its text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KN_ACCESS_BARRED_H
+#define KN_ACCESS_BARRED_H
+
+#include "identity/caller.h"
+
+/* Principals that are barred from a bucket: a query with the column principal. */
+#define KN_BARRED_OF(bucket_) \
+	"SELECT barred.principal FROM kintaraa.barred WHERE barred.bucket = " bucket_ " "
+
+/* Whether one of the principals, an expression of type uuid[], is barred from the bucket. */
+#define KN_BARRED(bucket_, principals_) \
+	"EXISTS (" KN_BARRED_OF(bucket_) "AND barred.principal = ANY (" principals_ ")) "
+#define KN_NOT_BARRED(bucket_, principals_) "NOT " KN_BARRED(bucket_, principals_)
+
+/* What a member of staff, an alias of kintaraa.account, is besides a person; likewise a team. */
+#define KN_PRINCIPALS_OF_STAFF(account_)                                                \
+	"ARRAY[" account_ ".id, " account_ ".provider_id, " account_ ".centre_id, (SELECT " \
+	"t.organisation_id FROM kintaraa.provider t WHERE t.id = " account_ ".provider_id)]"
+#define KN_PRINCIPALS_OF_TEAM(provider_) "ARRAY[" provider_ ".id, " provider_ ".organisation_id]"
+
+/* Whether the proven caller is barred from the bucket; true when nobody is proven. */
+extern bool kn_barred(const pg_uuid_t *bucket);
+/* Enters a principal, once; what else that means is cases/bar.c. */
+extern bool kn_barred_add(const pg_uuid_t *bucket, const pg_uuid_t *principal);
+
+#endif

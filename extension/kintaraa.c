@@ -15,6 +15,7 @@
 #include "utils/guc.h"
 
 #include "base/guc.h"
+#include "base/installed.h"
 #include "base/limits.h"
 #include "base/shared.h"
 #include "base/told.h"
@@ -35,6 +36,7 @@ _PG_init(void)
 	require_server();
 	kn_guc_init();
 	kn_shared_init();
+	kn_installed_init();
 	kn_change_init();
 	kn_caller_init();
 	kn_told_init();

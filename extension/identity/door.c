@@ -29,6 +29,7 @@
 
 #include "base/errcodes.h"
 #include "base/guc.h"
+#include "base/installed.h"
 #include "base/shared.h"
 #include "base/spi.h"
 #include "identity/app_version.h"
@@ -178,8 +179,8 @@ context_text(Jsonb *context, const char *key)
 }
 
 /*
- * What a session may have set and a door must not depend on: an answer means
- * durable, and the net of row security is always there.
+ * What a door stands on, and what a session may have set and it must not depend
+ * on: an answer means durable, and the net of row security is always there.
  */
 static void
 pin_settings(const KnDoor *door)
@@ -189,6 +190,8 @@ pin_settings(const KnDoor *door)
 				errcode(ERRCODE_KN_NOT_READY),
 				errmsg("the library kintaraa is not preloaded"),
 				errhint("Add kintaraa to shared_preload_libraries and restart the server."));
+	if ((door->flags & KN_DOOR_ALWAYS) == 0)
+		kn_installed_require();
 	if ((door->flags & KN_DOOR_READS) == 0 && synchronous_commit < SYNCHRONOUS_COMMIT_ON)
 		(void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_LOCAL, true, 0, false);

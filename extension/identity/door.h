@@ -75,6 +75,7 @@ typedef struct KnDoor
 #define KN_DOOR_READS (1 << 0)   /* writes nothing but its audit entry: one snapshot */
 #define KN_DOOR_AUDITED (1 << 1) /* leaves an audit entry when it succeeds */
 #define KN_DOOR_UPLOAD (1 << 2)  /* still open in maintenance mode upload_only */
+#define KN_DOOR_ALWAYS (1 << 3)  /* also where code or state are missing: it tells so */
 
 /* Defines the SQL-callable function kn_door_<name> for a body of that name. */
 #define KN_DOOR(name_, body_, roles_, flags_)                           \

@@ -26,12 +26,12 @@
 #include "utils/snapmgr.h"
 
 #include "base/guc.h"
+#include "base/installed.h"
 #include "base/migration_table.h"
 #include "base/shared.h"
 #include "base/spi.h"
 #include "identity/door.h"
 #include "keep/health.h"
-#include "keep/ready.h"
 #include "keys/keystore.h"
 
 #define WORKER_LATE_SECONDS 10
@@ -128,9 +128,12 @@ find(Report *report, const char *name, bool indispensable, const char *detail, c
 static void
 examine_state(Report *report)
 {
-	KnReadiness state;
+	KnInstalled state;
+	const char *keyring = NULL;
 
-	kn_readiness(&state);
+	kn_installed_read(&state);
+	if (kn_keystore_try(&keyring) != NULL)
+		keyring = NULL;
 	find(report, "preload", true, kn_shared() ? "preloaded" : "loaded on demand",
 		 kn_shared() ? NULL : "Add kintaraa to shared_preload_libraries and restart the server.");
 	find(report, "server_version", true, GetConfigOption("server_version", false, false), NULL);
@@ -139,9 +142,9 @@ examine_state(Report *report)
 		 : state.migrations < kn_migration_count
 			 ? "Run CALL kintaraa.migrate()."
 			 : "Install the version of kintaraa that migrated this database.");
-	find(report, "key_ring", true, state.keyring ? state.keyring : "loaded",
-		 state.keyring ? "Set kintaraa.keyring_file; kintaraa.keyring_create() makes one."
-					   : NULL);
+	find(report, "key_ring", true, keyring ? keyring : "loaded",
+		 keyring ? "Set kintaraa.keyring_file; kintaraa.keyring_create() makes one."
+				 : NULL);
 }
 
 static void
@@ -285,7 +288,7 @@ health(KnCall *call)
 	kn_json_pair_text(&call->json, "status", report.degraded ? "degraded" : "ok");
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(health, health, KN_ROLE_NONE, KN_DOOR_READS | KN_DOOR_UPLOAD);
+KN_DOOR(health, health, KN_ROLE_NONE, KN_DOOR_READS | KN_DOOR_UPLOAD | KN_DOOR_ALWAYS);
 
 static void
 take_json(Report *report, const Finding *finding)
@@ -305,4 +308,4 @@ jwks(KnCall *call)
 		elog(ERROR, "the set of public keys is too long");
 	kn_json_raw(&call->json, text, strlen(text));
 }
-KN_DOOR(jwks, jwks, KN_ROLE_NONE, KN_DOOR_READS | KN_DOOR_UPLOAD);
+KN_DOOR(jwks, jwks, KN_ROLE_NONE, KN_DOOR_READS | KN_DOOR_UPLOAD | KN_DOOR_ALWAYS);

@@ -195,19 +195,19 @@ heed_signals(void)
 static bool
 become_ready(void)
 {
-	static const char *said = NULL;
+	static char said[256] = "";
 	const char *reason;
 	int64 done;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	reason = kn_not_ready();
+	if (reason != NULL && strcmp(reason, said) != 0)
+		ereport(LOG, errmsg("kintaraa worker: waits, %s", reason));
+	strlcpy(said, reason ? reason : "", sizeof(said));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	if (reason != said && reason != NULL)
-		ereport(LOG, errmsg("kintaraa worker: waits, %s", reason));
-	said = reason;
-	if (reason != NULL)
+	if (said[0] != '\0')
 		return false;
 	kn_pieces_find();
 	if (!kn_piece_run(&first_tick, &done))

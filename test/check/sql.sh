@@ -30,6 +30,15 @@ changed() {
 }
 result "released migrations have not changed" "$(changed)"
 
+# A database keeps the version that it has until the number is another one.
+version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" extension/kintaraa.control)
+code=$(cat sql/*.sql | sha256sum | cut -d' ' -f1)
+result "code that differs from what was released has a version of its own" "$(
+	while read -r released hash; do
+		[ "$released" != "$version" ] || [ "$hash" = "$code" ] || echo "sql/ is not what was released as $released"
+	done < <(grep -v '^#' extension/released)
+)"
+
 result "migrations are numbered without a gap" "$(
 	expected=0
 	for file in migrations/[0-9]*.sql; do

@@ -1,33 +1,29 @@
 #!/usr/bin/python3
-"""An upgrade of the extension as docs/upgrade.md has it: make install, restart, ALTER EXTENSION UPDATE, migrate().  No
-second version has been released, so one is made up here: what is built is this code, one function, one migration and
-a changed comment more, under the number 1.1."""
+"""An upgrade of the extension as docs/upgrade.md has it: make install, restart, ALTER EXTENSION UPDATE, migrate().  The
+next version is made up here: what is built is this code, one function, one migration and a changed comment more, one
+function less and one with another signature."""
 import contextlib
 import glob
 import os
-import re
 import shutil
-import subprocess
 import sys
 
 import psycopg2
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-import harness
 import play
 from catalogue import catalogue_of, rows_of
 from harness import Cluster, run_tests, wait_until
 from phones import Phone, check_has_all, epochs, ready, settle, tokens
+from tree import LIBRARY, Tree
 
-TREE = os.path.join(harness.ROOT, ".build", "version-%d" % os.getpid())
-LIBRARY = os.path.join("lib", "postgresql", "15", "lib", "kintaraa.so")
 FUNCTION = """CREATE FUNCTION kintaraa.made_up() RETURNS integer
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$ SELECT count(*)::integer FROM kintaraa.made_up $$;
 COMMENT ON FUNCTION kintaraa.made_up IS 'Counts what was made up.';
 """
-COMMENT = "COMMENT ON FUNCTION kintaraa.seal IS 'Seals, as of 1.1.';\n"
+COMMENT = "COMMENT ON FUNCTION kintaraa.seal IS 'Seals, as of the next version.';\n"
 MIGRATION = """CREATE TABLE kintaraa.made_up (id integer PRIMARY KEY);
 ALTER TABLE kintaraa.made_up ENABLE ROW LEVEL SECURITY;
 ALTER TABLE kintaraa.made_up FORCE ROW LEVEL SECURITY;
@@ -35,32 +31,8 @@ GRANT SELECT ON kintaraa.made_up TO kintaraa_system;
 CREATE POLICY made_up ON kintaraa.made_up FOR ALL TO kintaraa_system USING (true);
 ALTER TABLE kintaraa.setting ADD COLUMN made_up boolean NOT NULL DEFAULT true;
 """
+NEXT = "9.9"
 BROKEN = "SELECT \"check\", hint FROM kintaraa.health() WHERE NOT ok"
-
-
-def write(path, text):
-    with open(os.path.join(TREE, path), "w") as file:
-        file.write(text)
-
-
-def make(*command):
-    done = subprocess.run(command, cwd=TREE, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert done.returncode == 0, done.stdout[-2000:]
-
-
-def make_tree():
-    """The sources and what is built of them, so that only what is new is compiled."""
-    for name in ("extension", "sql", "migrations", os.path.join("test", "local"), os.path.join(".build", "extension")):
-        shutil.copytree(os.path.join(harness.ROOT, name), os.path.join(TREE, name), symlinks=True)
-    shutil.copy(os.path.join(harness.ROOT, "Makefile"), TREE)
-    harness.LOCAL = os.path.join(TREE, "test", "local")
-    make("test/local/server", "make")
-
-
-def install():
-    """What make install does, into a server of our own."""
-    make("make", "-s", "-C", "extension")
-    make("test/local/server", "make")
 
 
 def migrate(database="kintaraa"):
@@ -82,23 +54,34 @@ def hint_of_migrations():
 def test_a_new_library_runs_beside_the_old_state_and_says_so():
     kept["broken"], kept["rows"] = server.psql(BROKEN), rows_of(server)
     kept["phone"] = Phone("amina", "phone", server)
-    control = os.path.join("extension", "kintaraa.control")
-    with open(os.path.join(TREE, control)) as file:
-        text, times = re.subn(r"default_version = '1\.0'", "default_version = '1.1'", file.read())
-    assert times == 1, "a version has been released: take it instead of the one made up here"
-    write(control, text)
-    write(os.path.join("sql", "85_made_up.sql"), FUNCTION + COMMENT)
-    write(os.path.join("migrations", "kintaraa--1.0--1.1.sql"),
-          FUNCTION + COMMENT + "REVOKE ALL ON FUNCTION kintaraa.made_up FROM PUBLIC;\n")
+    tree.write(os.path.join("sql", "85_made_up.sql"), FUNCTION + COMMENT)
+    # gone with its entry point, and with other arguments
+    source = os.path.join("extension", "keep", "notification.c")
+    tree.replace(source, r"(?s)KN_DOOR\(notification_read,.*?\);", "extern void kn_unused(void);\n"
+                 "void\nkn_unused(void)\n{\n\tnotification_read(NULL);\n}")
+    tree.replace(os.path.join("sql", "40_function_keep.sql"),
+                 r"(?s)CREATE FUNCTION kintaraa_api.notification_read.*?OWNER TO kintaraa_door;", "")
+    tree.replace(os.path.join("sql", "40_function_keep.sql"), r"ticks_thin\(everything boolean\)",
+                 "ticks_thin(everything boolean, made_up integer DEFAULT 0)")
+    version = tree.value_of(os.path.join("extension", "kintaraa.control"), r"default_version = '(.*)'")
+    tree.replace(os.path.join("extension", "kintaraa.control"), r"default_version = '.*'",
+                 "default_version = '%s'" % NEXT)
+    with open(os.path.join(tree.folder, "extension", "released"), "a") as file:
+        file.write("%s made-up\n" % version)
     # the state of this one cannot be made: the last statement of its migration fails
-    write(kept["migration"], MIGRATION + "SELECT 1 / 0;\n")
-    install()
+    tree.write(kept["migration"], MIGRATION + "SELECT 1 / 0;\n")
+    tree.install()
     assert server.psql(BROKEN) == kept["broken"], "the old library runs on until the restart"
     server.restart()
     assert hint_of_migrations() == "Run CALL kintaraa.migrate().", server.psql(BROKEN)
+    # nobody works on half of it: neither a door that is still there nor one that is gone, nor the worker
+    for door in ("me_get", "notification_read"):
+        assert code_of(server.psql, "SELECT kintaraa_api.%s(NULL, '{}', '{}', '{}', '{}')" % door) == "KN901", door
+    assert server.value("SELECT body ->> 'status' FROM kintaraa_api.health(NULL, '{}', '{}', NULL, '{}')") == "degraded"
+    wait_until(lambda: "waits, the extension has another version than the library" in server.log(), 10)
     server.psql("ALTER EXTENSION kintaraa UPDATE")
-    assert server.value("SELECT extversion FROM pg_extension WHERE extname = 'kintaraa'") == "1.1"
-    assert server.value("SELECT obj_description('kintaraa.seal'::regproc)") == "Seals, as of 1.1."
+    assert server.value("SELECT extversion FROM pg_extension WHERE extname = 'kintaraa'") == NEXT
+    assert server.value("SELECT obj_description('kintaraa.seal'::regproc)") == "Seals, as of the next version."
 
 
 def test_a_migration_that_fails_leaves_nothing_behind():
@@ -110,8 +93,8 @@ def test_a_migration_that_fails_leaves_nothing_behind():
 
 
 def test_the_next_one_goes_on_from_there_and_phones_with_it():
-    write(kept["migration"], MIGRATION)
-    install()
+    tree.write(kept["migration"], MIGRATION)
+    tree.install()
     server.restart()
     migrate()
     migrate()
@@ -145,8 +128,7 @@ def test_upgraded_is_as_installed():
 
 def test_an_old_library_refuses_the_newer_state():
     # as on the day somebody installs the old package again
-    os.replace(os.path.join(TREE, "old.so"), os.path.join(TREE, "put.so"))
-    os.replace(os.path.join(TREE, "put.so"), os.path.join(harness.home(), "server", LIBRARY))
+    os.replace(os.path.join(tree.folder, "old.so"), os.path.join(tree.server, LIBRARY))
     server.restart()
     assert hint_of_migrations() == "Install the version of kintaraa that migrated this database."
     assert code_of(migrate) == "55000"
@@ -154,10 +136,10 @@ def test_an_old_library_refuses_the_newer_state():
 
 if __name__ == "__main__":
     kept = {}
+    tree = Tree("version")
     try:
-        make_tree()
-        shutil.copy(os.path.join(harness.home(), "server", LIBRARY), os.path.join(TREE, "old.so"))
-        last = max(glob.glob(os.path.join(TREE, "migrations", "[0-9]*.sql")))
+        shutil.copy(os.path.join(tree.server, LIBRARY), os.path.join(tree.folder, "old.so"))
+        last = max(glob.glob(os.path.join(tree.folder, "migrations", "[0-9]*.sql")))
         kept["migration"] = os.path.join("migrations", "%04d_made_up.sql" % (int(os.path.basename(last)[:4]) + 1))
         with Cluster("server") as server:
             play.load(server)
@@ -166,6 +148,5 @@ if __name__ == "__main__":
                 tokens.update(stage.rows("SELECT name, token FROM play.person"))
             status = run_tests(globals())
     finally:
-        for folder in {harness.home(), TREE}:
-            shutil.rmtree(folder, ignore_errors=True)
+        tree.remove()
     sys.exit(status)

@@ -1,0 +1,172 @@
+/*-------------------------------------------------------------------------
+ *
+ * installed.c
+ *	  Whether this database holds what the library stands on.
+ *
+ * Called by every door, the worker and kintaraa.health().  Between "make
+ * install" and kintaraa.migrate(), or after DROP EXTENSION, a database has half
+ * of what the rules need; whoever works on it then could lose or show a report.
+ * So doors answer KN901 until code and state fit.
+ *
+ * A backend that found all of it looks again only after an invalidation of a
+ * function or a relation: whatever could take something away sends one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "base/errcodes.h"
+#include "base/gone.h"
+#include "base/installed.h"
+#include "base/migration_table.h"
+
+#define HINT_CREATE "Run CREATE EXTENSION kintaraa CASCADE."
+#define HINT_UPDATE "Run ALTER EXTENSION kintaraa UPDATE, then CALL kintaraa.migrate()."
+#define HINT_MIGRATE "Run CALL kintaraa.migrate()."
+#define HINT_NEWER "Install the version of kintaraa that migrated this database."
+
+/* everything was there when changes stood at complete_at */
+static uint64 changes = 1;
+static uint64 complete_at = 0;
+
+static char *extension_version(void);
+static int count_migrations(void);
+static void forget_function(Datum arg, int cacheid, uint32 hashvalue);
+static void forget_relation(Datum arg, Oid relid);
+
+void
+kn_installed_init(void)
+{
+	CacheRegisterSyscacheCallback(PROCOID, forget_function, (Datum) 0);
+	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+}
+
+static void
+forget_function(Datum arg, int cacheid, uint32 hashvalue)
+{
+	changes++;
+}
+
+static void
+forget_relation(Datum arg, Oid relid)
+{
+	changes++;
+}
+
+void
+kn_installed_require(void)
+{
+	KnLack lack = kn_installed_lack();
+
+	if (lack.reason != NULL)
+		ereport(ERROR, errcode(ERRCODE_KN_NOT_READY), errmsg("%s", lack.reason),
+				errhint("%s", lack.hint));
+}
+
+/* Reached through a catalogue that is older than the library, or by nobody. */
+Datum
+kn_gone(PG_FUNCTION_ARGS)
+{
+	ereport(ERROR, errcode(ERRCODE_KN_NOT_READY),
+			errmsg("this function is of another version than the library"),
+			errhint("%s", HINT_UPDATE));
+	PG_RETURN_NULL();
+}
+
+KnLack
+kn_installed_lack(void)
+{
+	KnLack lack = {NULL, NULL};
+	KnInstalled found;
+	uint64 now = changes;
+
+	if (complete_at == changes)
+		return lack;
+	kn_installed_read(&found);
+	if (found.version == NULL)
+		lack = (KnLack){"the extension is not created", HINT_CREATE};
+	else if (strcmp(found.version, KN_VERSION) != 0)
+		lack = (KnLack){"the extension has another version than the library", HINT_UPDATE};
+	else if (found.migrations < kn_migration_count)
+		lack = (KnLack){"migrations are missing", HINT_MIGRATE};
+	else if (found.migrations > kn_migration_count)
+		lack = (KnLack){"the database was migrated by a newer version than the installed one",
+						HINT_NEWER};
+	/* what arrived while we looked counts as not yet seen */
+	if (lack.reason == NULL)
+		complete_at = now;
+	return lack;
+}
+
+void
+kn_installed_read(KnInstalled *out)
+{
+	out->version = extension_version();
+	out->migrations = count_migrations();
+}
+
+static char *
+extension_version(void)
+{
+	Relation table = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	char *version = NULL;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum("kintaraa"));
+	scan = systable_beginscan(table, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool is_null;
+		Datum value = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(table),
+								   &is_null);
+
+		version = is_null ? NULL : TextDatumGetCString(value);
+	}
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+	return version;
+}
+
+/* By a scan of our own: the table may not be there, and no role may read it. */
+static int
+count_migrations(void)
+{
+	Oid schema = get_namespace_oid("kintaraa", true);
+	Oid id = OidIsValid(schema) ? get_relname_relid("migration", schema) : InvalidOid;
+	Relation table;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
+	int n = 0;
+
+	if (!OidIsValid(id))
+		return 0;
+	table = table_open(id, AccessShareLock);
+	slot = table_slot_create(table, NULL);
+	scan = table_beginscan(table, GetActiveSnapshot(), 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+		n++;
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, AccessShareLock);
+	return n;
+}

@@ -51,7 +51,9 @@ static ExchangeStep door_head(Exchange *exchange);
 static bool token_read(Exchange *exchange);
 static void preflight_answer(Exchange *exchange);
 static void door_run(Exchange *exchange);
-static bool body_is_json(Exchange *exchange, const Body *body);
+static bool body_is_json(Exchange *exchange, Body **body);
+static bool route_mends(const Route *route);
+static Body *body_mend(const Body *body);
 static bool exchange_reads(const Exchange *exchange);
 static bool exchange_pays(const Exchange *exchange);
 static void pull_run(Exchange *exchange, RequestInput *input);
@@ -190,7 +192,7 @@ route_takes_body(const Route *route)
 {
 	if (route == NULL)
 		return false;
-	return (route->kind == ROUTE_DOOR || route->kind == ROUTE_UPLOAD) &&
+	return (route->kind == ROUTE_DOOR || route_mends(route)) &&
 		   (route->method == HTTP_POST || route->method == HTTP_PUT ||
 			route->method == HTTP_PATCH);
 }
@@ -433,6 +435,7 @@ exchange_run(Exchange *exchange)
 	switch (route->kind)
 	{
 		case ROUTE_DOOR:
+		case ROUTE_RECORD:
 		case ROUTE_UPLOAD:
 		case ROUTE_BULK:
 		case ROUTE_PULL:
@@ -499,7 +502,7 @@ door_run(Exchange *exchange)
 		return;
 	}
 	body = body_take(&exchange->intake);
-	if (!body_is_json(exchange, body))
+	if (!body_is_json(exchange, &body))
 	{
 		body_free(body);
 		problem_answer(exchange);
@@ -512,14 +515,24 @@ door_run(Exchange *exchange)
 		exchange_refuse_with(exchange, REFUSAL_SERVER);
 }
 
-/* No body is as good as one. */
+/* No body is as good as one.  Where words may be mended the body becomes another. */
 static bool
-body_is_json(Exchange *exchange, const Body *body)
+body_is_json(Exchange *exchange, Body **body)
 {
 	JsonFault fault;
+	JsonFault second;
+	Body *mended;
 
-	if (body == NULL || json_check(body->text, body->len, LIMIT_JSON_DEPTH, &fault))
+	if (*body == NULL || json_check((*body)->text, (*body)->len, LIMIT_JSON_DEPTH, &fault))
 		return true;
+	mended = route_mends(exchange->match.route) ? body_mend(*body) : NULL;
+	if (mended != NULL && json_check_loose(mended->text, mended->len, LIMIT_JSON_DEPTH, &second))
+	{
+		body_free(*body);
+		*body = mended;
+		return true;
+	}
+	body_free(mended);
 	refuse(exchange, REFUSAL_JSON);
 	exchange->problem.hint = fault.reason;
 	return false;
@@ -537,6 +550,27 @@ exchange_pays(const Exchange *exchange)
 	RouteKind kind = exchange->match.route->kind;
 
 	return kind == ROUTE_BULK || kind == ROUTE_PULL;
+}
+
+/* What a survivor wrote is never refused for its form. */
+static bool
+route_mends(const Route *route)
+{
+	return route->kind == ROUTE_RECORD || route->kind == ROUTE_UPLOAD;
+}
+
+/* returns new (free with body_free); NULL when memory is short, or it would grow too much */
+static Body *
+body_mend(const Body *body)
+{
+	JsonText text;
+	Body *mended = NULL;
+
+	json_text_init(&text, NULL, 0, body->len + LIMIT_MEND_BYTES);
+	if (json_mend(body->text, body->len, LIMIT_JSON_DEPTH, &text))
+		mended = body_new(text.at, text.len);
+	json_text_free(&text);
+	return mended;
 }
 
 /* A pull has no body, and its door hears nothing of the time to wait. */

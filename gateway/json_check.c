@@ -28,12 +28,14 @@ typedef struct Scan
 	size_t pos;
 	int depth;
 	int max_depth;
+	bool is_loose;      /* members of the outermost object may repeat */
 	uint64_t is_object; /* bit n: the bracket at depth n + 1 is an object */
 	const char *reason;
 	int name_count;
 	TopName name[JSON_TOP_MEMBERS_MAX];
 } Scan;
 
+static bool check(const char *text, size_t len, int max_depth, bool is_loose, JsonFault *fault);
 static bool scan_document(Scan *scan);
 static bool scan_item(Scan *scan, bool *is_open);
 static bool scan_after(Scan *scan, bool *is_open);
@@ -57,6 +59,18 @@ static bool fail(Scan *scan, const char *reason);
 bool
 json_check(const char *text, size_t len, int max_depth, JsonFault *fault)
 {
+	return check(text, len, max_depth, false, fault);
+}
+
+bool
+json_check_loose(const char *text, size_t len, int max_depth, JsonFault *fault)
+{
+	return check(text, len, max_depth, true, fault);
+}
+
+static bool
+check(const char *text, size_t len, int max_depth, bool is_loose, JsonFault *fault)
+{
 	Scan scan;
 
 	/* The array of names is not cleared: name_count says how many are set. */
@@ -66,15 +80,24 @@ json_check(const char *text, size_t len, int max_depth, JsonFault *fault)
 	scan.depth = 0;
 	scan.max_depth = max_depth < JSON_DEPTH_MAX ? max_depth : JSON_DEPTH_MAX;
 	scan.is_object = 0;
+	scan.is_loose = is_loose;
 	scan.reason = NULL;
 	scan.name_count = 0;
 	if (len > UINT32_MAX)
 		fail(&scan, "the text is too long");
+	else if (json_has_mark(text, len))
+		fail(&scan, "the text begins with a byte order mark");
 	else if (scan_document(&scan))
 		return true;
 	fault->offset = scan.pos;
 	fault->reason = scan.reason;
 	return false;
+}
+
+bool
+json_has_mark(const char *text, size_t len)
+{
+	return len >= JSON_MARK_BYTES && memcmp(text, "\xef\xbb\xbf", JSON_MARK_BYTES) == 0;
 }
 
 bool
@@ -166,7 +189,7 @@ scan_name(Scan *scan)
 		return fail(scan, "a member name is missing");
 	if (!scan_string(scan))
 		return false;
-	if (scan->depth == 1 && !note_top_name(scan, start))
+	if (scan->depth == 1 && !scan->is_loose && !note_top_name(scan, start))
 		return false;
 	skip_space(scan);
 	if (peek(scan) != ':')

@@ -210,7 +210,7 @@ add_escape(JsonText *text, char byte)
 	char escape[8];
 	int len;
 
-	if ((unsigned char) byte >= 0x80)
+	if ((unsigned char) byte >= 0x80 || byte == '\0')
 		len = snprintf(escape, sizeof(escape), "\xef\xbf\xbd");
 	else if (short_form[(unsigned char) byte] != 0)
 		len = snprintf(escape, sizeof(escape), "\\%c", short_form[(unsigned char) byte]);

@@ -48,7 +48,7 @@ extern void json_text_clear(JsonText *text);
 /* Bytes as they are. */
 extern void json_add_raw(JsonText *text, const char *bytes, size_t len);
 
-/* A quoted string; what is not UTF-8 becomes U+FFFD. */
+/* A quoted string; what is not UTF-8, or a NUL, becomes U+FFFD. */
 extern void json_add_string(JsonText *text, const char *bytes, size_t len);
 extern void json_add_number(JsonText *text, int64_t number);
 
@@ -79,6 +79,24 @@ typedef struct JsonFault
  * nothing; time is linear.
  */
 extern bool json_check(const char *text, size_t len, int max_depth, JsonFault *fault);
+
+/*
+ * The same, but members of one name may stand in the outermost object, as many as
+ * they are: the last one counts, as jsonb and JSON.parse have it.
+ */
+extern bool json_check_loose(const char *text, size_t len, int max_depth, JsonFault *fault);
+
+/* Does the text begin with a byte order mark? */
+extern bool json_has_mark(const char *text, size_t len);
+#define JSON_MARK_BYTES 3
+
+/*
+ * Writes to out, which is empty, what json_check_loose() accepts if the structure is
+ * right: without a byte order mark, U+FFFD for what is no character, and as
+ * strings what is no number that fits and what is nested too deeply.  False when
+ * memory is short or out is full.
+ */
+extern bool json_mend(const char *text, size_t len, int max_depth, JsonText *out);
 
 /* Does the text start as an object?  For text that json_check() accepted. */
 extern bool json_text_is_object(const char *text, size_t len);

@@ -41,10 +41,10 @@ static const Route routes[] = {
 
 	{GET,    "/api/me/records/{noun}",                    "personal_list",            NORMAL, TOKEN, ROUTE_BULK},
 	{GET,    "/api/me/records/{noun}/{id}",               "personal_get",             NORMAL, TOKEN, ROUTE_DOOR},
-	{PUT,    "/api/me/records/{noun}/{id}",               "personal_put",             NORMAL, TOKEN, ROUTE_DOOR},
+	{PUT,    "/api/me/records/{noun}/{id}",               "personal_put",             NORMAL, TOKEN, ROUTE_RECORD},
 	{DELETE, "/api/me/records/{noun}/{id}",               "personal_delete",          NORMAL, TOKEN, ROUTE_DOOR},
 
-	{POST,   "/api/incidents",                            "incident_create",          SOS,    TOKEN, ROUTE_DOOR},
+	{POST,   "/api/incidents",                            "incident_create",          SOS,    TOKEN, ROUTE_RECORD},
 	{GET,    "/api/incidents",                            "incident_list",            NORMAL, TOKEN, ROUTE_BULK},
 	{GET,    "/api/incidents/updates",                    "sync_updates",             NORMAL, TOKEN, ROUTE_PULL},
 	{GET,    "/api/sync/pull",                            "sync_pull",                NORMAL, TOKEN, ROUTE_PULL},
@@ -54,7 +54,7 @@ static const Route routes[] = {
 	{GET,    "/api/sync/manifest",                        "sync_manifest",            NORMAL, TOKEN, ROUTE_BULK},
 	{GET,    "/api/sync/archive",                         "archive_list",             NORMAL, TOKEN, ROUTE_BULK},
 	{GET,    "/api/incidents/{id}",                       "incident_get",             NORMAL, TOKEN, ROUTE_DOOR},
-	{PATCH,  "/api/incidents/{id}",                       "incident_update",          NORMAL, TOKEN, ROUTE_DOOR},
+	{PATCH,  "/api/incidents/{id}",                       "incident_update",          NORMAL, TOKEN, ROUTE_RECORD},
 	{DELETE, "/api/incidents/{id}",                       "incident_delete",          NORMAL, TOKEN, ROUTE_DOOR},
 	{POST,   "/api/incidents/{id}/status",                "incident_status",          NORMAL, TOKEN, ROUTE_DOOR},
 	{GET,    "/api/incidents/{id}/timeline",              "incident_timeline",        NORMAL, TOKEN, ROUTE_BULK},

@@ -17,7 +17,8 @@
 typedef enum RouteKind
 {
 	ROUTE_DOOR,
-	ROUTE_UPLOAD, /* a door that takes a long body, also packed */
+	ROUTE_RECORD, /* a door that takes what a survivor wrote: mended, never refused for its form */
+	ROUTE_UPLOAD, /* the same in many records: a long body, also packed */
 	ROUTE_BULK,   /* a door that reads much, at the expense of its caller's account */
 	ROUTE_PULL,   /* the same, that tells what is new; its caller may wait for that */
 	ROUTE_SOCKET,

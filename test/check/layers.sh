@@ -74,7 +74,7 @@ foreign_includes() {
 }
 result "each library of the gateway has its few files" "$(foreign_includes)"
 
-pure=(http_parse http_head http_body url utf8 json_check json_text routes config address)
+pure=(http_parse http_head http_body url utf8 json_check json_mend json_text routes config address)
 result "parsers and tables of the gateway stand on the C library alone" "$(
 	for name in "${pure[@]}"; do
 		grep -nE '^#include <(event2|openssl|jansson|jwt|wslay|libpq|zlib)' "gateway/$name".[ch] /dev/null || true

@@ -218,6 +218,7 @@ def test_whoever_sends_all_before_it_reads_hears_why():
 
 
 def test_whoever_says_no_more_is_waited_for_half_a_minute():
+    wait_until(lambda: metric(gateway, "connections_open") <= 2, what="those of the tests before have gone")
     before = metric(gateway, "connections_open")
     with socket.create_connection((gateway.host, gateway.port), timeout=20) as wire:
         wire.sendall(b"POST /api/incidents HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")

@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: gateway/json_text.c gateway/json_check.c gateway/utf8.c */
+/* sources: gateway/json_text.c gateway/json_check.c gateway/json_mend.c gateway/utf8.c */
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +103,7 @@ static const BadText bad[] = {
 	BAD("undefined", 0, "a value is missing"),
 	BAD("// x\n1", 0, "a value is missing"),
 	BAD("/* x */1", 0, "a value is missing"),
-	BAD("\xef\xbb\xbf{}", 0, "a value is missing"),
+	BAD("\xef\xbb\xbf{}", 0, "the text begins with a byte order mark"),
 	BAD("\x0b{}", 0, "a value is missing"),
 	BAD("{}\0", 2, "there is text after the value"),
 	BAD("{\"x\":1}\0 not json", 7, "there is text after the value"),
@@ -323,12 +323,103 @@ test_every_byte_is_escaped(void)
 	for (int i = 0; i < 256; i++)
 		bytes[i] = (char) i;
 	json_text_init(&text, room, sizeof(room), 4096);
-	json_add_string(&text, bytes + 1, 255);
+	json_add_string(&text, bytes, 256);
 	ok(json_text_ok(&text) && text.at != room, "a long text moves out of the room");
-	ok(json_check(text.at, text.len, 32, &fault), "all bytes but NUL make a valid string");
+	ok(json_check(text.at, text.len, 32, &fault), "all bytes make a valid string");
 	json_text_clear(&text);
 	json_add_string(&text, bytes, 1);
-	ok(strcmp(text.at, "\"\\u0000\"") == 0, "NUL is escaped");
+	ok(strcmp(text.at, "\"\xef\xbf\xbd\"") == 0, "NUL is no character of a text");
+	json_text_free(&text);
+}
+
+#define FFFD "\xef\xbf\xbd"
+
+typedef struct MendedText
+{
+	const char *at;
+	size_t len;
+	const char *mended; /* NULL: it stays no JSON */
+} MendedText;
+
+#define MENDS(text, mended)            \
+	{                                  \
+		text, sizeof(text) - 1, mended \
+	}
+
+static const MendedText mended_texts[] = {
+	MENDS("{\"a\":\"cut \\ud83d\"}", "{\"a\":\"cut " FFFD "\"}"),
+	MENDS("{\"a\":\"\\ude00 cut\"}", "{\"a\":\"" FFFD " cut\"}"),
+	MENDS("\"\\ud83d\\ud83d\\ude00\"", "\"" FFFD "\\ud83d\\ude00\""),
+	MENDS("\"\\uD83D\\u0041\"", "\"" FFFD "\\u0041\""),
+	MENDS("\"\\ud83d\\n\"", "\"" FFFD "\\n\""),
+	MENDS("\"a\\u0000b\"", "\"a" FFFD "b\""),
+	MENDS("\"a\0b\"", "\"a" FFFD "b\""),
+	MENDS("{\"a\\u0000\":1}", "{\"a" FFFD "\":1}"),
+	MENDS("\"\xff\xc3(\"", "\"" FFFD FFFD "(\""),
+	MENDS("\"\xed\xa0\xbd\"", "\"" FFFD FFFD FFFD "\""),
+	MENDS("\"Fatuma\x92s\"", "\"Fatuma" FFFD "s\""),
+	MENDS("\"line\nbreak\ttab\"", "\"line\\u000abreak\\u0009tab\""),
+	MENDS("\"\\x41 \\' \\u12\"", "\"\\\\x41 \\\\' \\\\u12\""),
+	MENDS("\xef\xbb\xbf{\"a\":1}", "{\"a\":1}"),
+	MENDS("[1e308,-1e308,1e131071,1e-400]", "[\"1e308\",\"-1e308\",\"1e131071\",\"1e-400\"]"),
+	MENDS("[0712345678]", "[\"0712345678\"]"),
+	MENDS("[9223372036854775808,1e240]", "[9223372036854775808,1e240]"),
+	MENDS("{\"a\":1,\"a\":2}", "{\"a\":1,\"a\":2}"),
+	MENDS("{\"a\":\"unclosed", NULL),
+	MENDS("{\"a\":\"unclosed\\", NULL),
+	MENDS("\"\\u", NULL),
+	MENDS("{\"a\":}", NULL),
+	MENDS("[1,]", NULL),
+	MENDS("", NULL),
+	MENDS("\xef\xbb\xbf", NULL),
+	MENDS("\xff\xfe{\0}\0", NULL),
+};
+
+static bool
+mend(const char *at, size_t len, JsonText *out)
+{
+	char *copy = malloc(len > 0 ? len : 1);
+	JsonFault fault;
+	bool is_fine;
+
+	memcpy(copy, at, len);
+	json_text_init(out, NULL, 0, 8 * len + 64);
+	is_fine = json_mend(copy, len, JSON_DEPTH_DEFAULT, out) &&
+			  json_check_loose(out->at, out->len, JSON_DEPTH_DEFAULT, &fault);
+	free(copy);
+	return is_fine;
+}
+
+static void
+test_mending(void)
+{
+	char deep[256];
+	JsonText text;
+
+	for (size_t i = 0; i < COUNT(mended_texts); i++)
+	{
+		const MendedText *row = &mended_texts[i];
+		bool is_fine = mend(row->at, row->len, &text);
+
+		if (!ok(is_fine == (row->mended != NULL) &&
+					(!is_fine || strcmp(text.at, row->mended) == 0),
+				"badly written text %zu is mended as it should", i))
+			printf("# found %s\n", text.at);
+		json_text_free(&text);
+	}
+	for (size_t i = 0; i < COUNT(good); i++)
+	{
+		ok(mend(good[i].at, good[i].len, &text) && text.len == good[i].len &&
+			   memcmp(text.at, good[i].at, text.len) == 0,
+		   "good text %zu stays as it is", i);
+		json_text_free(&text);
+	}
+	nest(deep, JSON_DEPTH_DEFAULT, "[", "]");
+	ok(mend(deep, strlen(deep), &text) && strcmp(text.at, deep) == 0, "brackets: at the limit");
+	json_text_free(&text);
+	nest(deep, JSON_DEPTH_DEFAULT + 2, "[", "]");
+	ok(mend(deep, strlen(deep), &text) && strstr(text.at, "[\"[[0]]\"]") != NULL,
+	   "brackets: what is deeper becomes a text");
 	json_text_free(&text);
 }
 
@@ -362,6 +453,7 @@ main(void)
 	test_is_object();
 	test_writer();
 	test_every_byte_is_escaped();
+	test_mending();
 	test_writer_limit();
 	return finish();
 }

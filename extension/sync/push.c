@@ -26,15 +26,6 @@
 #include "sync/wire.h"
 
 static bool superseded(KnCall *call, KnPush *push, const char *seq_text);
-static void read_batch(KnCall *call, KnPush *push, JsonbContainer *body);
-static void read_record(KnPush *push, JsonbContainer *record);
-static void read_changes(KnPush *push, JsonbContainer *body);
-static char *changed_columns(const KnWrite *write, JsonbContainer *row);
-static void read_rows(KnPush *push, const char *table, JsonbContainer *rows, bool deletes);
-static void add_write(KnPush *push, const char *table, const KnWrite *write);
-static const char *noun_of(const char *name);
-static void prepare(KnPush *push, int n);
-static bytea *hash_of(const KnWrite *write);
 static bool replay(KnCall *call, KnPush *push, int i, const KnApplied *applied);
 static int *order_of_ids(const KnPush *push);
 static int compare_ids(const void *a, const void *b, void *arg);
@@ -43,9 +34,6 @@ static void lock_cases(KnCall *call, const KnPush *push, const bool *done);
 static void apply_incidents(KnCall *call, KnPush *push, const int *order, const bool *done,
 							bool deletes);
 static void apply_guarded(KnCall *call, const KnWrite *write, KnRecordResult *result);
-static void render_results(KnCall *call, const KnPush *push);
-static void refuse_atomic(KnCall *call, const KnPush *push);
-static void answer_push(KnCall *call, const KnPush *push);
 
 /*
  * POST /sync/batch {"device","seq","mode","records":[…]} -> {"results":[…]} in the same order.
@@ -75,14 +63,14 @@ sync_batch(KnCall *call)
 		kn_json_close(&call->json, '}');
 		return;
 	}
-	read_batch(call, &push, body);
+	kn_push_read_batch(&push, body);
 	kn_push_bases(call, &push, &nothing);
 	kn_push_apply(call, &push);
 	if (has_seq && call->device != NULL)
 		kn_device_seq(call, call->device, seq);
 	if (push.atomic)
-		refuse_atomic(call, &push);
-	render_results(call, &push);
+		kn_push_refuse(call, &push);
+	kn_push_results(call, &push);
 }
 KN_DOOR(sync_batch, sync_batch, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
 
@@ -90,26 +78,28 @@ KN_DOOR(sync_batch, sync_batch, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
  * POST /sync/push ?last_pulled_at, body: the changes of WatermelonDB
  *	  -> {} or experimentalRejectedIds
  *	  A device that names itself gets each record judged by its server_version;
- *	  one that does not gets all or nothing, as its protocol has it.  With ?seq,
- *	  a number that the device counts up, one held up on its way does nothing.
+ *	  one that does not gets all or nothing where a pull mends it, as its
+ *	  protocol has it.  With ?seq, a number that the device counts up, one held
+ *	  up on its way does nothing.
  */
 static void
 sync_push(KnCall *call)
 {
 	KnPush push = {.atomic = call->device == NULL};
-
 	KnPull pull = {0};
 
 	call->noun = "sync";
-	read_changes(&push, kn_in_object(call->body));
+	kn_push_read_changes(&push, kn_in_object(call->body));
 	if (superseded(call, &push, kn_query_text(call->query, "seq")))
 		return;
 	kn_pull_since(&pull, call, kn_query_text(call->query, "last_pulled_at"));
 	kn_push_bases(call, &push, &pull.since);
 	kn_push_apply(call, &push);
 	if (push.atomic)
-		refuse_atomic(call, &push);
-	answer_push(call, &push);
+		kn_push_refuse_stale(call, &push);
+	kn_json_open(&call->json, '{');
+	kn_push_rejected(call, &push);
+	kn_json_close(&call->json, '}');
 }
 KN_DOOR(sync_push, sync_push, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
 
@@ -135,202 +125,13 @@ superseded(KnCall *call, KnPush *push, const char *seq_text)
 		return false;
 	}
 	for (int i = 0; i < push->n; i++)
-		if (push->writes[i].noun != NULL)
-			push->results[i].status = KN_RECORD_RETRY;
-	answer_push(call, push);
-	call->json.text.len--;
-	call->json.comma = call->json.text.data[call->json.text.len - 1] != '{';
+		push->results[i].status = KN_RECORD_RETRY;
+	kn_json_open(&call->json, '{');
+	kn_push_rejected(call, push);
 	kn_json_pair_bool(&call->json, "superseded", true);
 	kn_json_pair_int(&call->json, "seq", last);
 	kn_json_close(&call->json, '}');
 	return true;
-}
-
-static void
-prepare(KnPush *push, int n)
-{
-	push->writes = palloc0(sizeof(KnWrite) * Max(n, 1));
-	push->results = palloc0(sizeof(KnRecordResult) * Max(n, 1));
-	push->tables = palloc0(sizeof(char *) * Max(n, 1));
-	push->hashes = palloc0(sizeof(bytea *) * Max(n, 1));
-}
-
-static void
-read_batch(KnCall *call, KnPush *push, JsonbContainer *body)
-{
-	JsonbValue *records = kn_in_member(body, "records");
-	int n;
-
-	if (records == NULL || records->type != jbvBinary ||
-		!JsonContainerIsArray(records->val.binary.data))
-		kn_input_error(ERRCODE_KN_FIELD_TYPE, "records", "records is not an array",
-					   "Send an array of records.");
-	n = JsonContainerSize(records->val.binary.data);
-	if (n > KN_BATCH_MAX)
-		kn_input_error(ERRCODE_KN_FIELD_LENGTH, "records", "the batch has too many records",
-					   psprintf("Send at most %d records in one batch.", KN_BATCH_MAX));
-	prepare(push, n);
-	for (int i = 0; i < n; i++)
-	{
-		JsonbValue *record = getIthJsonbValueFromContainer(records->val.binary.data, i);
-
-		if (record->type != jbvBinary || !JsonContainerIsObject(record->val.binary.data))
-			kn_input_error(ERRCODE_KN_FIELD_TYPE, psprintf("records/%d", i),
-						   "a record is not an object",
-						   "Send a JSON object.");
-		read_record(push, record->val.binary.data);
-	}
-}
-
-/* What makes a record unusable makes its result invalid, not the batch. */
-static void
-read_record(KnPush *push, JsonbContainer *record)
-{
-	JsonbValue *table = kn_in_member(record, "table");
-	JsonbValue *id = kn_in_member(record, "id");
-	JsonbValue *op = kn_in_member(record, "op");
-	JsonbValue *data = kn_in_member(record, "data");
-	JsonbValue *base = kn_in_member(record, "base");
-	JsonbValue *version = NULL;
-	const char *name = table && table->type == jbvString
-						   ? pnstrdup(table->val.string.val, table->val.string.len)
-						   : "";
-	KnWrite write = {.noun = noun_of(name)};
-	double number;
-
-	write.client_id = id && id->type == jbvString ? pnstrdup(id->val.string.val, id->val.string.len)
-												  : "";
-	write.is_delete = op && op->type == jbvString && op->val.string.len == 6 &&
-					  strncmp(op->val.string.val, "delete", 6) == 0;
-	if (data && data->type == jbvBinary && JsonContainerIsObject(data->val.binary.data))
-		write.data = data->val.binary.data;
-	if (base && base->type == jbvBinary && JsonContainerIsObject(base->val.binary.data))
-		version = kn_in_member(base->val.binary.data, "serverVersion");
-	if (version && version->type == jbvNumeric && kn_number(version, &number) && number > 0)
-	{
-		write.has_base = true;
-		write.base = (int64) number;
-	}
-	add_write(push, name, &write);
-}
-
-static const char *
-noun_of(const char *name)
-{
-	for (int i = 0; i < KN_WIRE_NOUNS; i++)
-		if (strcmp(kn_wire_nouns[i].noun, name) == 0 ||
-			strcmp(kn_wire_nouns[i].plural, name) == 0 || strcmp(kn_wire_nouns[i].table, name) == 0)
-			return kn_wire_nouns[i].noun;
-	return NULL;
-}
-
-static void
-add_write(KnPush *push, const char *table, const KnWrite *write)
-{
-	KnRecordResult *result = &push->results[push->n];
-	bool writable = write->noun != NULL &&
-					(strcmp(write->noun, "incident") == 0 || strcmp(write->noun, "note") == 0 ||
-					 kn_personal_noun(write->noun) != NULL);
-
-	push->tables[push->n] = table;
-	push->writes[push->n++] = *write;
-	if (!writable)
-		result->code = "unknown_table";
-	else if (!kn_client_id_valid(write->client_id))
-		result->code = "id_form";
-	else if (!write->is_delete && write->data == NULL)
-		result->code = "no_data";
-	if (result->code != NULL)
-		result->status = KN_RECORD_INVALID;
-	else
-		push->hashes[push->n - 1] = hash_of(write);
-}
-
-static void
-read_changes(KnPush *push, JsonbContainer *body)
-{
-	static const char *const lists[] = {"created", "updated", "deleted"};
-	JsonbIterator *it;
-	JsonbValue value;
-	JsonbIteratorToken token;
-	int n = 0;
-
-	for (int pass = 0; pass < 2; pass++)
-	{
-		char *table = NULL;
-
-		it = JsonbIteratorInit(body);
-		while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
-		{
-			if (token == WJB_KEY)
-				table = pnstrdup(value.val.string.val, value.val.string.len);
-			if (token != WJB_VALUE || value.type != jbvBinary ||
-				!JsonContainerIsObject(value.val.binary.data))
-				continue;
-			for (int i = 0; i < lengthof(lists); i++)
-			{
-				JsonbValue *rows = kn_in_member(value.val.binary.data, lists[i]);
-
-				if (rows == NULL || rows->type != jbvBinary ||
-					!JsonContainerIsArray(rows->val.binary.data))
-					continue;
-				if (pass == 0)
-					n += JsonContainerSize(rows->val.binary.data);
-				else
-					read_rows(push, table, rows->val.binary.data, i == 2);
-			}
-		}
-		if (pass == 0 && n > KN_BATCH_MAX)
-			kn_input_error(ERRCODE_KN_FIELD_LENGTH, "changes", "the push has too many records",
-						   psprintf("Send at most %d records in one push.", KN_BATCH_MAX));
-		if (pass == 0)
-			prepare(push, n);
-	}
-}
-
-/*
- * A report takes what she changed and nothing else: its row also holds what the
- * server wrote, such as an urgency that is not to be lowered by an old copy.
- */
-static char *
-changed_columns(const KnWrite *write, JsonbContainer *row)
-{
-	JsonbValue *changed = kn_in_member(row, "_changed");
-
-	if (write->noun == NULL || strcmp(write->noun, "incident") != 0 || !write->has_base ||
-		changed == NULL || changed->type != jbvString || changed->val.string.len == 0)
-		return NULL;
-	return pnstrdup(changed->val.string.val, changed->val.string.len);
-}
-
-static void
-read_rows(KnPush *push, const char *table, JsonbContainer *rows, bool deletes)
-{
-	for (uint32 i = 0; i < JsonContainerSize(rows); i++)
-	{
-		JsonbValue *row = getIthJsonbValueFromContainer(rows, i);
-		KnWrite write = {.noun = noun_of(table), .client_id = "", .is_delete = deletes};
-		JsonbValue *member;
-		double number;
-
-		if (deletes && row->type == jbvString)
-			write.client_id = pnstrdup(row->val.string.val, row->val.string.len);
-		else if (row->type == jbvBinary && JsonContainerIsObject(row->val.binary.data))
-		{
-			member = kn_in_member(row->val.binary.data, "id");
-			if (member && member->type == jbvString)
-				write.client_id = pnstrdup(member->val.string.val, member->val.string.len);
-			member = kn_in_member(row->val.binary.data, "server_version");
-			write.has_base = member && member->type == jbvNumeric && kn_number(member, &number) &&
-							 number > 0;
-			write.is_new = !write.has_base && member && member->type == jbvNumeric;
-			write.base = write.has_base ? (int64) number : 0;
-			write.data = &kn_wire_nest(row->val.binary.data,
-									   changed_columns(&write, row->val.binary.data))
-							  ->root;
-		}
-		add_write(push, table, &write);
-	}
 }
 
 void
@@ -364,6 +165,7 @@ kn_push_apply(KnCall *call, KnPush *push)
 			apply_guarded(call, &push->writes[i], &push->results[i]);
 	}
 	apply_incidents(call, push, order, done, true);
+	kn_push_keep(call, push);
 	if (call->device != NULL)
 		kn_applied_store(call, call->device, push, applied, push->hashes);
 }
@@ -396,25 +198,6 @@ static bool
 is_incident(const KnPush *push, int i)
 {
 	return push->writes[i].noun != NULL && strcmp(push->writes[i].noun, "incident") == 0;
-}
-
-static bytea *
-hash_of(const KnWrite *write)
-{
-	KnJson text;
-
-	kn_json_init(&text);
-	kn_json_open(&text, '[');
-	kn_json_bool(&text, write->is_delete);
-	kn_json_int(&text, write->has_base ? write->base : -1);
-	if (write->data != NULL)
-	{
-		JsonbValue whole = {.type = jbvBinary, .val.binary = {.data = write->data}};
-
-		kn_json_client(&text, &whole);
-	}
-	kn_json_close(&text, ']');
-	return kn_record_hash(text.text.data, text.text.len);
 }
 
 /* The same content again is a retry: the old outcome stands, and nothing is applied. */
@@ -511,107 +294,4 @@ apply_guarded(KnCall *call, const KnWrite *write, KnRecordResult *result)
 	PG_END_TRY();
 	MemoryContextSwitchTo(memory);
 	CurrentResourceOwner = owner;
-}
-
-static void
-render_results(KnCall *call, const KnPush *push)
-{
-	KnJson *json = &call->json;
-
-	kn_json_open(json, '{');
-	kn_json_key(json, "results");
-	kn_json_open(json, '[');
-	for (int i = 0; i < push->n; i++)
-	{
-		const KnRecordResult *result = &push->results[i];
-
-		kn_json_open(json, '{');
-		kn_json_pair_text(json, "table", push->tables[i]);
-		kn_json_pair_text(json, "id", push->writes[i].client_id);
-		kn_json_pair_text(json, "status", kn_record_status_names[result->status]);
-		if (result->replayed)
-			kn_json_pair_bool(json, "replayed", true);
-		if (result->stamp.version != 0)
-			kn_json_pair_int(json, "serverVersion", result->stamp.version);
-		if (result->stamp.updated_at != 0)
-			kn_json_pair_time(json, "updatedAt", result->stamp.updated_at);
-		if (result->code)
-			kn_json_pair_text(json, "code", result->code);
-		if (result->current && result->status != KN_RECORD_APPLIED)
-		{
-			kn_json_key(json, "current");
-			kn_json_raw(json, result->current, strlen(result->current));
-		}
-		if (result->has_archive)
-			kn_json_pair_uuid(json, "archiveId", &result->archive);
-		if (result->drop)
-			kn_json_pair_bool(json, "drop", true);
-		kn_json_close(json, '}');
-	}
-	kn_json_close(json, ']');
-	kn_json_close(json, '}');
-}
-
-static void
-refuse_atomic(KnCall *call, const KnPush *push)
-{
-	KnJson conflicts;
-	int n = 0;
-
-	kn_json_init(&conflicts);
-	kn_json_open(&conflicts, '[');
-	for (int i = 0; i < push->n; i++)
-	{
-		const KnRecordResult *result = &push->results[i];
-
-		if (result->status < KN_RECORD_CONFLICT)
-			continue;
-		n++;
-		kn_json_open(&conflicts, '{');
-		kn_json_pair_text(&conflicts, "table", push->tables[i]);
-		kn_json_pair_text(&conflicts, "id", push->writes[i].client_id);
-		kn_json_pair_text(&conflicts, "status", kn_record_status_names[result->status]);
-		kn_json_pair_text(&conflicts, "code", result->code);
-		if (result->current)
-		{
-			kn_json_key(&conflicts, "current");
-			kn_json_raw(&conflicts, result->current, strlen(result->current));
-		}
-		kn_json_close(&conflicts, '}');
-	}
-	kn_json_close(&conflicts, ']');
-	if (n == 0)
-		return;
-	kn_call_extend(call, "conflicts", conflicts.text.data);
-	kn_refuse(ERRCODE_KN_VERSION_CONFLICT, "some records were changed on the server since",
-			  "Pull, then push again.");
-}
-
-/* Only what may succeed later stays dirty on the phone. */
-static void
-answer_push(KnCall *call, const KnPush *push)
-{
-	KnJson *json = &call->json;
-	bool any = false;
-
-	for (int i = 0; i < push->n; i++)
-		any = any || push->results[i].status == KN_RECORD_RETRY;
-	kn_json_open(json, '{');
-	if (any)
-	{
-		kn_json_key(json, "experimentalRejectedIds");
-		kn_json_open(json, '{');
-		for (int t = 0; t < KN_WIRE_NOUNS; t++)
-		{
-			kn_json_key(json, kn_wire_nouns[t].table);
-			kn_json_open(json, '[');
-			for (int i = 0; i < push->n; i++)
-				if (push->results[i].status == KN_RECORD_RETRY &&
-					strcmp(push->writes[i].noun, kn_wire_nouns[t].noun) == 0)
-					kn_json_text(json, push->writes[i].client_id);
-			kn_json_close(json, ']');
-		}
-		kn_json_close(json, '}');
-	}
-	kn_json_close(json, '}');
 }

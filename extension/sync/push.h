@@ -8,18 +8,45 @@
 #ifndef KN_SYNC_PUSH_H
 #define KN_SYNC_PUSH_H
 
+#include "nodes/pg_list.h"
+
 #include "cases/record.h"
 #include "sync/cursor.h"
+
+/* A table as the client named it, and the records of it that stay dirty. */
+typedef struct KnPushTable
+{
+	const char *name;
+	int n;
+	KnJson ids; /* an open array once n > 0 */
+} KnPushTable;
 
 typedef struct KnPush
 {
 	int n;
+	int n_odd; /* of no use: what cannot be a record of ours */
 	KnWrite *writes;
 	KnRecordResult *results;
-	const char **tables; /* as the client named them */
-	bytea **hashes;      /* of what was sent; NULL of what is not to be remembered */
-	bool atomic;         /* any refusal undoes all */
+	KnPushTable **tables;
+	JsonbValue *sent; /* each as it came */
+	bytea **hashes;   /* of what was sent; NULL of what is not to be remembered */
+	List *named;      /* of KnPushTable: all of a push */
+	bool atomic;      /* any refusal undoes all */
 } KnPush;
+
+/* push_read.c */
+extern void kn_push_read_batch(KnPush *push, JsonbContainer *body);
+extern void kn_push_read_changes(KnPush *push, JsonbContainer *body);
+
+/* push_keep.c: what was refused for good is kept as it came, once however often it comes. */
+extern void kn_push_keep(KnCall *call, KnPush *push);
+
+/* push_answer.c */
+extern void kn_push_results(KnCall *call, const KnPush *push);
+extern void kn_push_refuse(KnCall *call, const KnPush *push);
+extern void kn_push_refuse_stale(KnCall *call, const KnPush *push);
+extern void kn_push_name(KnPushTable *table, const char *id);
+extern void kn_push_rejected(KnCall *call, const KnPush *push);
 
 /*
  * Applies all writes: reports first, deletions last.  What this device sent

@@ -25,6 +25,7 @@ static void flatten_value(KnJson *out, const char *column, JsonbValue *value);
 static bool is_time(const char *column);
 static bool time_value(const JsonbValue *value, int64 *ms);
 static char *snake(const char *prefix, const char *key, int len);
+static bool is_own_of_phone(const char *column);
 static bool is_changed(const char *changed, const char *column);
 static bool splits(const char *column, const char *object);
 static void nest_member(KnJson *json, const char *key, JsonbValue *value);
@@ -207,7 +208,7 @@ kn_wire_nest(JsonbContainer *row, const char *changed)
 
 		if (token == WJB_KEY)
 			key = pnstrdup(value.val.string.val, value.val.string.len);
-		if (token != WJB_VALUE || *key == '_' || strcmp(key, "removed") == 0 ||
+		if (token != WJB_VALUE || is_own_of_phone(key) ||
 			(changed ? !is_changed(changed, key) : value.type == jbvNull))
 			continue;
 		while (objects[at] != NULL && !splits(key, objects[at]))
@@ -246,6 +247,14 @@ kn_wire_nest(JsonbContainer *row, const char *changed)
 	}
 	kn_json_close(&json, '}');
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.text.data)));
+}
+
+static bool
+is_own_of_phone(const char *column)
+{
+	static const char *const columns[] = {"_status", "_changed", "removed", NULL};
+
+	return kn_choice_has(columns, column);
 }
 
 /* A point has two columns: half of an object would be none. */

@@ -1,6 +1,6 @@
 -- What devices send, many at a time: judged record by record, never twice, never lost.
 \ir ../data/play.sql
-SELECT plan(73);
+SELECT plan(72);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.2801,
     36.8201) \g /dev/null
 SELECT kintaraa.epoch_check(), kintaraa.tick_write(true) \g /dev/null
@@ -54,7 +54,7 @@ SELECT is((SELECT array_agg(r ->> 'id' ORDER BY n) FROM jsonb_array_elements(pg_
 SELECT is(pg_temp.batch('amina', 'p1', records) ->> 'code', NULL, 'an empty batch is none') FROM (VALUES
     ('[]'::jsonb)) AS t (records);
 SELECT is(play.outcome('sync_batch', 'amina', NULL, body), wanted, 'body ' || left(body::text, 40)) FROM (VALUES
-    ('{}'::jsonb, 'KN503'), ('{"records": {}}', 'KN503'), ('{"records": [1]}', 'KN503'), ('[]', 'KN501'),
+    ('{}'::jsonb, 'KN503'), ('{"records": {}}', 'KN503'), ('[]', 'KN501'),
         ('{"records": [], "mode": "some"}', 'KN504'),
     ('{"records": [], "seq": -1}', 'KN504')) AS t (body, wanted);
 SELECT is(left(play.outcome('sync_batch', 'amina', NULL, jsonb_build_object('records', (SELECT

@@ -100,7 +100,8 @@ def install():
         wanted = hashlib.sha256(file.read()).hexdigest()
     mark = os.path.join(NODE, "installed")
     os.makedirs(NODE, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "schema.js", "client.js", "phone.js", "simulation.js", "lost.js"):
+    for name in ("package.json", "package-lock.json", "schema.js", "client.js", "phone.js", "simulation.js", "lost.js",
+                 "plain.js"):
         shutil.copy(os.path.join(HERE, name), NODE)
     if os.path.exists(mark) and open(mark).read() == wanted:
         return

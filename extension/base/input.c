@@ -25,6 +25,7 @@
 static JsonbValue *present(JsonbContainer *object, const char *key, bool required);
 static bool time_parse(const char *text, TimestampTz *out);
 static bool zone_parse(const char *text, int *seconds);
+static bool trimmed(const JsonbValue *value, char *out, int size);
 
 void
 kn_input_error(int code, const char *pointer, const char *message, const char *hint)
@@ -147,6 +148,59 @@ kn_in_bool(JsonbContainer *object, const char *key, bool if_absent)
 		kn_input_error(ERRCODE_KN_FIELD_TYPE, key, "the field is not true or false",
 					   "Send true or false.");
 	return value->val.boolean;
+}
+
+bool
+kn_in_guarded(const JsonbValue *value, bool *guessed)
+{
+	static const char *const no[] = {"false", "0", "no", "off", NULL};
+	static const char *const yes[] = {"true", "1", "yes", "on", NULL};
+	char text[8];
+	double number;
+
+	*guessed = false;
+	if (value->type == jbvBool)
+		return value->val.boolean;
+	if (value->type == jbvNumeric && kn_number(value, &number) && (number == 0 || number == 1))
+		return number == 1;
+	if (value->type == jbvString && trimmed(value, text, sizeof(text)))
+	{
+		if (kn_choice_has(no, text))
+			return false;
+		*guessed = !kn_choice_has(yes, text);
+		return true;
+	}
+	*guessed = true;
+	return true;
+}
+
+bool
+kn_in_guard(JsonbContainer *object, const char *key, bool if_absent)
+{
+	JsonbValue *value = kn_in_member(object, key);
+	bool guessed;
+
+	return value == NULL ? if_absent : kn_in_guarded(value, &guessed);
+}
+
+/* In small letters and without blanks around; false when it is longer than any word of ours. */
+static bool
+trimmed(const JsonbValue *value, char *out, int size)
+{
+	const char *at = value->val.string.val;
+	const char *end = at + value->val.string.len;
+	int n = 0;
+
+	while (at < end && isspace((unsigned char) *at))
+		at++;
+	while (end > at && isspace((unsigned char) end[-1]))
+		end--;
+	if (end - at >= size)
+		return false;
+	while (at < end)
+		out[n++] = pg_ascii_tolower((unsigned char) *at++);
+	out[n] = '\0';
+	return true;
 }
 
 bool

@@ -27,6 +27,12 @@ extern char *kn_in_text(JsonbContainer *object, const char *key, int min, int ma
 extern char *kn_in_choice(JsonbContainer *object, const char *key, const char *const *choices,
 						  bool required);
 extern bool kn_in_bool(JsonbContainer *object, const char *key, bool if_absent);
+/*
+ * A flag that protects whoever sends it: what is no plain no is yes.  guessed
+ * tells that it was no plain yes either.
+ */
+extern bool kn_in_guarded(const JsonbValue *value, bool *guessed);
+extern bool kn_in_guard(JsonbContainer *object, const char *key, bool if_absent);
 extern bool kn_in_int(JsonbContainer *object, const char *key, int64 min, int64 max, bool required,
 					  int64 *out);
 extern bool kn_in_float(JsonbContainer *object, const char *key, double min, double max,

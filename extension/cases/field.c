@@ -16,31 +16,37 @@
 #include "base/limits.h"
 #include "cases/field.h"
 #include "cases/routing.h"
+#include "cases/word.h"
 
 static void read_members(const KnField *fields, int n, const char *object,
 						 JsonbContainer *container, const char *const *owned, KnValue *values,
 						 KnLeftovers *left);
+static void read_member(const KnField *field, const char *pointer, JsonbValue *member,
+						KnValue *value, KnLeftovers *left);
 static void clear(const KnField *fields, int n, const char *object, const char *key,
 				  KnValue *values);
 static const KnField *find(const KnField *fields, int n, const char *object, const char *key);
 static bool is_object_name(const KnField *fields, int n, const char *key);
 static bool read_value(const KnField *field, const char *pointer, JsonbValue *value, KnValue *out,
 					   KnLeftovers *left);
-static bool read_text(const KnField *field, JsonbValue *value, KnValue *out);
+static bool read_text(const KnField *field, JsonbValue *value, KnValue *out, bool plain);
 static bool read_point(JsonbValue *value, KnValue *out);
 static bool read_json(const KnField *field, JsonbValue *value, KnValue *out);
 static bool read_services(const char *pointer, JsonbValue *value, KnValue *out, KnLeftovers *left);
+static void read_service(const char *pointer, JsonbValue *item, KnValue *out, KnLeftovers *left);
+static bool add_service(KnValue *out, const char *service);
+static void write_number(KnJson *json, const KnField *field, double number);
+static int compare_entries(const void *a, const void *b);
 static bool has_form(const char *text, const char *form);
 static bool is_date(const char *text);
 static bool is_time(const char *text);
 static void ignore(KnLeftovers *left, const char *pointer, const char *code, JsonbValue *kept);
 
-void
-kn_fields_read(const KnField *fields, int n, JsonbContainer *record, const char *const *owned,
-			   KnValue *values, KnLeftovers *left)
+static void
+read_all(const KnField *fields, int n, JsonbContainer *record, const char *const *owned,
+		 KnValue *values, KnLeftovers *left)
 {
 	memset(values, 0, sizeof(KnValue) * n);
-	memset(left, 0, sizeof(*left));
 	kn_json_init(&left->ignored);
 	kn_json_open(&left->ignored, '[');
 	kn_json_init(&left->unreadable);
@@ -48,6 +54,23 @@ kn_fields_read(const KnField *fields, int n, JsonbContainer *record, const char 
 	read_members(fields, n, NULL, record, owned, values, left);
 	kn_json_close(&left->ignored, ']');
 	kn_json_close(&left->unreadable, '}');
+}
+
+void
+kn_fields_read(const KnField *fields, int n, JsonbContainer *record, const char *const *owned,
+			   KnValue *values, KnLeftovers *left)
+{
+	memset(left, 0, sizeof(*left));
+	read_all(fields, n, record, owned, values, left);
+}
+
+void
+kn_fields_read_plain(const KnField *fields, int n, JsonbContainer *record,
+					 const char *const *owned, KnValue *values, KnLeftovers *left)
+{
+	memset(left, 0, sizeof(*left));
+	left->plain = true;
+	read_all(fields, n, record, owned, values, left);
 }
 
 static void
@@ -68,21 +91,15 @@ read_members(const KnField *fields, int n, const char *object, JsonbContainer *c
 			key = pnstrdup(member.val.string.val, member.val.string.len);
 		if (token != WJB_VALUE)
 			continue;
-		if (member.type == jbvNull)
+		field = find(fields, n, object, key);
+		if (member.type == jbvNull && !(field && field->kind == KN_FIELD_GUARD && !left->plain))
 		{
 			clear(fields, n, object, key, values);
 			continue;
 		}
 		pointer = object ? psprintf("/%s/%s", object, key) : psprintf("/%s", key);
-		field = find(fields, n, object, key);
 		if (field != NULL)
-		{
-			KnValue *value = &values[field - fields];
-
-			value->present = read_value(field, pointer, &member, value, left);
-			if (!value->present)
-				ignore(left, pointer, "not_understood", &member);
-		}
+			read_member(field, pointer, &member, &values[field - fields], left);
 		else if (object == NULL && kn_choice_has(owned, key))
 		{
 			if (strcmp(key, "id") != 0)
@@ -93,6 +110,23 @@ read_members(const KnField *fields, int n, const char *object, JsonbContainer *c
 			read_members(fields, n, key, member.val.binary.data, owned, values, left);
 		else
 			ignore(left, pointer, "unknown_field", &member);
+	}
+}
+
+static void
+read_member(const KnField *field, const char *pointer, JsonbValue *member, KnValue *value,
+			KnLeftovers *left)
+{
+	value->present = read_value(field, pointer, member, value, left);
+	if (value->present && !value->guessed)
+		return;
+	/* there is nothing of a null to keep */
+	ignore(left, pointer, "not_understood", member->type == jbvNull ? NULL : member);
+	value->guessed = value->guessed && member->type != jbvNull;
+	if (field->if_unreadable != NULL && !left->plain)
+	{
+		value->present = value->guessed = true;
+		value->text = pstrdup(field->if_unreadable);
 	}
 }
 
@@ -141,6 +175,10 @@ read_value(const KnField *field, const char *pointer, JsonbValue *value, KnValue
 		case KN_FIELD_BOOL:
 			out->flag = value->type == jbvBool && value->val.boolean;
 			return value->type == jbvBool;
+		case KN_FIELD_GUARD:
+			out->flag = left->plain ? value->type == jbvBool && value->val.boolean
+									: kn_in_guarded(value, &out->guessed);
+			return left->plain ? value->type == jbvBool : true;
 		case KN_FIELD_NUMBER:
 			return value->type == jbvNumeric && kn_number(value, &out->number) &&
 				   out->number >= 0 && out->number <= field->max;
@@ -151,20 +189,27 @@ read_value(const KnField *field, const char *pointer, JsonbValue *value, KnValue
 		case KN_FIELD_JSON:
 			return read_json(field, value, out);
 		default:
-			return read_text(field, value, out);
+			return read_text(field, value, out, left->plain);
 	}
 }
 
 static bool
-read_text(const KnField *field, JsonbValue *value, KnValue *out)
+read_text(const KnField *field, JsonbValue *value, KnValue *out, bool plain)
 {
+	const char *word;
+
 	if (value->type != jbvString)
 		return false;
 	out->text = pnstrdup(value->val.string.val, value->val.string.len);
 	switch (field->kind)
 	{
 		case KN_FIELD_CHOICE:
-			return kn_choice_has(field->choices, out->text);
+			if (kn_choice_has(field->choices, out->text))
+				return true;
+			word = plain ? NULL : kn_word_choice(field->choices, field->words, out->text);
+			if (word != NULL)
+				out->text = pstrdup(word);
+			return word != NULL;
 		case KN_FIELD_DATE:
 			return is_date(out->text);
 		case KN_FIELD_TIME:
@@ -204,35 +249,67 @@ read_json(const KnField *field, JsonbValue *value, KnValue *out)
 	return kn_chars(out->text) <= field->max;
 }
 
-/* Known services once each, in the order given; the others are ignored one by one. */
+/*
+ * Known services once each, in the order given; the others are ignored one by
+ * one.  A text is a list as people write one.
+ */
 static bool
 read_services(const char *pointer, JsonbValue *value, KnValue *out, KnLeftovers *left)
 {
 	JsonbContainer *array;
 	int n;
 
+	out->items = palloc(sizeof(char *) * (KN_SERVICES_MAX + 1));
+	if (value->type == jbvString && !left->plain)
+	{
+		read_service(pointer, value, out, left);
+		return true;
+	}
 	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+	{
+		left->services = true;
 		return false;
+	}
 	array = value->val.binary.data;
 	n = JsonContainerSize(array);
-	out->items = palloc(sizeof(char *) * (KN_SERVICES_MAX + 1));
 	for (int i = 0; i < n; i++)
-	{
-		JsonbValue *item = getIthJsonbValueFromContainer(array, i);
-		char *service = item->type == jbvString
-							? pnstrdup(item->val.string.val, item->val.string.len)
-							: NULL;
-		bool seen = false;
+		read_service(psprintf("%s/%d", pointer, i), getIthJsonbValueFromContainer(array, i), out,
+					 left);
+	return true;
+}
 
-		for (int j = 0; j < out->n_items && service; j++)
-			seen = seen || strcmp(out->items[j], service) == 0;
-		if (seen)
-			continue;
-		if (service == NULL || !kn_service_known(service) || out->n_items >= KN_SERVICES_MAX)
-			ignore(left, psprintf("%s/%d", pointer, i), "not_understood", item);
-		else
-			out->items[out->n_items++] = service;
+static void
+read_service(const char *pointer, JsonbValue *item, KnValue *out, KnLeftovers *left)
+{
+	char *text = item->type == jbvString ? pnstrdup(item->val.string.val, item->val.string.len)
+										 : NULL;
+	const char *const *words;
+	bool understood = text != NULL;
+
+	if (text != NULL && left->plain)
+		understood = kn_service_known(text) && add_service(out, text);
+	else if (text != NULL)
+	{
+		understood = kn_word_services(text, &words);
+		for (; *words != NULL; words++)
+			understood = add_service(out, *words) && understood;
 	}
+	if (understood)
+		return;
+	left->services = true;
+	ignore(left, pointer, "not_understood", item);
+}
+
+/* False when it is one too many. */
+static bool
+add_service(KnValue *out, const char *service)
+{
+	for (int i = 0; i < out->n_items; i++)
+		if (strcmp(out->items[i], service) == 0)
+			return true;
+	if (out->n_items >= KN_SERVICES_MAX)
+		return false;
+	out->items[out->n_items++] = pstrdup(service);
 	return true;
 }
 
@@ -271,6 +348,8 @@ is_time(const char *text)
 static void
 ignore(KnLeftovers *left, const char *pointer, const char *code, JsonbValue *kept)
 {
+	KnJson text;
+
 	if (left->n++ < KN_IGNORED_MAX)
 	{
 		kn_json_open(&left->ignored, '{');
@@ -280,14 +359,88 @@ ignore(KnLeftovers *left, const char *pointer, const char *code, JsonbValue *kep
 	}
 	if (kept == NULL)
 		return;
-	left->n_unreadable++;
+	kn_json_init(&text);
+	kn_json_client(&text, kept);
+	if (left->n_unreadable % KN_IGNORED_MAX == 0)
+	{
+		Size size = sizeof(KnEntry) * (left->n_unreadable + KN_IGNORED_MAX);
+
+		left->entries = left->entries ? repalloc_huge(left->entries, size) : palloc(size);
+	}
+	left->entries[left->n_unreadable++] = (KnEntry){.pointer = pointer, .json = text.text.data};
 	kn_json_key(&left->unreadable, pointer);
-	kn_json_client(&left->unreadable, kept);
+	kn_json_raw(&left->unreadable, text.text.data, text.text.len);
 }
 
+/*
+ * By name and in the order of the names: a field that a later version knows, or
+ * no longer knows, leaves the text of what was sent before as it is.  What was
+ * sent and not understood counts as it came, under its pointer.
+ */
 void
 kn_fields_canonical(const KnField *fields, int n, const KnValue *values, const KnLeftovers *left,
 					KnJson *out)
+{
+	KnEntry *entries = palloc_extended(sizeof(KnEntry) * (n + left->n_unreadable + 1),
+									   MCXT_ALLOC_HUGE);
+	int used = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		KnJson text;
+
+		/* a guess follows from what was not understood, which counts below */
+		if (!values[i].present || values[i].guessed)
+			continue;
+		kn_json_init(&text);
+		if (fields[i].kind == KN_FIELD_NUMBER)
+			write_number(&text, &fields[i], values[i].number);
+		else
+			kn_field_write(&text, &fields[i], &values[i]);
+		entries[used++] =
+			(KnEntry){.pointer = fields[i].object
+									 ? psprintf("/%s/%s", fields[i].object, fields[i].key)
+									 : psprintf("/%s", fields[i].key),
+					  .json = text.text.data};
+	}
+	memcpy(entries + used, left->entries, sizeof(KnEntry) * left->n_unreadable);
+	used += left->n_unreadable;
+	qsort(entries, used, sizeof(KnEntry), compare_entries);
+	kn_json_init(out);
+	kn_json_open(out, '{');
+	for (int i = 0; i < used; i++)
+	{
+		kn_json_key(out, entries[i].pointer);
+		kn_json_raw(out, entries[i].json, strlen(entries[i].json));
+	}
+	kn_json_close(out, '}');
+	pfree(entries);
+}
+
+/* As a client writes it: 12 and not 12.0. */
+static void
+write_number(KnJson *json, const KnField *field, double number)
+{
+	if (number == (double) (int64) number)
+		kn_json_int(json, (int64) number);
+	else
+		kn_json_float(json, number, 1);
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const KnEntry *left = a;
+	const KnEntry *right = b;
+	int order = strcmp(left->pointer, right->pointer);
+
+	return order != 0 ? order : strcmp(left->json, right->json);
+}
+
+/* As version 1.0 did: all its fields by position, then what it could not read. */
+void
+kn_fields_canonical_plain(const KnField *fields, int n, const KnValue *values,
+						  const KnLeftovers *left, KnJson *out)
 {
 	kn_json_init(out);
 	kn_json_open(out, '[');
@@ -311,6 +464,7 @@ kn_field_write(KnJson *json, const KnField *field, const KnValue *value)
 	switch (field->kind)
 	{
 		case KN_FIELD_BOOL:
+		case KN_FIELD_GUARD:
 			kn_json_bool(json, value->flag);
 			break;
 		case KN_FIELD_NUMBER:

@@ -58,24 +58,19 @@ incident_create(KnCall *call)
 	KnIntake intake;
 	KnOpening opening;
 	KnRouteMemo memo = {0};
-	KnJson canonical;
 
 	incident.client_id = client_id_of(call, body, &incident.id);
-	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, body, kn_incident_owned,
-				   incident.values, &left);
-	incident.values[KN_INCIDENT_ANONYMOUS].present = true;
+	kn_incident_read(body, &incident, &left);
 	kn_opening_reporter(&incident, call->caller);
 	kn_call_writer(call, &incident.edited_by);
-	incident.ignored = left.n ? left.ignored.text.data : NULL;
 	kn_incident_derive(&incident, now);
-	kn_fields_canonical(kn_incident_fields, KN_INCIDENT_FIELDS, incident.values, &left, &canonical);
-	incident.created_hash = kn_record_hash(canonical.text.data, canonical.text.len);
 	kn_incident_intake(&incident.owner, incident.client_id, &intake);
 	if (intake.known)
 	{
 		answer_replay(call, &intake, &incident);
 		return;
 	}
+	kn_incident_settle_new(&incident, intake.is_anonymous);
 	incident.language = intake.language;
 	kn_opening_plan(&incident, policy, now, &memo, &opening);
 	incident.status = opening.needs_dispatcher ? "pending_dispatcher_review" : "new";
@@ -155,9 +150,7 @@ static void
 answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent)
 {
 	kn_call_target(call, "incident", &intake->id);
-	if (VARSIZE_ANY_EXHDR(intake->created_hash) != VARSIZE_ANY_EXHDR(sent->created_hash) ||
-		memcmp(VARDATA_ANY(intake->created_hash), VARDATA_ANY(sent->created_hash),
-			   VARSIZE_ANY_EXHDR(sent->created_hash)) != 0)
+	if (!kn_incident_hash_matches(intake->created_hash, sent, kn_in_object(call->body)))
 		conflict_of_payload(call, sent);
 	show_found(call, sent->client_id);
 }
@@ -323,8 +316,8 @@ incident_update(KnCall *call)
 {
 	JsonbContainer *body = kn_in_object(call->body);
 	KnIncident incident;
+	KnIncident fresh = {0};
 	KnLeftovers left;
-	KnValue fresh[KN_INCIDENT_FIELDS];
 	KnWrite write = {.noun = "incident", .data = body};
 	pg_uuid_t archive;
 
@@ -335,9 +328,10 @@ incident_update(KnCall *call)
 	write.client_id = incident.client_id;
 	if (!check_version(call, &write, &incident))
 		return;
-	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, body, kn_incident_owned, fresh, &left);
-	kn_incident_settle(&incident, fresh);
-	kn_incident_change(call, &incident, fresh);
+	kn_incident_read(body, &fresh, &left);
+	kn_incident_settle(&incident, fresh.values);
+	incident.triage = fresh.triage;
+	kn_incident_change(call, &incident, fresh.values);
 	if (left.n_unreadable > 0)
 		kn_archive_keep(call, &write, &incident.id, "unreadable", &archive);
 	kn_call_flush(call);

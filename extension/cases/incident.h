@@ -36,6 +36,9 @@ typedef enum KnIncidentField
 	KN_INCIDENT_FIELDS
 } KnIncidentField;
 
+/* Of version 1.0, for the hashes it stored; a field that is new comes after these. */
+#define KN_INCIDENT_FIELDS_PLAIN (KN_INCIDENT_PROXIMITY + 1)
+
 extern const KnField kn_incident_fields[KN_INCIDENT_FIELDS];
 extern const char *const kn_incident_owned[];
 
@@ -60,6 +63,7 @@ typedef struct KnIncident
 	KnUrgency asked;   /* as reported, routine when not said */
 	KnUrgency urgency; /* of the case, after the clinical clock */
 	KnValue values[KN_INCIDENT_FIELDS];
+	bool triage; /* what she asked for was not understood: a person looks at it */
 	int n_suggested;
 	char *suggested[KN_SERVICES_MAX];
 	bool has_cell;
@@ -88,6 +92,11 @@ typedef struct KnIncident
 extern const char *const kn_urgency_names[]; /* by KnUrgency, NULL-ended */
 extern KnUrgency kn_urgency_parse(const char *name);
 
+/* What a phone sent: its fields, what is ignored of it, and its keyed hash. */
+extern void kn_incident_read(JsonbContainer *record, KnIncident *incident, KnLeftovers *left);
+/* Whether a stored hash is of the same payload; also one that version 1.0 made. */
+extern bool kn_incident_hash_matches(const bytea *stored, const KnIncident *sent,
+									 JsonbContainer *record);
 /* Place: snapped cell, clinical interval and urgency from what was reported. */
 extern void kn_incident_derive(KnIncident *incident, TimestampTz now);
 /* Status as this relation sees it. */

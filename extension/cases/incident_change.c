@@ -53,9 +53,24 @@ kn_incident_edit_conflicts(const KnCall *call, const KnIncident *incident, int64
 void
 kn_incident_settle(const KnIncident *stored, KnValue *fresh)
 {
+	KnValue *urgency = &fresh[KN_INCIDENT_URGENCY];
+
 	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
-		fresh[i].cleared =
-			fresh[i].cleared && stored->values[i].present && i != KN_INCIDENT_ANONYMOUS;
+		fresh[i].cleared = fresh[i].cleared && stored->values[i].present;
+	/* a guess errs on the safe side only: it never lowers what stands */
+	if (urgency->guessed && stored->urgency >= kn_urgency_parse(urgency->text))
+		urgency->present = false;
+}
+
+void
+kn_incident_settle_new(KnIncident *incident, bool account_is_anonymous)
+{
+	KnValue *anonymous = &incident->values[KN_INCIDENT_ANONYMOUS];
+
+	if (anonymous->present)
+		return;
+	anonymous->present = true;
+	anonymous->flag = account_is_anonymous;
 }
 
 void
@@ -81,7 +96,7 @@ kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
 	kn_incident_recount(incident->status, before, incident->urgency);
 	kn_need_load_parts(&incident->id, &parts);
 	hurry_needs(incident, &parts);
-	if (fresh[KN_INCIDENT_SERVICES].present)
+	if (fresh[KN_INCIDENT_SERVICES].present || incident->triage)
 		follow_services(incident, kn_case_policy());
 }
 

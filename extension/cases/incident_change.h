@@ -18,11 +18,10 @@
 extern bool kn_incident_lock_own(const KnCaller *caller, KnIncident *incident);
 /* Whether another device of hers wrote her words after base. */
 extern bool kn_incident_edit_conflicts(const KnCall *call, const KnIncident *incident, int64 base);
-/*
- * What of it is a change: null empties what is there, but says nothing of
- * confidentiality, which an absence must not end.
- */
+/* What of it is a change: null empties what is there, and a guess lowers nothing. */
 extern void kn_incident_settle(const KnIncident *stored, KnValue *fresh);
+/* A new report that does not say whether it is confidential is as her account is. */
+extern void kn_incident_settle_new(KnIncident *incident, bool account_is_anonymous);
 /* Replaces the fields that are present, empties those cleared; a new service opens its need. */
 extern void kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh);
 /* Hides it at once and ends its open needs. */

@@ -17,7 +17,10 @@
 #include "utils/datetime.h"
 
 #include "cases/incident.h"
+#include "cases/word.h"
+#include "keys/keystore.h"
 
+#define HASHED_BY_NAME 2
 #define CELL_DEGREES 0.045 /* about 5 km */
 #define PEP_HOURS 72
 #define SLACK_HOURS 6
@@ -25,6 +28,10 @@
 /* Nairobi's day: the phone's date may be the day before, in UTC */
 #define ZONE_HOURS 3
 
+static bool hides(JsonbContainer *record);
+static bytea *hash_by_name(const KnJson *canonical);
+static bytea *plain_hash(JsonbContainer *record);
+static bool was_unreadable(const KnLeftovers *left, const char *pointer);
 static void derive_cell(KnIncident *incident);
 static void derive_interval(KnIncident *incident, TimestampTz now);
 static void apply_clinical_clock(KnIncident *incident, TimestampTz now);
@@ -41,22 +48,22 @@ const char *const kn_urgency_names[] = {"routine", "urgent", "immediate", NULL};
 
 /* clang-format off */
 const KnField kn_incident_fields[KN_INCIDENT_FIELDS] = {
-	[KN_INCIDENT_TYPE]          = {NULL, "type", KN_FIELD_CHOICE, KN_CLASS_CASE, types, 0},
-	[KN_INCIDENT_DATE]          = {NULL, "incidentDate", KN_FIELD_DATE, KN_CLASS_CASE, NULL, 0},
-	[KN_INCIDENT_TIME]          = {NULL, "incidentTime", KN_FIELD_TIME, KN_CLASS_CASE, NULL, 0},
-	[KN_INCIDENT_DESCRIPTION]   = {NULL, "description", KN_FIELD_TEXT, KN_CLASS_CASE, NULL, KN_DESCRIPTION_MAX},
-	[KN_INCIDENT_SEVERITY]      = {NULL, "severity", KN_FIELD_CHOICE, KN_CLASS_CASE, severities, 0},
-	[KN_INCIDENT_URGENCY]       = {NULL, "urgencyLevel", KN_FIELD_CHOICE, KN_CLASS_CARD, kn_urgency_names, 0},
-	[KN_INCIDENT_SERVICES]      = {NULL, "supportServices", KN_FIELD_SERVICES, KN_CLASS_CARD, NULL, KN_SERVICES_MAX},
-	[KN_INCIDENT_ANONYMOUS]     = {NULL, "isAnonymous", KN_FIELD_BOOL, KN_CLASS_CARD, NULL, 0},
-	[KN_INCIDENT_ADDRESS]       = {"location", "address", KN_FIELD_TEXT, KN_CLASS_PLACE, NULL, KN_ADDRESS_MAX},
-	[KN_INCIDENT_PLACE]         = {"location", "description", KN_FIELD_TEXT, KN_CLASS_PLACE, NULL, KN_ADDRESS_MAX},
-	[KN_INCIDENT_POINT]         = {"location", "coordinates", KN_FIELD_POINT, KN_CLASS_PLACE, NULL, 0},
-	[KN_INCIDENT_ACCURACY]      = {"location", "accuracyM", KN_FIELD_NUMBER, KN_CLASS_PLACE, NULL, 1e7},
-	[KN_INCIDENT_SOURCE]        = {"location", "source", KN_FIELD_CHOICE, KN_CLASS_PLACE, sources, 0},
-	[KN_INCIDENT_COMMUNICATION] = {"providerPreferences", "communicationMethod", KN_FIELD_CHOICE, KN_CLASS_CARD, methods, 0},
-	[KN_INCIDENT_GENDER]        = {"providerPreferences", "preferredGender", KN_FIELD_CHOICE, KN_CLASS_CASE, genders, 0},
-	[KN_INCIDENT_PROXIMITY]     = {"providerPreferences", "proximityPreference", KN_FIELD_CHOICE, KN_CLASS_CASE, proximities, 0},
+	[KN_INCIDENT_TYPE]          = {NULL, "type", KN_FIELD_CHOICE, KN_CLASS_CASE, types, 0, kn_type_words, NULL},
+	[KN_INCIDENT_DATE]          = {NULL, "incidentDate", KN_FIELD_DATE, KN_CLASS_CASE, NULL, 0, NULL, NULL},
+	[KN_INCIDENT_TIME]          = {NULL, "incidentTime", KN_FIELD_TIME, KN_CLASS_CASE, NULL, 0, NULL, NULL},
+	[KN_INCIDENT_DESCRIPTION]   = {NULL, "description", KN_FIELD_TEXT, KN_CLASS_CASE, NULL, KN_DESCRIPTION_MAX, NULL, NULL},
+	[KN_INCIDENT_SEVERITY]      = {NULL, "severity", KN_FIELD_CHOICE, KN_CLASS_CASE, severities, 0, kn_severity_words, NULL},
+	[KN_INCIDENT_URGENCY]       = {NULL, "urgencyLevel", KN_FIELD_CHOICE, KN_CLASS_CARD, kn_urgency_names, 0, kn_urgency_words, "urgent"},
+	[KN_INCIDENT_SERVICES]      = {NULL, "supportServices", KN_FIELD_SERVICES, KN_CLASS_CARD, NULL, KN_SERVICES_MAX, NULL, NULL},
+	[KN_INCIDENT_ANONYMOUS]     = {NULL, "isAnonymous", KN_FIELD_GUARD, KN_CLASS_CARD, NULL, 0, NULL, NULL},
+	[KN_INCIDENT_ADDRESS]       = {"location", "address", KN_FIELD_TEXT, KN_CLASS_PLACE, NULL, KN_ADDRESS_MAX, NULL, NULL},
+	[KN_INCIDENT_PLACE]         = {"location", "description", KN_FIELD_TEXT, KN_CLASS_PLACE, NULL, KN_ADDRESS_MAX, NULL, NULL},
+	[KN_INCIDENT_POINT]         = {"location", "coordinates", KN_FIELD_POINT, KN_CLASS_PLACE, NULL, 0, NULL, NULL},
+	[KN_INCIDENT_ACCURACY]      = {"location", "accuracyM", KN_FIELD_NUMBER, KN_CLASS_PLACE, NULL, 1e7, NULL, NULL},
+	[KN_INCIDENT_SOURCE]        = {"location", "source", KN_FIELD_CHOICE, KN_CLASS_PLACE, sources, 0, NULL, NULL},
+	[KN_INCIDENT_COMMUNICATION] = {"providerPreferences", "communicationMethod", KN_FIELD_CHOICE, KN_CLASS_CARD, methods, 0, NULL, NULL},
+	[KN_INCIDENT_GENDER]        = {"providerPreferences", "preferredGender", KN_FIELD_CHOICE, KN_CLASS_CASE, genders, 0, NULL, NULL},
+	[KN_INCIDENT_PROXIMITY]     = {"providerPreferences", "proximityPreference", KN_FIELD_CHOICE, KN_CLASS_CASE, proximities, 0, NULL, NULL},
 };
 
 const char *const kn_incident_owned[] = {
@@ -64,6 +71,98 @@ const char *const kn_incident_owned[] = {
 	"hotlines", "suggestedServices", "createdAt", "updatedAt", "serverVersion", "serverTime",
 	"expectedBy", "reporter", "replayed", "access", NULL};
 /* clang-format on */
+
+void
+kn_incident_read(JsonbContainer *record, KnIncident *incident, KnLeftovers *left)
+{
+	KnValue *anonymous = &incident->values[KN_INCIDENT_ANONYMOUS];
+	KnJson canonical;
+
+	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, record, kn_incident_owned,
+				   incident->values, left);
+	if (!anonymous->present && hides(record))
+		anonymous->present = anonymous->flag = true;
+	incident->ignored = left->n ? left->ignored.text.data : NULL;
+	incident->triage = left->services || was_unreadable(left, "/type");
+	kn_fields_canonical(kn_incident_fields, KN_INCIDENT_FIELDS, incident->values, left, &canonical);
+	incident->created_hash = hash_by_name(&canonical);
+}
+
+/* With a byte in front that says how it was made; version 1.0 put none. */
+static bytea *
+hash_by_name(const KnJson *canonical)
+{
+	bytea *hash = kn_record_hash(canonical->text.data, canonical->text.len);
+	Size size = VARSIZE_ANY_EXHDR(hash);
+	bytea *out = palloc(VARHDRSZ + 1 + size);
+
+	SET_VARSIZE(out, VARHDRSZ + 1 + size);
+	VARDATA(out)
+	[0] = HASHED_BY_NAME;
+	memcpy(VARDATA(out) + 1, VARDATA(hash), size);
+	return out;
+}
+
+/*
+ * Where isAnonymous is not there, another name for it can only protect her: no
+ * client that says so in its own words is to name her.
+ */
+static bool
+hides(JsonbContainer *record)
+{
+	static const char *const names[] = {"is_anonymous", "isanonymous", "anonymous",
+										"isConfidential", "is_confidential", "confidential", NULL};
+	JsonbValue *value = kn_in_member(record, "anonymity");
+	bool guessed;
+
+	if (value != NULL && (value->type != jbvString || value->val.string.len != strlen("named") ||
+						  strncmp(value->val.string.val, "named", strlen("named")) != 0))
+		return true;
+	for (int i = 0; names[i] != NULL; i++)
+	{
+		value = kn_in_member(record, names[i]);
+		if (value != NULL && kn_in_guarded(value, &guessed))
+			return true;
+	}
+	return false;
+}
+
+static bool
+was_unreadable(const KnLeftovers *left, const char *pointer)
+{
+	for (int i = 0; i < left->n_unreadable; i++)
+		if (strcmp(left->entries[i].pointer, pointer) == 0)
+			return true;
+	return false;
+}
+
+bool
+kn_incident_hash_matches(const bytea *stored, const KnIncident *sent, JsonbContainer *record)
+{
+	const bytea *hash = sent->created_hash;
+	Size size = VARSIZE_ANY_EXHDR(stored);
+
+	if (size != VARSIZE_ANY_EXHDR(hash))
+		hash = plain_hash(record);
+	return size == VARSIZE_ANY_EXHDR(hash) &&
+		   memcmp(VARDATA_ANY(stored), VARDATA_ANY(hash), size) == 0;
+}
+
+/* Of version 1.0, which knew these fields and took what was not said for false. */
+static bytea *
+plain_hash(JsonbContainer *record)
+{
+	KnValue values[KN_INCIDENT_FIELDS];
+	KnLeftovers left;
+	KnJson canonical;
+
+	kn_fields_read_plain(kn_incident_fields, KN_INCIDENT_FIELDS_PLAIN, record, kn_incident_owned,
+						 values, &left);
+	values[KN_INCIDENT_ANONYMOUS].present = true;
+	kn_fields_canonical_plain(kn_incident_fields, KN_INCIDENT_FIELDS_PLAIN, values, &left,
+							  &canonical);
+	return kn_record_hash(canonical.text.data, canonical.text.len);
+}
 
 KnUrgency
 kn_urgency_parse(const char *name)

@@ -20,6 +20,7 @@
 
 #define NAIROBI_HOURS 3
 
+static int wanted(const KnIncident *incident, const char **services);
 static const KnNeed *find_need(const KnCaseParts *parts, const char *service);
 static bool begins_rescue(const KnValue *services, const KnCaseParts *known);
 static void plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
@@ -40,8 +41,8 @@ void
 kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
 				KnRouteMemo *memo, KnOpening *out)
 {
-	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
-	int n = Max(services->n_items, 1);
+	const char *services[KN_SERVICES_MAX + 1];
+	int n = wanted(incident, services);
 	KnCasePlace place;
 
 	place_of(incident, &place);
@@ -52,46 +53,65 @@ kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz no
 	out->steps = palloc0(sizeof(KnStep) * n);
 	for (int i = 0; i < n; i++)
 	{
-		const char *service = services->n_items ? services->items[i] : KN_TRIAGE;
-
-		plan_need(incident, service, &place, policy, now, memo, &out->parts.needs[i],
+		plan_need(incident, services[i], &place, policy, now, memo, &out->parts.needs[i],
 				  &out->steps[i]);
 		out->needs_dispatcher = out->needs_dispatcher || out->steps[i].calls_people;
 	}
+}
+
+/* What she asks for; triage where she names nothing, or something that nobody understood. */
+static int
+wanted(const KnIncident *incident, const char **services)
+{
+	const KnValue *asked = &incident->values[KN_INCIDENT_SERVICES];
+	bool triage = incident->triage || asked->n_items == 0;
+
+	for (int i = 0; i < asked->n_items; i++)
+	{
+		services[i] = asked->items[i];
+		triage = triage && strcmp(services[i], KN_TRIAGE) != 0;
+	}
+	if (triage)
+		services[asked->n_items] = KN_TRIAGE;
+	return asked->n_items + triage;
 }
 
 void
 kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
 					KnOpening *out)
 {
-	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
+	const KnValue *asked = &incident->values[KN_INCIDENT_SERVICES];
+	const char *services[KN_SERVICES_MAX + 1];
+	/* naming nothing any more asks for nothing new */
+	int n = asked->n_items || incident->triage ? wanted(incident, services) : 0;
 	KnCaseParts known;
 	KnRouteMemo memo = {0};
 	KnCasePlace place;
 	TimestampTz latest = now;
 
 	kn_need_load_parts(&incident->id, &known);
-	kn_case_place(&incident->id, begins_rescue(services, &known), &place);
+	kn_case_place(&incident->id, begins_rescue(asked, &known), &place);
 	for (int i = 0; i < known.n_needs; i++)
 		latest = Max(latest, known.needs[i].created_at + 1);
 	memset(out, 0, sizeof(*out));
 	out->incident = incident;
-	out->parts.needs = palloc0(sizeof(KnNeed) * Max(services->n_items, 1));
-	out->steps = palloc0(sizeof(KnStep) * Max(services->n_items, 1));
-	for (int i = 0; i < services->n_items; i++)
+	out->parts.needs = palloc0(sizeof(KnNeed) * lengthof(services));
+	out->steps = palloc0(sizeof(KnStep) * lengthof(services));
+	for (int i = 0; i < n; i++)
 	{
-		const KnNeed *old = find_need(&known, services->items[i]);
+		const KnNeed *old = find_need(&known, services[i]);
 		int at = out->parts.n_needs;
 
 		if (old == NULL)
 		{
-			plan_need(incident, services->items[i], &place, policy, now, &memo,
+			plan_need(incident, services[i], &place, policy, now, &memo,
 					  &out->parts.needs[at], &out->steps[at]);
 			/* the first need stays the first when the clock was set back: see kn_case_lock */
 			out->parts.needs[at].created_at = latest;
 			out->parts.n_needs++;
 		}
-		else if (!kn_need_is_open(old) && strcmp(old->state, "met") != 0)
+		else if (!kn_need_is_open(old) && strcmp(old->state, "met") != 0 &&
+				 strcmp(old->service, KN_TRIAGE) != 0)
 		{
 			KnNeed need;
 
@@ -150,13 +170,12 @@ int
 kn_opening_defer(const KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
 				 KnNeed *needs)
 {
-	const KnValue *services = &incident->values[KN_INCIDENT_SERVICES];
-	int n = Max(services->n_items, 1);
+	const char *services[KN_SERVICES_MAX + 1];
+	int n = wanted(incident, services);
 
 	for (int i = 0; i < n; i++)
 	{
-		begin_need(incident, services->n_items ? services->items[i] : KN_TRIAGE, policy, now,
-				   &needs[i]);
+		begin_need(incident, services[i], policy, now, &needs[i]);
 		needs[i].due_at = now; /* the worker's next sweep routes it */
 	}
 	return n;

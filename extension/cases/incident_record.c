@@ -33,13 +33,12 @@ typedef struct Report
 	bool is_new; /* it goes in with this call */
 	bool is_in;  /* and has */
 	bool deleted;
-	bool says_whose; /* isAnonymous was sent */
 	bytea *created_hash;
 } Report;
 
 static void read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n);
 static void find_known(const pg_uuid_t *owner, const KnWrite *writes, Report *reports, int n,
-					   KnSubject *subject, char **language);
+					   KnSubject *subject, char **language, bool *is_anonymous);
 static void mark_new(const KnWrite *writes, Report *reports, int n);
 static void insert_new(Report *reports, int n, const KnSubject *subject);
 static bool insert_rest(Report *reports, int n, const KnSubject *subject);
@@ -54,13 +53,14 @@ static void lose(KnCall *call, const KnWrite *write, const KnIncident *stored, c
 static char *render_own(KnCall *call, KnIncident *incident);
 static void forget_echo(const KnIncident *stored, Report *report);
 static bool same_services(const KnValue *a, const KnValue *b);
-static bool same_as_sent(const KnIncident *stored, const Report *report, bool has_base);
+static bool same_as_sent(const KnIncident *stored, const Report *report, const KnWrite *write);
 static bool same_text(const KnIncident *stored, const Report *report);
 static void keep_unreadable(KnCall *call, const KnWrite *write, const Report *report,
 							KnRecordResult *result);
 static KnStatement select_known = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT k.wrapped, a.language, i.id, i.client_id, i.created_hash, i.deleted_at IS NOT NULL "
+	"SELECT k.wrapped, a.language, i.id, i.client_id, i.created_hash, i.deleted_at IS NOT NULL, "
+	"       a.is_anonymous "
 	"  FROM kintaraa.subject_key k JOIN kintaraa.account a ON a.id = k.subject "
 	"  LEFT JOIN (pg_catalog.unnest($2) AS w (client_id) CROSS JOIN LATERAL ("
 	"       SELECT * FROM kintaraa.incident o WHERE o.owner_id = $1 "
@@ -74,11 +74,15 @@ kn_incident_apply_many(KnCall *call, const KnWrite *writes, KnRecordResult *resu
 	Report *reports = palloc0(sizeof(Report) * Max(n, 1));
 	KnSubject subject;
 	char *language;
+	bool is_anonymous;
 
 	memset(results, 0, sizeof(KnRecordResult) * n);
 	read_reports(call, writes, reports, n);
-	find_known(&call->caller->account, writes, reports, n, &subject, &language);
+	find_known(&call->caller->account, writes, reports, n, &subject, &language, &is_anonymous);
 	mark_new(writes, reports, n);
+	for (int i = 0; i < n; i++)
+		if (reports[i].is_new)
+			kn_incident_settle_new(&reports[i].incident, is_anonymous);
 	insert_new(reports, n, &subject);
 	kn_subject_forget(&subject);
 	open_needs(call, reports, n, results, language);
@@ -96,7 +100,6 @@ read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n)
 	{
 		Report *report = &reports[i];
 		KnIncident *incident = &report->incident;
-		KnJson canonical;
 
 		incident->owner = call->caller->account;
 		incident->client_id = pstrdup(writes[i].client_id);
@@ -107,21 +110,14 @@ read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n)
 			continue;
 		kn_uuid4(incident->id.data);
 		(void) kn_uuid_parse(writes[i].client_id, &incident->id);
-		kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, writes[i].data, kn_incident_owned,
-					   incident->values, &report->left);
-		report->says_whose = incident->values[KN_INCIDENT_ANONYMOUS].present;
-		incident->values[KN_INCIDENT_ANONYMOUS].present = true;
-		incident->ignored = report->left.n ? report->left.ignored.text.data : NULL;
+		kn_incident_read(writes[i].data, incident, &report->left);
 		kn_incident_derive(incident, now);
-		kn_fields_canonical(kn_incident_fields, KN_INCIDENT_FIELDS, incident->values,
-							&report->left, &canonical);
-		incident->created_hash = kn_record_hash(canonical.text.data, canonical.text.len);
 	}
 }
 
 static void
 find_known(const pg_uuid_t *owner, const KnWrite *writes, Report *reports, int n,
-		   KnSubject *subject, char **language)
+		   KnSubject *subject, char **language, bool *is_anonymous)
 {
 	char **ids = palloc(sizeof(char *) * Max(n, 1));
 	KnArgs args = {0};
@@ -136,6 +132,7 @@ find_known(const pg_uuid_t *owner, const KnWrite *writes, Report *reports, int n
 	rows = kn_rows();
 	kn_subject_open(subject, owner, kn_col_bytea(&rows, 0, 1));
 	*language = kn_col_text(&rows, 0, 2);
+	*is_anonymous = kn_col_bool(&rows, 0, 7);
 	for (uint64 row = 0; row < rows.n; row++)
 	{
 		char *client_id = kn_col_text(&rows, row, 4);
@@ -271,7 +268,7 @@ defer_new(Report *reports, int n)
 	int at = 0;
 
 	for (int i = 0; i < n; i++)
-		max += Max(reports[i].incident.values[KN_INCIDENT_SERVICES].n_items, 1);
+		max += reports[i].incident.values[KN_INCIDENT_SERVICES].n_items + 1;
 	needs = palloc0(sizeof(KnNeed) * max);
 	for (int i = 0; i < n; i++)
 		if (reports[i].is_new)
@@ -339,9 +336,9 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 		return;
 	}
 	forget_echo(&stored, report);
-	if (same_as_sent(&stored, report, write->has_base) || same_text(&stored, report))
+	if (same_as_sent(&stored, report, write) || same_text(&stored, report))
 	{
-		if (!same_as_sent(&stored, report, write->has_base))
+		if (!same_as_sent(&stored, report, write))
 			keep_unreadable(call, write, report, result);
 		if (write->has_base && write->base < stored.stamp.version)
 			kn_change_touch(&stored.id, "incident", &stored.id);
@@ -354,6 +351,7 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 		lose(call, write, &stored, write->has_base ? "version" : "no_base", result);
 		return;
 	}
+	stored.triage = report->incident.triage;
 	kn_incident_change(call, &stored, report->incident.values);
 	keep_unreadable(call, write, report, result);
 	kn_call_flush(call);
@@ -375,8 +373,6 @@ forget_echo(const KnIncident *stored, Report *report)
 		*sent = stored->values[KN_INCIDENT_URGENCY];
 	if (services->present && same_services(services, &stored->values[KN_INCIDENT_SERVICES]))
 		services->present = false;
-	/* only a new report that does not say is named */
-	report->incident.values[KN_INCIDENT_ANONYMOUS].present = report->says_whose;
 	kn_incident_settle(stored, report->incident.values);
 }
 
@@ -394,14 +390,10 @@ same_services(const KnValue *a, const KnValue *b)
  * meant as a change.
  */
 static bool
-same_as_sent(const KnIncident *stored, const Report *report, bool has_base)
+same_as_sent(const KnIncident *stored, const Report *report, const KnWrite *write)
 {
-	const bytea *a = report->created_hash;
-	const bytea *b = report->incident.created_hash;
-
-	return a && (!has_base || stored->edited_version == 1) &&
-		   VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+	return report->created_hash && (!write->has_base || stored->edited_version == 1) &&
+		   kn_incident_hash_matches(report->created_hash, &report->incident, write->data);
 }
 
 /* As it stands now: nothing is to be done. */

@@ -48,7 +48,8 @@ static void render_person(KnJson *json, const pg_uuid_t *account, bool of_team);
 
 static KnStatement select_intake = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT k.wrapped, i.id, i.created_hash, a.language FROM kintaraa.subject_key k "
+	"SELECT k.wrapped, i.id, i.created_hash, a.language, a.is_anonymous "
+	"  FROM kintaraa.subject_key k "
 	"  JOIN kintaraa.account a ON a.id = k.subject "
 	"  LEFT JOIN kintaraa.incident i ON i.owner_id = k.subject AND i.client_id = $2 "
 	" WHERE k.subject = $1",
@@ -193,6 +194,7 @@ kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out)
 	out->known = kn_col_uuid(&rows, 0, 2, &out->id);
 	out->created_hash = kn_col_bytea(&rows, 0, 3);
 	out->language = kn_col_text(&rows, 0, 4);
+	out->is_anonymous = kn_col_bool(&rows, 0, 5);
 }
 
 bool

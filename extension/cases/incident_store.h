@@ -19,7 +19,8 @@ typedef struct KnIntake
 	bool known;
 	pg_uuid_t id;
 	bytea *created_hash;
-	char *language; /* of her account */
+	char *language;    /* of her account */
+	bool is_anonymous; /* what her account says where a report does not */
 } KnIntake;
 
 extern void kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out);

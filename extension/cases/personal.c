@@ -28,46 +28,46 @@ static const char *const moods[] = {"very_sad", "sad", "neutral", "happy", "very
 
 /* clang-format off */
 static const KnField safety_plan[] = {
-	{NULL, "emergencyContacts", KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
-	{NULL, "safeLocations",     KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
-	{NULL, "warningSigns",      KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
-	{NULL, "copingStrategies",  KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
-	{NULL, "documents",         KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
-	{NULL, "bagItems",          KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
-	{NULL, "codeWords",         KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
-	{NULL, "digitalSafety",     KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
-	{NULL, "notes",             KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, TEXT_MAX},
-	{NULL, "reviewDate",        KN_FIELD_DATE, KN_CLASS_IDENTITY, NULL, 0},
+	{NULL, "emergencyContacts", KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX, NULL, NULL},
+	{NULL, "safeLocations",     KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX, NULL, NULL},
+	{NULL, "warningSigns",      KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX, NULL, NULL},
+	{NULL, "copingStrategies",  KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX, NULL, NULL},
+	{NULL, "documents",         KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX, NULL, NULL},
+	{NULL, "bagItems",          KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX, NULL, NULL},
+	{NULL, "codeWords",         KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX, NULL, NULL},
+	{NULL, "digitalSafety",     KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX, NULL, NULL},
+	{NULL, "notes",             KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, TEXT_MAX, NULL, NULL},
+	{NULL, "reviewDate",        KN_FIELD_DATE, KN_CLASS_IDENTITY, NULL, 0, NULL, NULL},
 };
 static const KnField emergency_contact[] = {
-	{NULL, "name",         KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 200},
-	{NULL, "phone",        KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 64},
-	{NULL, "relationship", KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 200},
-	{NULL, "isPrimary",    KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0},
+	{NULL, "name",         KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 200, NULL, NULL},
+	{NULL, "phone",        KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 64, NULL, NULL},
+	{NULL, "relationship", KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 200, NULL, NULL},
+	{NULL, "isPrimary",    KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0, NULL, NULL},
 };
 static const KnField preference[] = {
-	{NULL, "shareLocation",  KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0},
-	{NULL, "allowMessages",  KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0},
-	{NULL, "quietHours",     KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, 1000},
-	{NULL, "safeContact",    KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, 4000},
-	{NULL, "settings",       KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX},
+	{NULL, "shareLocation",  KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0, NULL, NULL},
+	{NULL, "allowMessages",  KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0, NULL, NULL},
+	{NULL, "quietHours",     KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, 1000, NULL, NULL},
+	{NULL, "safeContact",    KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, 4000, NULL, NULL},
+	{NULL, "settings",       KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, LIST_MAX, NULL, NULL},
 };
 static const KnField mood_entry[] = {
-	{NULL, "date",        KN_FIELD_DATE,   KN_CLASS_IDENTITY, NULL,  0},
-	{NULL, "mood",        KN_FIELD_CHOICE, KN_CLASS_IDENTITY, moods, 0},
-	{NULL, "intensity",   KN_FIELD_NUMBER, KN_CLASS_IDENTITY, NULL,  10},
-	{NULL, "triggers",    KN_FIELD_JSON,   KN_CLASS_IDENTITY, NULL,  4000},
-	{NULL, "activities",  KN_FIELD_JSON,   KN_CLASS_IDENTITY, NULL,  4000},
-	{NULL, "notes",       KN_FIELD_TEXT,   KN_CLASS_IDENTITY, NULL,  TEXT_MAX},
-	{NULL, "sleepHours",  KN_FIELD_NUMBER, KN_CLASS_IDENTITY, NULL,  24},
-	{NULL, "stressLevel", KN_FIELD_NUMBER, KN_CLASS_IDENTITY, NULL,  10},
+	{NULL, "date",        KN_FIELD_DATE,   KN_CLASS_IDENTITY, NULL,  0, NULL, NULL},
+	{NULL, "mood",        KN_FIELD_CHOICE, KN_CLASS_IDENTITY, moods, 0, NULL, NULL},
+	{NULL, "intensity",   KN_FIELD_NUMBER, KN_CLASS_IDENTITY, NULL,  10, NULL, NULL},
+	{NULL, "triggers",    KN_FIELD_JSON,   KN_CLASS_IDENTITY, NULL,  4000, NULL, NULL},
+	{NULL, "activities",  KN_FIELD_JSON,   KN_CLASS_IDENTITY, NULL,  4000, NULL, NULL},
+	{NULL, "notes",       KN_FIELD_TEXT,   KN_CLASS_IDENTITY, NULL,  TEXT_MAX, NULL, NULL},
+	{NULL, "sleepHours",  KN_FIELD_NUMBER, KN_CLASS_IDENTITY, NULL,  24, NULL, NULL},
+	{NULL, "stressLevel", KN_FIELD_NUMBER, KN_CLASS_IDENTITY, NULL,  10, NULL, NULL},
 };
 static const KnField journal_entry[] = {
-	{NULL, "title",     KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 500},
-	{NULL, "content",   KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, KN_DESCRIPTION_MAX},
-	{NULL, "mood",      KN_FIELD_CHOICE, KN_CLASS_IDENTITY, moods, 0},
-	{NULL, "tags",      KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, 4000},
-	{NULL, "isPrivate", KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0},
+	{NULL, "title",     KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, 500, NULL, NULL},
+	{NULL, "content",   KN_FIELD_TEXT, KN_CLASS_IDENTITY, NULL, KN_DESCRIPTION_MAX, NULL, NULL},
+	{NULL, "mood",      KN_FIELD_CHOICE, KN_CLASS_IDENTITY, moods, 0, NULL, NULL},
+	{NULL, "tags",      KN_FIELD_JSON, KN_CLASS_IDENTITY, NULL, 4000, NULL, NULL},
+	{NULL, "isPrivate", KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0, NULL, NULL},
 };
 
 static const KnPersonalNoun nouns[] = {

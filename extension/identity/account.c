@@ -121,7 +121,7 @@ read_profile(JsonbContainer *body, KnAccount *account, const char *language)
 		account->last_name = read_name(body, "lastName");
 	if (kn_in_member(body, "phone") != NULL)
 		account->phone = read_phone(body);
-	account->is_anonymous = kn_in_bool(body, "isAnonymous", account->is_anonymous);
+	account->is_anonymous = kn_in_guard(body, "isAnonymous", account->is_anonymous);
 	account->language = chosen ? chosen : pstrdup(language);
 }
 
@@ -234,7 +234,6 @@ change(KnCall *call)
 	refuse_owned(body);
 	kn_in_only(body, fields);
 	require_value(body, "language");
-	require_value(body, "isAnonymous");
 	if (!kn_account_find(id, true, &account))
 		kn_refuse_absent();
 	kn_call_require_version(call, account.stamp.version);

@@ -189,6 +189,7 @@ tell_assignments(KnNews *news, const KnChangedList *list)
 		kn_json_key(&frame->json, "assignment");
 		kn_render_assignment(&frame->json, &assignment);
 		kn_json_pair_text(&frame->json, "urgency", kn_urgency_frame(kn_col_text(&rows, i, 3)));
+		kn_json_pair_text(&frame->json, "urgencyLevel", kn_col_text(&rows, i, 3));
 	}
 }
 

@@ -209,7 +209,8 @@ kn_wire_nest(JsonbContainer *row, const char *changed)
 		if (token == WJB_KEY)
 			key = pnstrdup(value.val.string.val, value.val.string.len);
 		if (token != WJB_VALUE || is_own_of_phone(key) ||
-			(changed ? !is_changed(changed, key) : value.type == jbvNull))
+			(changed ? !is_changed(changed, key)
+					 : value.type == jbvNull && strcmp(key, "is_anonymous") != 0))
 			continue;
 		while (objects[at] != NULL && !splits(key, objects[at]))
 			at++;

@@ -49,7 +49,8 @@ def test_urgency_is_one_of_three_words():
         fresh()
         world.offer(incident, urgency=urgency)
         settle()
-        assert room.take(helper)[0]["urgency"] == word
+        frame = room.take(helper)[0]
+        assert frame["urgency"] == word and frame["urgencyLevel"] == urgency
 
 
 def test_an_offer_that_was_answered_is_updated_and_not_new():

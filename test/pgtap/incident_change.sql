@@ -76,9 +76,9 @@ SELECT is(body ->> 'status' || (body ->> 'id'), 'newchange', 'what the server ow
     FROM play.call('incident_update', 'amina', '{change}', '{"status": "closed", "id": "other", "caseNumber": "x"}');
 SELECT is(body ->> 'description' || ' ' || (body ->> 'severity'), 'base 2 low', 'fields that are not given stay')
     FROM play.call('incident_get', 'amina', '{change}');
-SELECT is(body -> 'ignored', '[{"code": "not_understood", "pointer": "/type"}]',
+SELECT is(body -> 'ignored', '[{"code": "not_understood", "pointer": "/severity"}]',
     'what a change could not be read as is told') FROM play.call('incident_update', 'amina', '{change}',
-    '{"type": "magic"}');
+    '{"severity": "magic"}');
 
 SELECT is(array_agg(service || ' ' || round ORDER BY service), '{"medical 1"}', 'one need at first') FROM kintaraa.need
     WHERE bucket = :'change';

@@ -50,9 +50,11 @@ COMMENT ON FUNCTION kintaraa.need_sweep IS 'Expires offers and escalates needs t
 ALTER FUNCTION kintaraa.need_sweep OWNER TO kintaraa_system;
 
 -- API: public, for a DBA or a case worker's tool: a principal that must never see a case.
--- bucket: the incident. principal: an account, a team or an organisation.
+-- bucket: the incident. principal: an account, a team, an organisation or a dispatch centre.
 CREATE FUNCTION kintaraa.bar(bucket uuid, principal uuid) RETURNS void
-    LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$ INSERT INTO kintaraa.barred (bucket, principal) VALUES (bar.bucket, bar.principal) ON CONFLICT DO NOTHING $$;
-COMMENT ON FUNCTION kintaraa.bar IS 'Bars an account, a team or an organisation from one case, dispatchers included.';
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_bar_sql';
+COMMENT ON FUNCTION kintaraa.bar IS
+    'Bars an account, a team, an organisation or a dispatch centre from one case: what it has of it ends, and others '
+    'are asked.';
 ALTER FUNCTION kintaraa.bar OWNER TO kintaraa_system;

@@ -3,9 +3,10 @@
  * barred.c
  *	  Whether the caller is barred from a case.
  *
- * Called by sight.c, for each row, and by policies of row security, once for a
- * statement.  It reads indexes and starts no plan: nearly every case has no row
- * there, and nearly nobody is barred from any.
+ * Called by sight.c, for each row, by policies of row security, once for a
+ * statement, and by need_store.c under its locks.  The first two read indexes
+ * and start no plan: nearly every case has no row there, and nearly nobody is
+ * barred from any.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +19,7 @@
 #include "base/index.h"
 #include "base/json.h"
 #include "base/spi.h"
+#include "identity/door.h"
 
 PG_FUNCTION_INFO_V1(kn_barred_from);
 
@@ -25,6 +27,9 @@ static KnIndex bucket_index = {
 	.table_name = "barred", .index_name = "barred_pkey", .columns = {"principal"}};
 static KnIndex principal_index = {
 	.table_name = "barred", .index_name = "barred_principal_idx", .columns = {"bucket"}};
+
+static KnStatement select_barred = KN_FRESH(
+	KN_AS_SYSTEM, "SELECT 1 WHERE " KN_BARRED("$1", "$2"), UUIDOID, UUIDARRAYOID);
 
 static KnStatement insert_barred = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -48,6 +53,21 @@ kn_barred(const pg_uuid_t *bucket)
 					 kn_uuid_equal(DatumGetUUIDP(probe.value[0]), &caller->principals[i]);
 	kn_probe_end(&probe);
 	return barred;
+}
+
+void
+kn_barred_refuse(const pg_uuid_t *bucket)
+{
+	const KnCaller *caller = kn_caller();
+	KnArgs args = {0};
+
+	/* a survivor is nothing but the owner, whom nobody bars */
+	if (caller == NULL || caller->n_principals == 1)
+		return;
+	kn_arg_uuid(&args, bucket);
+	kn_arg_uuid_array(&args, caller->principals, caller->n_principals);
+	if (kn_run(&select_barred, &args) > 0)
+		kn_refuse_absent();
 }
 
 bool

@@ -33,8 +33,23 @@
 	"t.organisation_id FROM kintaraa.provider t WHERE t.id = " account_ ".provider_id)]"
 #define KN_PRINCIPALS_OF_TEAM(provider_) "ARRAY[" provider_ ".id, " provider_ ".organisation_id]"
 
+/*
+ * Whether a team, an alias of kintaraa.provider, may have to do with a case: it
+ * is not barred, and there is somebody in it who is not; a facility that is
+ * reached by telephone has nobody here.
+ */
+/* clang-format off */
+#define KN_TEAM_MAY(bucket_, provider_) \
+	"(" KN_NOT_BARRED(bucket_, KN_PRINCIPALS_OF_TEAM(provider_)) \
+	"AND (" provider_ ".by_telephone OR EXISTS (SELECT FROM kintaraa.account s " \
+	"      WHERE s.provider_id = " provider_ ".id AND s.is_active " \
+	"        AND " KN_NOT_BARRED(bucket_, "ARRAY[s.id]") "))) "
+/* clang-format on */
+
 /* Whether the proven caller is barred from the bucket; true when nobody is proven. */
 extern bool kn_barred(const pg_uuid_t *bucket);
+/* Raises KN301 when somebody calls who has been barred meanwhile; to be asked under a lock. */
+extern void kn_barred_refuse(const pg_uuid_t *bucket);
 /* Enters a principal, once; what else that means is cases/bar.c. */
 extern bool kn_barred_add(const pg_uuid_t *bucket, const pg_uuid_t *principal);
 

@@ -11,10 +11,10 @@
  */
 #include "postgres.h"
 
-#include "access/barred.h"
 #include "base/errcodes.h"
 #include "cases/assignment.h"
 #include "cases/assignment_store.h"
+#include "cases/bar.h"
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
@@ -26,7 +26,7 @@ static const char *const statuses[] = {"pending", "accepted", "declined", "expir
 static const char *const decline_codes[] = {"capacity", "distance", "skills", "language",
 											"conflict", "safety", "closed", "other", NULL};
 
-static void lock_offer(KnCall *call, KnAssignment *offer, KnNeed *need);
+static void lock_offer(KnCall *call, KnAssignment *offer, KnNeed *need, bool all);
 static void refuse_closed(KnCall *call, const KnAssignment *offer) pg_attribute_noreturn();
 static void answer(KnCall *call, const pg_uuid_t *id);
 static void engage(KnNeed *need, const KnAssignment *offer, const pg_uuid_t *by);
@@ -46,7 +46,7 @@ assignment_list(KnCall *call)
 
 	if (status && !kn_choice_has(statuses, status))
 		status = "none"; /* an unknown filter finds nothing: the old app retries a refusal */
-	n = kn_assignment_list(&call->caller->provider, status, page.at, &page.id, limit + 1, &items);
+	n = kn_assignment_list(call->caller, status, page.at, &page.id, limit + 1, &items);
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');
@@ -59,16 +59,20 @@ assignment_list(KnCall *call)
 }
 KN_DOOR(assignment_list, assignment_list, KN_ROLE_PROVIDER, KN_DOOR_READS);
 
-/* The need first, then the offer as it is under the lock. */
+/* The need first, or all of the case, then the offer as it is under the lock. */
 static void
-lock_offer(KnCall *call, KnAssignment *offer, KnNeed *need)
+lock_offer(KnCall *call, KnAssignment *offer, KnNeed *need, bool all)
 {
 	pg_uuid_t id;
+	KnNeed *needs;
 
 	kn_call_path_uuid(call, 0, &id);
 	kn_call_target(call, "assignment", &id);
-	if (!kn_assignment_load(call->caller, &id, offer) ||
-		!kn_need_lock(&offer->incident, &offer->need, need) || !kn_assignment_read(&id, offer))
+	if (!kn_assignment_load(call->caller, &id, offer))
+		kn_refuse_absent();
+	if (all)
+		(void) kn_case_lock(&offer->incident, &needs);
+	if (!kn_need_lock(&offer->incident, &offer->need, need) || !kn_assignment_read(&id, offer))
 		kn_refuse_absent();
 }
 
@@ -102,7 +106,7 @@ assignment_accept(KnCall *call)
 	KnAssignment offer;
 	KnNeed need;
 
-	lock_offer(call, &offer, &need);
+	lock_offer(call, &offer, &need, false);
 	if (strcmp(offer.status, "accepted") == 0)
 	{
 		kn_render_assignment_row(&call->json, &offer);
@@ -149,7 +153,7 @@ assignment_decline(KnCall *call)
 	KnNeed need;
 
 	kn_in_only(body, members);
-	lock_offer(call, &offer, &need);
+	lock_offer(call, &offer, &need, strcmp(reason, "conflict") == 0);
 	if (strcmp(offer.status, "declined") == 0)
 	{
 		kn_render_assignment_row(&call->json, &offer);
@@ -159,9 +163,9 @@ assignment_decline(KnCall *call)
 							seal_note(&offer, note)))
 		refuse_closed(call, &offer);
 	if (strcmp(reason, "conflict") == 0)
-		(void) kn_barred_add(&offer.incident, &offer.provider);
-	if (strcmp(need.state, "offered") == 0 &&
-		kn_assignment_count_pending(&need.bucket, &need.id) == 0)
+		kn_case_bar(&offer.incident, &offer.provider);
+	else if (strcmp(need.state, "offered") == 0 &&
+			 kn_assignment_count_pending(&need.bucket, &need.id) == 0)
 		kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
 	call->fields = "reason";
 	answer(call, &offer.id);
@@ -197,7 +201,7 @@ assignment_release(KnCall *call)
 	KnNeed need;
 
 	kn_in_only(body, members);
-	lock_offer(call, &offer, &need);
+	lock_offer(call, &offer, &need, false);
 	if (strcmp(offer.status, "released") == 0)
 	{
 		kn_render_assignment_row(&call->json, &offer);

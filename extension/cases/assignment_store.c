@@ -69,16 +69,19 @@ static KnStatement select_accepted = KN_READ(
 
 static KnStatement select_many = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT " ASSIGNMENT_COLUMNS CARD_FROM " WHERE a.provider_id = $1 AND a.id = ANY ($2)",
-	UUIDOID, UUIDARRAYOID);
+	"SELECT " ASSIGNMENT_COLUMNS CARD_FROM
+	" WHERE a.provider_id = $1 AND a.id = ANY ($2) AND " KN_NOT_BARRED("a.incident_bucket", "$3"),
+	UUIDOID, UUIDARRAYOID, UUIDARRAYOID);
+
+#define NOT_BARRED KN_NOT_BARRED("a.incident_bucket", "$6")
 
 static KnStatement select_list = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT " ASSIGNMENT_COLUMNS CARD_FROM
 	" WHERE a.provider_id = $1 AND ($2 IS NULL OR a.status = $2) "
-	"   AND (a.offered_at, a.id) < ($3, $4) "
+	"   AND (a.offered_at, a.id) < ($3, $4) AND " NOT_BARRED
 	" ORDER BY a.offered_at DESC, a.id DESC LIMIT $5",
-	UUIDOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
+	UUIDOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID, UUIDARRAYOID);
 
 static KnStatement select_held = KN_READ(
 	KN_AS_SYSTEM,
@@ -159,7 +162,7 @@ static KnStatement notify_owner = KN_WRITE(
 	"  FROM kintaraa.incident i WHERE i.id = $1",
 	UUIDOID);
 
-#define TEAM_BARRED KN_BARRED("$2", KN_PRINCIPALS_OF_TEAM("p"))
+#define TEAM_BARRED "NOT " KN_TEAM_MAY("$2", "p")
 
 static KnStatement select_eligible = KN_READ(
 	KN_AS_SYSTEM,
@@ -271,13 +274,14 @@ kn_assignment_find(const pg_uuid_t *bucket, const pg_uuid_t *need, const pg_uuid
 }
 
 int
-kn_assignment_load_many(const pg_uuid_t *provider, const pg_uuid_t *ids, int n, KnAssignment **out)
+kn_assignment_load_many(const KnCaller *caller, const pg_uuid_t *ids, int n, KnAssignment **out)
 {
 	KnArgs args = {0};
 	KnRows rows;
 
-	kn_arg_uuid(&args, provider);
+	kn_arg_uuid(&args, &caller->provider);
 	kn_arg_uuid_array(&args, ids, n);
+	kn_arg_uuid_array(&args, caller->principals, caller->n_principals);
 	kn_run(&select_many, &args);
 	rows = kn_rows();
 	*out = palloc0(sizeof(KnAssignment) * Max(rows.n, 1));
@@ -287,16 +291,17 @@ kn_assignment_load_many(const pg_uuid_t *provider, const pg_uuid_t *ids, int n, 
 }
 
 int
-kn_assignment_list(const pg_uuid_t *provider, const char *status, TimestampTz before_at,
+kn_assignment_list(const KnCaller *caller, const char *status, TimestampTz before_at,
 				   const pg_uuid_t *before_id, int limit, KnAssignment **out)
 {
 	KnArgs args = {0};
 	KnRows rows;
 
-	kn_arg_uuid(&args, provider);
+	kn_arg_uuid(&args, &caller->provider);
 	kn_arg_text(&args, status);
 	kn_arg_before(&args, before_at, before_id);
 	kn_arg_int(&args, limit);
+	kn_arg_uuid_array(&args, caller->principals, caller->n_principals);
 	kn_run(&select_list, &args);
 	rows = kn_rows();
 	*out = palloc0(sizeof(KnAssignment) * Max(rows.n, 1));

@@ -13,11 +13,11 @@
 
 /* The assignment as this caller may see it; false when there is none for it. */
 extern bool kn_assignment_load(const KnCaller *caller, const pg_uuid_t *id, KnAssignment *out);
-/* Of a team's own; rows after (before_at, before_id) in falling order. */
-extern int kn_assignment_list(const pg_uuid_t *provider, const char *status, TimestampTz before_at,
+/* Of the caller's own team; rows after (before_at, before_id) in falling order. */
+extern int kn_assignment_list(const KnCaller *caller, const char *status, TimestampTz before_at,
 							  const pg_uuid_t *before_id, int limit, KnAssignment **out);
-/* Those of ids that are a team's own. */
-extern int kn_assignment_load_many(const pg_uuid_t *provider, const pg_uuid_t *ids, int n,
+/* Those of ids that are the own team's. */
+extern int kn_assignment_load_many(const KnCaller *caller, const pg_uuid_t *ids, int n,
 								   KnAssignment **out);
 /* As the system, whatever its state; false when there is none. */
 extern bool kn_assignment_read(const pg_uuid_t *id, KnAssignment *out);

@@ -29,6 +29,11 @@ typedef struct KnCasePlace
 extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out);
 
 #define KN_BARRED_OF_INCIDENT KN_BARRED_OF("i.id")
+/* A team with nobody left in it who may see the case. */
+#define KN_EMPTIED_TEAMS                                                          \
+	"SELECT q.id FROM (" KN_BARRED_OF_INCIDENT ") b JOIN kintaraa.account e "     \
+	"    ON e.id = b.principal JOIN kintaraa.provider q ON q.id = e.provider_id " \
+	" WHERE NOT " KN_TEAM_MAY("i.id", "q")
 
 /*
  * The columns of a place, and the tables beside kintaraa.incident i that they come from.  The
@@ -37,7 +42,7 @@ extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *ou
 #define KN_PLACE_COLUMNS                                                              \
 	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, " \
 	"i.point_sealed, k.wrapped, "                                                     \
-	"ARRAY(" KN_BARRED_OF_INCIDENT "UNION ALL "                                       \
+	"ARRAY(" KN_BARRED_OF_INCIDENT "UNION ALL " KN_EMPTIED_TEAMS "UNION ALL "         \
 	"      SELECT a.provider_id WHERE a.provider_id IS NOT NULL) "
 #define KN_PLACE_FROM                                \
 	" JOIN kintaraa.account a ON a.id = i.owner_id " \

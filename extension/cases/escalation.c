@@ -160,6 +160,16 @@ kn_escalation_call(const KnNeed *need, const KnStep *step)
 		call_people(need, step->officers);
 }
 
+void
+kn_escalation_call_again(const KnNeed *need)
+{
+	KnEscalation rules;
+
+	kn_escalation_read(need->escalation, &rules);
+	call_people(need, need->level > 0 && rules.levels[Min(need->level, rules.n_levels) - 1].who ==
+											 KN_ASK_OFFICERS);
+}
+
 static void
 call_people(const KnNeed *need, bool officers)
 {

@@ -27,6 +27,8 @@ extern void kn_escalation_next(KnNeed *need, const KnCasePlace *place, const pg_
 extern void kn_escalation_store(const KnNeed *need, const KnStep *step, TimestampTz now);
 /* Only the call to people that a step may ask for. */
 extern void kn_escalation_call(const KnNeed *need, const KnStep *step);
+/* The people who are called at the level a need has reached, once more. */
+extern void kn_escalation_call_again(const KnNeed *need);
 /* Both, for a need that is in the table and locked. */
 extern void kn_escalation_advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
 /*

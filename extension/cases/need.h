@@ -58,6 +58,8 @@ extern void kn_need_load_parts(const pg_uuid_t *bucket, KnCaseParts *out);
 extern void kn_need_load_many(const pg_uuid_t *buckets, int n, KnCaseParts *out);
 /* Locks and reads one need as the system; false when there is none. */
 extern bool kn_need_lock(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *out);
+/* The same of a case that is locked already, whoever calls. */
+extern bool kn_need_read(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *out);
 /*
  * Locks all needs of a case and then what its teams' capacity stands in, in one order, whoever
  * comes; returns how many needs there are.  Until the transaction ends no need is added.

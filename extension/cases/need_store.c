@@ -4,7 +4,8 @@
  *	  Every statement on needs.
  *
  * All run as the system: a need is moved by routing, deadlines and helpers of
- * many teams.  Whoever calls has proven that the caller may see the incident.
+ * many teams.  Whoever calls has proven that the caller may see the incident;
+ * who was barred from it while he waited for a lock finds nothing.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "access/barred.h"
 #include "base/mutant.h"
 #include "cases/need.h"
 #include "trail/change.h"
@@ -207,6 +209,15 @@ read_helper(const KnRows *rows, uint64 row, KnHelper *out)
 bool
 kn_need_lock(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *out)
 {
+	if (!kn_need_read(bucket, id, out))
+		return false;
+	kn_barred_refuse(bucket);
+	return true;
+}
+
+bool
+kn_need_read(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *out)
+{
 	KnArgs args = {0};
 	KnRows rows;
 
@@ -243,6 +254,7 @@ kn_case_lock(const pg_uuid_t *bucket, KnNeed **needs)
 	for (uint64 row = 0; row < rows.n; row++)
 		read_need(&rows, row, &(*needs)[row]);
 	lock_teams_of(bucket, 1);
+	kn_barred_refuse(bucket);
 	return rows.n;
 }
 

@@ -12,6 +12,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "access/barred.h"
 #include "base/spi.h"
 #include "cases/incident_store.h"
 #include "cases/note.h"
@@ -27,6 +28,10 @@ static KnStatement select_case = KN_READ(
 	KN_AS_DOOR, "SELECT owner_id FROM kintaraa.incident WHERE id = $1 AND deleted_at IS NULL",
 	UUIDOID);
 
+/* Whoever is barred at this moment holds the row; afterwards the case is read as it is then. */
+static KnStatement lock_case = KN_WRITE(
+	KN_AS_DOOR, "SELECT 1 FROM kintaraa.incident WHERE id = $1 FOR KEY SHARE", UUIDOID);
+
 #define STAMPED "  LEFT JOIN " KN_STAMP_OF("n.bucket", "'note'", "n.id") "ON true "
 
 /* clang-format off */
@@ -35,8 +40,8 @@ static KnStatement select_own = KN_READ(
 	"SELECT n.bucket, n.id, n.text_sealed, i.owner_id, c.version, c.updated_at "
 	"  FROM kintaraa.note n JOIN kintaraa.incident i ON i.id = n.bucket "
 	STAMPED
-	" WHERE n.author_id = $1 AND n.client_id = $2",
-	UUIDOID, TEXTOID);
+	" WHERE n.author_id = $1 AND n.client_id = $2 AND " KN_NOT_BARRED("n.bucket", "$3"),
+	UUIDOID, TEXTOID, UUIDARRAYOID);
 /* clang-format on */
 
 static KnStatement insert_note = KN_WRITE(
@@ -74,6 +79,7 @@ kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *out)
 	}
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_text(&args, write->client_id);
+	kn_arg_uuid_array(&args, call->caller->principals, call->caller->n_principals);
 	if (kn_run(&select_own, &args) > 0)
 	{
 		rows = kn_rows();
@@ -83,7 +89,7 @@ kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *out)
 	args.n = 0;
 	kn_arg_uuid(&args, &bucket);
 	/* a case that is lost and one that never was get one answer */
-	if (kn_run(&select_case, &args) == 0)
+	if (kn_run(&lock_case, &args) == 0 || kn_run(&select_case, &args) == 0)
 		park(call, write, out);
 	else
 		add(call, write, &bucket, text, out);

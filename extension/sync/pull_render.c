@@ -209,7 +209,7 @@ render_assignments(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int
 
 	if (n == 0 || !pull->caller->has_provider)
 		return;
-	found = kn_assignment_load_many(&pull->caller->provider, ids, n, &items);
+	found = kn_assignment_load_many(pull->caller, ids, n, &items);
 	for (int i = 0; i < found; i++)
 	{
 		KnJson json;

@@ -84,3 +84,9 @@ SELECT (SELECT n.state || ' ' || n.level || ' ' || n.round FROM kintaraa.need n 
            WHERE i.id = play.it()),
        (SELECT string_agg(what, ', ') FROM play.broken WHERE id = play.it() OR id IS NULL)
 $$;
+CREATE FUNCTION play.note(who text) RETURNS text LANGUAGE sql AS $$
+SELECT concat_ws(' ', c.outcome, c.body #>> '{results,0,status}', c.body #>> '{results,0,code}')
+  FROM play.call('sync_batch', who, NULL, jsonb_build_object('device', who, 'records', jsonb_build_array(
+       jsonb_build_object('table', 'notes', 'op', 'upsert', 'id', gen_random_uuid(), 'data',
+           jsonb_build_object('incidentId', play.it(), 'text', 'a note'))))) AS c
+$$;

@@ -23,12 +23,13 @@
 
 typedef enum DbOutcome
 {
-	DB_ROW,   /* outcome and body of the door, committed */
-	DB_ERROR, /* PostgreSQL said no, nothing is changed */
-	DB_LOST,  /* the connection broke after sending: nobody knows */
-	DB_FULL,  /* the lane's queue is full, nothing was sent */
-	DB_LATE,  /* no connection became free in time, nothing was sent */
-	DB_CLOSED /* the gateway is going down, nothing was sent */
+	DB_ROW,    /* outcome and body of the door, committed */
+	DB_ERROR,  /* PostgreSQL said no, nothing is changed */
+	DB_LOST,   /* the connection broke after sending: nobody knows */
+	DB_SILENT, /* no answer in time after sending: nobody knows */
+	DB_FULL,   /* the lane's queue is full, nothing was sent */
+	DB_LATE,   /* no connection became free in time, nothing was sent */
+	DB_CLOSED  /* the gateway is going down, nothing was sent */
 } DbOutcome;
 
 /* borrows: everything lives until done() returns */
@@ -64,6 +65,7 @@ typedef struct DbCall
 	bool is_read; /* may be sent twice */
 	const char *door;
 	const char *parameter[DB_PARAMETERS];
+	int most_ms; /* wait no longer than this for an answer; 0: as the lane does */
 	DbDone done;
 	void *arg;
 	int64_t held_us; /* so far: a connection was its own, whatever became of it */
@@ -72,7 +74,8 @@ typedef struct DbCall
 	TAILQ_ENTRY(DbCall) link;
 	DbCallState state;
 	DbOutcome early;
-	int64_t deadline_ms;
+	int64_t queue_by_ms;
+	int64_t answer_by_ms;
 	int64_t sent_us;
 	int attempts;
 } DbCall;
@@ -88,8 +91,5 @@ void db_call(DbCall *call);
 
 /* True: the call had not been sent and done() will not be called. */
 bool db_cancel(DbCall *call);
-
-/* Is any connection up? */
-bool db_is_up(void);
 
 #endif

@@ -3,9 +3,11 @@
  * db_link.c
  *	  The life of one database connection: connecting, up, lost, again.
  *
- * db.c and listen.c own links.  Nothing here blocks: not the connecting, not the
- * sending.  After a loss it tries at once, then with growing pauses up to two
- * seconds, for ever.
+ * db_conn.c and listen.c own links.  Nothing here blocks: not the connecting, not
+ * the sending.  After a loss a link walks through the hosts (db_hosts.c), the last
+ * good one first; after each round it pauses, up to two seconds, for ever.  The
+ * first that finds a host which was not known as good ends the pauses of all, and
+ * calls those that still knock elsewhere.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +21,15 @@
 #include "log.h"
 #include "metrics.h"
 
+/* A host that vanishes without a word is noticed within these. */
+#define LINK_KEEPALIVE_S "5"
+#define LINK_KEEPALIVES "3"
+#define LINK_USER_TIMEOUT_MS "15000"
+
+static TAILQ_HEAD(, DbLink) links = TAILQ_HEAD_INITIALIZER(links);
+
 static void link_connect(DbLink *link);
+static void links_call(int host);
 static void link_poll(DbLink *link);
 static void link_is_up(DbLink *link);
 static void link_lost(DbLink *link, const char *reason);
@@ -43,9 +53,11 @@ link_start(DbLink *link, struct event_base *base, const char *name, int statemen
 	link->events = events;
 	link->arg = arg;
 	link->watched_fd = -1;
+	TAILQ_INSERT_TAIL(&links, link, all_link);
 	link->timer = evtimer_new(base, on_timer, link);
 	if (link->timer == NULL)
 		return false;
+	walk_begin(&link->walk);
 	timer_set(link, 0);
 	return true;
 }
@@ -53,32 +65,46 @@ link_start(DbLink *link, struct event_base *base, const char *name, int statemen
 void
 link_stop(DbLink *link)
 {
+	if (link->base == NULL)
+		return;
 	link_release(link);
 	if (link->timer != NULL)
 		event_free(link->timer);
 	link->timer = NULL;
+	TAILQ_REMOVE(&links, link, all_link);
+	link->base = NULL;
 }
 
-/* The setting comes first, so that ours win over the same words in it. */
+/*
+ * What comes before the setting (dbname) is a default, what comes after it wins.
+ * The level of isolation stands here because start-up options beat what was set
+ * for the role or the database.
+ */
 static void
 link_connect(DbLink *link)
 {
-	char options[160];
-	const char *const words[] = {"dbname", "application_name", "client_encoding", "options", NULL};
-	const char *const values[] = {config_get()->database, link->name, "UTF8", options, NULL};
+	char options[240];
+	const Host *host = hosts_get(link->host = walk_host(&link->walk));
+	const char *const words[] = {
+		"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+		"target_session_attrs", "dbname", "host", "hostaddr", "port", "application_name",
+		"client_encoding", "options", NULL};
+	const char *const values[] = {
+		LINK_KEEPALIVE_S, LINK_KEEPALIVE_S, LINK_KEEPALIVES, LINK_USER_TIMEOUT_MS,
+		hosts_need_primary() ? "read-write" : "", config_get()->database, host->name,
+		host->address, host->port, link->name, "UTF8", options, NULL};
 
 	snprintf(options, sizeof(options),
-			 "-c statement_timeout=%d -c idle_in_transaction_session_timeout=10000",
+			 "-c statement_timeout=%d -c idle_in_transaction_session_timeout=10000"
+			 " -c default_transaction_isolation=read\\ committed",
 			 link->statement_ms);
 	link->state = LINK_CONNECTING;
 	link->conn = PQconnectStartParams(words, values, 1);
-	timer_set(link, LIMIT_CONNECT_MS);
+	timer_set(link, walk_patience_ms(&link->walk));
 	if (link->conn == NULL || PQstatus(link->conn) == CONNECTION_BAD)
 		link_lost(link, "connect");
-	else if (!link_watch(link))
+	else if (!link_watch(link) || event_add(link->write_event, NULL) != 0)
 		link_lost(link, "memory");
-	else
-		event_add(link->write_event, NULL);
 }
 
 /* The socket may have changed between two polls: another host, another try. */
@@ -101,8 +127,9 @@ link_poll(DbLink *link)
 	event_del(link->write_event);
 	if (status == PGRES_POLLING_OK)
 		link_is_up(link);
-	else
-		event_add(status == PGRES_POLLING_READING ? link->read_event : link->write_event, NULL);
+	else if (event_add(status == PGRES_POLLING_READING ? link->read_event : link->write_event,
+					   NULL) != 0)
+		link_lost(link, "memory");
 }
 
 static void
@@ -110,18 +137,37 @@ link_is_up(DbLink *link)
 {
 	event_del(link->timer);
 	if (PQsetnonblocking(link->conn, 1) != 0 ||
-		(link->is_pipelined && !PQenterPipelineMode(link->conn)))
+		(link->is_pipelined && !PQenterPipelineMode(link->conn)) ||
+		event_add(link->read_event, NULL) != 0)
 	{
 		link_lost(link, "setup");
 		return;
 	}
 	link->state = LINK_UP;
 	link->up_since = time(NULL);
-	event_add(link->read_event, NULL);
+	link->walk.rounds = 0;
 	metrics_add(METRIC_DB_CONNECTS, 1);
 	log_line(LEVEL_INFO, "database_up", "link=%s backend=%d", link->name,
 			 PQbackendPID(link->conn));
+	if (hosts_are_good_at(link->host))
+		links_call(link->host);
 	link->events->up(link->arg);
+}
+
+/* One has found a host: those that pause or knock at another one come as well. */
+static void
+links_call(int host)
+{
+	DbLink *link;
+
+	TAILQ_FOREACH(link, &links, all_link)
+	{
+		if (link->state == LINK_UP || (link->state == LINK_CONNECTING && link->host == host))
+			continue;
+		link_release(link);
+		walk_begin(&link->walk);
+		timer_set(link, 0);
+	}
 }
 
 /* libpq's own message can hold host and user names, but nothing of a client. */
@@ -136,7 +182,14 @@ link_lost(DbLink *link, const char *reason)
 	/* One that ends as soon as it is there must not make us spin. */
 	if (was_up && time(NULL) - link->up_since > 1)
 		link->backoff_ms = 0;
-	link_retry_later(link);
+	if (was_up)
+		walk_begin(&link->walk);
+	else
+		hosts_are_bad_at(link->host);
+	if (!was_up && walk_next(&link->walk))
+		timer_set(link, 0);
+	else
+		link_retry_later(link);
 	if (was_up)
 		link->events->down(link->arg);
 }
@@ -248,9 +301,25 @@ link_flush(DbLink *link)
 		return false;
 	}
 	link->wants_write = left > 0;
-	if (left > 0)
-		event_add(link->write_event, NULL);
+	if (left > 0 && event_add(link->write_event, NULL) != 0)
+	{
+		link_lost(link, "memory");
+		return false;
+	}
 	return true;
+}
+
+/* A timer that could not be set, for want of memory, would end a link for good. */
+void
+links_look(void)
+{
+	DbLink *link;
+
+	TAILQ_FOREACH(link, &links, all_link)
+	{
+		if (link->state != LINK_UP && !evtimer_pending(link->timer, NULL))
+			timer_set(link, 0);
+	}
 }
 
 void

@@ -14,7 +14,10 @@
 #include <event2/event.h>
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 #include <time.h>
+
+#include "db_hosts.h"
 
 typedef enum LinkState
 {
@@ -34,8 +37,11 @@ typedef struct LinkEvents
 
 struct DbLink
 {
+	TAILQ_ENTRY(DbLink) all_link;
 	PGconn *conn; /* owns; NULL while LINK_DOWN */
 	LinkState state;
+	HostWalk walk;
+	int host; /* that is tried, or was reached */
 	bool is_pipelined;
 	bool wants_write;
 	int statement_ms;
@@ -58,6 +64,9 @@ void link_stop(DbLink *link);
 
 /* Sends what libpq has gathered, later if the socket is full. */
 bool link_flush(DbLink *link);
+
+/* To be called now and then: nothing is left that waits for nothing. */
+void links_look(void);
 
 /* Ends the connection; down() is called, and it connects anew. */
 void link_drop(DbLink *link, const char *reason);

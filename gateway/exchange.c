@@ -484,6 +484,7 @@ door_run(Exchange *exchange)
 		.door = match->route->door,
 		.lane = match->route->lane,
 		.is_read = match->route->method == HTTP_GET,
+		.most_ms = match->route->kind == ROUTE_READY ? LIMIT_READYZ_MS : 0,
 		.account = exchange_pays(exchange) ? exchange->account : 0,
 		.token = exchange->token.len > 0 ? exchange->token.at : NULL,
 		.token_len = exchange->token.len,

@@ -47,6 +47,15 @@
 /* Database. */
 #define LIMIT_LANE_CONNECTIONS      64
 #define LIMIT_CONNECT_MS          5000
+#define LIMIT_HOSTS                 16
+#define LIMIT_HOST_MS             1000	/* one of several hosts has got this to let us in */
+#define LIMIT_HOST_LAST_MS        3000	/* and up to this in later rounds */
+#define LIMIT_SILENCE_MS          1000	/* a statement may overstay the time of its lane by this */
+#define LIMIT_ANSWER_MORE_MS      1500	/* and its caller's wait the longer of lane and queue by this */
+#define LIMIT_PROBE_MS            5000	/* a quiet connection is asked whether it lives this often */
+#define LIMIT_PROBE_ANSWER_MS     2000	/* and must answer in this */
+#define LIMIT_READY_MS            2000	/* a connection that owes an answer longer is not ready */
+#define LIMIT_READYZ_MS           1700	/* /readyz says no after this */
 #define LIMIT_BACKOFF_FIRST_MS      50
 #define LIMIT_BACKOFF_LAST_MS     2000
 #define LIMIT_FEED_POLL_MS        1000

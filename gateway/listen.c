@@ -7,7 +7,8 @@
  * notification only rings the bell: what happened is read with feed_next() from
  * the cursor the hub has reached, so a lost one costs no more than the poll that
  * comes anyway.  Wakes during a read, or while its frames are still being sent,
- * count as one.
+ * count as one.  A statement that overstays what the server allows it means that
+ * nobody is there: the link is dropped.
  *
  * After a lost connection the subscriptions may be gone (they lie in a table
  * that does not survive a crash), and the database may say that it no longer
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "db_link.h"
 #include "jansson_prelude.h"
 #include "limits.h"
@@ -43,6 +45,7 @@ typedef enum FeedStep
 
 static DbLink feed_link;
 static FeedStep step;
+static int64_t step_since_ms;
 static bool has_failed; /* the statement that runs */
 static bool is_unknown; /* the database has lost our gateway id or cursor */
 static bool is_prepared;
@@ -110,6 +113,7 @@ static void
 feed_send(FeedStep next, int is_sent)
 {
 	step = next;
+	step_since_ms = clock_ms();
 	has_failed = false;
 	if (!is_sent)
 		link_drop(&feed_link, "send");
@@ -391,7 +395,10 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 	(void) what;
 	(void) arg;
 	is_woken = true;
-	if (step == FEED_FAILED && is_prepared)
+	if (step >= FEED_LISTEN && step <= FEED_NEXT &&
+		clock_ms() - step_since_ms > STATEMENT_MS + LIMIT_SILENCE_MS)
+		link_drop(&feed_link, "silent");
+	else if (step == FEED_FAILED && is_prepared)
 		feed_begin();
 	else if (step == FEED_FAILED)
 		feed_up(NULL);

@@ -18,6 +18,7 @@
 #include "budget.h"
 #include "config.h"
 #include "db.h"
+#include "db_hosts.h"
 #include "http.h"
 #include "keys.h"
 #include "limits.h"
@@ -91,6 +92,7 @@ static bool
 settings_are_usable(void)
 {
 	AddressSet set;
+	const char *complaint;
 
 	if (!address_set_read(&set, config_get()->metrics_allow))
 		fprintf(stderr, "KINTARAA_METRICS_ALLOW: \"%s\" is not a list as 10.0.0.0/8,fd00::/8.\n",
@@ -98,6 +100,8 @@ settings_are_usable(void)
 	else if (!address_set_read(&set, config_get()->proxies))
 		fprintf(stderr, "KINTARAA_PROXIES: \"%s\" is not a list as 10.0.0.0/8,fd00::/8.\n",
 				config_get()->proxies);
+	else if (!hosts_start(config_get()->database, &complaint))
+		fprintf(stderr, "KINTARAA_DATABASE %s.\n", complaint);
 	else
 		return tls_start(stderr);
 	return false;

@@ -22,11 +22,13 @@ typedef struct Rule
 	const char *prefix; /* of the SQLSTATE, longest first */
 	int status;
 	int retry_after;
+	bool is_fault;
 } Rule;
 
 typedef struct Title
 {
-	const char *key; /* group of our class, or a status */
+	const char *group; /* of our class; NULL: by status */
+	int status;
 	const char *en;
 	const char *sw;
 } Title;
@@ -63,56 +65,59 @@ static const OutcomeStatus outcomes[] = {
 };
 
 static const Rule rules[] = {
-	{"KN0",   400, 0},
-	{"KN1",   401, 0},
-	{"KN2",   403, 0},
-	{"KN3",   404, 0},
-	{"KN4",   409, 0},
-	{"KN5",   422, 0},
-	{"KN6",   429, 1},
-	{"KN9",   503, 2},
-	{"23505", 409, 0},
-	{"25006", 503, 2},
-	{"40001", 503, 1},
-	{"40P01", 503, 1},
-	{"55P03", 503, 1},
-	{"57014", 504, 0},
-	{"57P0",  503, 2},
-	{"08",    503, 2},
-	{"22",    400, 0},
-	{"53",    503, 2},
+	{"KN0",   400, 0, false},
+	{"KN1",   401, 0, false},
+	{"KN2",   403, 0, false},
+	{"KN3",   404, 0, false},
+	{"KN4",   409, 0, false},
+	{"KN5",   422, 0, false},
+	{"KN6",   429, 1, false},
+	{"KN901", 503, 2, false},
+	{"KN9",   503, 2, true},
+	{"23505", 409, 0, false},
+	{"25006", 503, 2, false},
+	{"40001", 503, 1, false},
+	{"40P01", 503, 1, false},
+	{"55P03", 503, 1, false},
+	{"57014", 504, 1, false},
+	{"08",    503, 2, false},
+	{"22",    400, 0, false},
+	{"53",    503, 2, true},
+	{"57",    503, 2, false},
+	{"58",    503, 5, true},
+	{"XX",    503, 5, true},
 };
 
 static const Title titles[] = {
-	{"KN0", "Not accepted",              "Haikukubaliwa"},
-	{"KN1", "Not signed in",             "Hujaingia"},
-	{"KN2", "Not allowed",               "Huruhusiwi"},
-	{"KN3", "Not found",                 "Haipatikani"},
-	{"KN4", "Conflict",                  "Mgongano"},
-	{"KN5", "Invalid input",             "Taarifa si sahihi"},
-	{"KN6", "Too many requests",         "Maombi ni mengi mno"},
-	{"400", "Bad request",               "Ombi si sahihi"},
-	{"401", "Not signed in",             "Hujaingia"},
-	{"403", "Not allowed",               "Huruhusiwi"},
-	{"404", "Not found",                 "Haipatikani"},
-	{"405", "Method not allowed",        "Njia hii hairuhusiwi"},
-	{"408", "Request took too long",     "Ombi limechelewa"},
-	{"409", "Conflict",                  "Mgongano"},
-	{"410", "No longer there",           "Haipo tena"},
-	{"412", "Changed meanwhile",         "Imebadilika"},
-	{"413", "Too large",                 "Ni kubwa mno"},
-	{"414", "Address too long",          "Anwani ni ndefu mno"},
-	{"415", "Coding not supported",      "Usimbaji haujulikani"},
-	{"417", "Expectation not met",       "Sharti haliwezekani"},
-	{"422", "Invalid input",             "Taarifa si sahihi"},
-	{"426", "Upgrade required",          "Toleo jingine linahitajika"},
-	{"429", "Too many requests",         "Maombi ni mengi mno"},
-	{"431", "Headers too large",         "Vichwa vya ombi ni vikubwa mno"},
-	{"500", "Server error",              "Hitilafu ya seva"},
-	{"501", "Not supported",             "Haiwezekani"},
-	{"503", "Temporarily unavailable",   "Haipatikani kwa sasa"},
-	{"504", "Took too long",             "Imechukua muda mrefu mno"},
-	{"505", "HTTP version not supported", "Toleo la HTTP haliwezekani"},
+	{"KN0", 0,   "Not accepted",              "Haikukubaliwa"},
+	{"KN1", 0,   "Not signed in",             "Hujaingia"},
+	{"KN2", 0,   "Not allowed",               "Huruhusiwi"},
+	{"KN3", 0,   "Not found",                 "Haipatikani"},
+	{"KN4", 0,   "Conflict",                  "Mgongano"},
+	{"KN5", 0,   "Invalid input",             "Taarifa si sahihi"},
+	{"KN6", 0,   "Too many requests",         "Maombi ni mengi mno"},
+	{NULL,  400, "Bad request",               "Ombi si sahihi"},
+	{NULL,  401, "Not signed in",             "Hujaingia"},
+	{NULL,  403, "Not allowed",               "Huruhusiwi"},
+	{NULL,  404, "Not found",                 "Haipatikani"},
+	{NULL,  405, "Method not allowed",        "Njia hii hairuhusiwi"},
+	{NULL,  408, "Request took too long",     "Ombi limechelewa"},
+	{NULL,  409, "Conflict",                  "Mgongano"},
+	{NULL,  410, "No longer there",           "Haipo tena"},
+	{NULL,  412, "Changed meanwhile",         "Imebadilika"},
+	{NULL,  413, "Too large",                 "Ni kubwa mno"},
+	{NULL,  414, "Address too long",          "Anwani ni ndefu mno"},
+	{NULL,  415, "Coding not supported",      "Usimbaji haujulikani"},
+	{NULL,  417, "Expectation not met",       "Sharti haliwezekani"},
+	{NULL,  422, "Invalid input",             "Taarifa si sahihi"},
+	{NULL,  426, "Upgrade required",          "Toleo jingine linahitajika"},
+	{NULL,  429, "Too many requests",         "Maombi ni mengi mno"},
+	{NULL,  431, "Headers too large",         "Vichwa vya ombi ni vikubwa mno"},
+	{NULL,  500, "Server error",              "Hitilafu ya seva"},
+	{NULL,  501, "Not supported",             "Haiwezekani"},
+	{NULL,  503, "Temporarily unavailable",   "Haipatikani kwa sasa"},
+	{NULL,  504, "Took too long",             "Imechukua muda mrefu mno"},
+	{NULL,  505, "HTTP version not supported", "Toleo la HTTP haliwezekani"},
 };
 
 static const RefusalText refusals[] = {
@@ -142,6 +147,7 @@ static const RefusalText refusals[] = {
 	[REFUSAL_BUSY]            = {503, 1, "GW503", "the service is busy, nothing was done", "Send the same request again."},
 	[REFUSAL_STOPPING]        = {503, 1, "GW502", "the gateway is going down, nothing was done", "Send the same request again."},
 	[REFUSAL_UNKNOWN_OUTCOME] = {503, 1, "GW504", "the connection to the database was lost and the outcome is unknown", "Read the record, or send the same request again with the same id."},
+	[REFUSAL_NO_ANSWER]       = {504, 1, "GW506", "the database did not answer in time and the outcome is unknown", "Read the record, or send the same request again with the same id."},
 	[REFUSAL_NO_KEYS]         = {503, 2, "GW508", "the signing keys are not known yet", NULL},
 	[REFUSAL_VERSION]         = {505, 0, "GW505", "only HTTP/1.0 and HTTP/1.1 are spoken", NULL},
 };
@@ -212,6 +218,7 @@ problem_of_answer(Problem *problem, const DbAnswer *answer)
 {
 	static const Refusal early[] = {
 		[DB_LOST] = REFUSAL_UNKNOWN_OUTCOME,
+		[DB_SILENT] = REFUSAL_NO_ANSWER,
 		[DB_FULL] = REFUSAL_BUSY,
 		[DB_LATE] = REFUSAL_BUSY,
 		[DB_CLOSED] = REFUSAL_STOPPING,
@@ -224,12 +231,14 @@ problem_of_answer(Problem *problem, const DbAnswer *answer)
 	}
 	memset(problem, 0, sizeof(*problem));
 	problem->status = 500;
+	problem->is_fault = true;
 	snprintf(problem->code, sizeof(problem->code), "%s", answer->sqlstate);
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (strncmp(answer->sqlstate, rules[i].prefix, strlen(rules[i].prefix)) == 0)
 		{
 			problem->status = rules[i].status;
 			problem->retry_after = rules[i].retry_after;
+			problem->is_fault = rules[i].is_fault;
 			break;
 		}
 	/* what is wrong with the set-up is told to operators, not to callers */
@@ -292,18 +301,19 @@ problem_write(JsonText *out, const Problem *problem, Language language, const ch
 static const Title *
 title_find(const Problem *problem)
 {
-	char status[16];
-	const Title *other = NULL;
+	const Title *by_status = NULL;
+	const Title *fault = NULL;
 
-	snprintf(status, sizeof(status), "%d", problem->status);
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
 	{
-		if (strncmp(problem->code, titles[i].key, 3) == 0)
+		if (titles[i].group != NULL && strncmp(problem->code, titles[i].group, 3) == 0)
 			return &titles[i];
-		if (strcmp(status, titles[i].key) == 0 || (other == NULL && titles[i].key[0] == '5'))
-			other = &titles[i];
+		if (titles[i].status == problem->status)
+			by_status = &titles[i];
+		if (titles[i].status == 500)
+			fault = &titles[i];
 	}
-	return other;
+	return by_status != NULL ? by_status : fault;
 }
 
 /* All but those that are ours to say; numbers keep the digits that a double has. */

@@ -49,6 +49,7 @@ typedef enum Refusal
 	REFUSAL_BUSY,
 	REFUSAL_STOPPING,
 	REFUSAL_UNKNOWN_OUTCOME,
+	REFUSAL_NO_ANSWER,
 	REFUSAL_NO_KEYS,
 	REFUSAL_VERSION
 } Refusal;
@@ -60,6 +61,7 @@ typedef struct Problem
 {
 	int status;
 	int retry_after; /* seconds; 0 for none */
+	bool is_fault;   /* of the server: to be looked at by its operator */
 	char code[PROBLEM_CODE_SIZE];
 	const char *detail;
 	const char *hint;

@@ -82,6 +82,7 @@ request_start(const RequestInput *input, Body *body)
 	request->call = (DbCall){
 		.lane = input->lane,
 		.is_read = input->is_read,
+		.most_ms = input->most_ms,
 		.door = input->door,
 		.parameter = {input->token != NULL ? request->token : NULL, request->path.at,
 					  request->query.at, body != NULL ? body->text : NULL,
@@ -215,7 +216,7 @@ request_done(void *arg, const DbAnswer *answer)
 	else
 	{
 		problem_of_answer(&problem, answer);
-		if (answer->outcome == DB_ERROR && problem.status == 500)
+		if (answer->outcome == DB_ERROR && problem.is_fault)
 			log_line(LEVEL_ERROR, "door_failed", "id=%s door=%s sqlstate=%s", request->request_id,
 					 request->call.door, answer->sqlstate);
 		reply_problem(request, &problem);

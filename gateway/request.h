@@ -49,6 +49,7 @@ typedef struct RequestInput
 	const char *door;
 	Lane lane;
 	bool is_read;
+	int most_ms;       /* wait no longer than this for the database; 0: as the lane does */
 	uint64_t account;  /* whose budget pays; 0: nobody's */
 	const char *token; /* NULL: none */
 	size_t token_len;

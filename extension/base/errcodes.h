@@ -60,6 +60,7 @@
 
 #define ERRCODE_KN_NOT_READY             MAKE_SQLSTATE('K', 'N', '9', '0', '1')
 #define ERRCODE_KN_UNSTAMPED             MAKE_SQLSTATE('K', 'N', '9', '0', '3')
+#define ERRCODE_KN_ISOLATION             MAKE_SQLSTATE('K', 'N', '9', '0', '4')
 /* clang-format on */
 
 #endif

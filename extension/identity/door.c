@@ -43,6 +43,7 @@ static const char *const outcome_names[] = {"ok", "created", "accepted",
 
 static void read_arguments(FunctionCallInfo fcinfo, KnCall *call);
 static char *context_text(Jsonb *context, const char *key);
+static void check_isolation(const KnDoor *door);
 static void pin_settings(const KnDoor *door);
 static void run_body(KnCall *call);
 static void check_role(const KnCall *call);
@@ -63,6 +64,7 @@ kn_door_run(FunctionCallInfo fcinfo, const KnDoor *door)
 	ErrorData *error = NULL;
 
 	read_arguments(fcinfo, &call);
+	check_isolation(door);
 	pin_settings(door);
 	kn_caller_clear();
 	kn_spi_read_only((door->flags & KN_DOOR_READS) != 0);
@@ -176,6 +178,22 @@ static char *
 context_text(Jsonb *context, const char *key)
 {
 	return kn_query_text(context, key);
+}
+
+/*
+ * A door looks for what others have just committed: twins of its report, the load
+ * of a team, the last administrator.  An old snapshot would not show it, and the
+ * level cannot be changed any more.
+ */
+static void
+check_isolation(const KnDoor *door)
+{
+	if ((door->flags & KN_DOOR_READS) == 0 && IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				errcode(ERRCODE_KN_ISOLATION),
+				errmsg("doors that write run in transactions that are read committed"),
+				errhint("SET default_transaction_isolation = 'read committed', then call the "
+						"door in a new transaction."));
 }
 
 /*

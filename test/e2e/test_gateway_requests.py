@@ -103,12 +103,20 @@ def test_slow_down_says_when():
 def test_sqlstates_become_statuses():
     wanted = {"KN001": 400, "KN101": 401, "KN201": 403, "KN301": 404, "KN401": 409, "KN512": 422, "KN601": 429,
               "22P02": 400, "22021": 400, "23505": 409, "40001": 503, "40P01": 503, "55P03": 503, "08006": 503,
-              "53300": 503, "57014": 504, "XX000": 500, "42501": 500, "P0001": 500}
+              "53300": 503, "57014": 504, "XX000": 503, "XX001": 503, "58030": 503, "57000": 503, "42501": 500,
+              "P0001": 500}
     for state, status in wanted.items():
         answer = act(state=state)
         assert answer.status == status, (state, answer)
         assert answer.body["code"] == state, answer
-        assert ("Retry-After" in answer.headers) == (status in (503, 429)), (state, answer.headers)
+        assert ("Retry-After" in answer.headers) == (status in (503, 504, 429)), (state, answer.headers)
+
+
+def test_titles_go_by_the_whole_code():
+    for state, title in (("40001", "Temporarily unavailable"), ("40P01", "Temporarily unavailable"),
+                         ("42501", "Server error"), ("50000", "Server error"), ("23505", "Conflict"),
+                         ("57014", "Took too long"), ("22P02", "Bad request"), ("KN401", "Conflict")):
+        assert act(state=state).body["title"] == title, (state, act(state=state))
 
 
 def test_only_our_own_class_speaks_and_detail_never_leaves():

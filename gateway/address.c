@@ -3,7 +3,7 @@
  * address.c
  *	  Reading, comparing and blurring network addresses.
  *
- * Called by http.c, service.c and supervisor.c.  It opens nothing.
+ * Called by context.c, exchange.c, http.c and supervisor.c.  It opens nothing.
  *
  *-------------------------------------------------------------------------
  */

@@ -31,16 +31,10 @@ extern const char openapi_text[];
 extern const char openapi_text_end[];
 
 static AddressSet watchers; /* may read metrics besides loopback */
-static AddressSet proxies;
 static HttpLimits limits;
 static Exchange *spare[SPARE_MAX];
 static int spare_count;
 
-static void context_read(Exchange *exchange);
-static void request_id_read(Exchange *exchange);
-static bool request_id_is_fine(HttpText text);
-static void peer_read(Exchange *exchange);
-static bool field_copy(Exchange *exchange, const char *name, char out[LIMIT_CONTEXT_FIELD + 1]);
 static bool body_announced(Exchange *exchange);
 static bool route_takes_body(const Route *route);
 static ExchangeStep refuse(Exchange *exchange, Refusal refusal);
@@ -76,7 +70,7 @@ exchange_start(void)
 	if (limits.body_bytes < LIMIT_UPLOAD_BYTES)
 		limits.body_bytes = LIMIT_UPLOAD_BYTES;
 	return address_set_read(&watchers, config_get()->metrics_allow) &&
-		   address_set_read(&proxies, config_get()->proxies);
+		   context_start();
 }
 
 void
@@ -96,8 +90,7 @@ exchange_new(const Address *peer, bool is_tls, ExchangeAnswer answer, void *owne
 	/* Nothing of the request before may be left but the bytes of its head, which nobody reads. */
 	memset(exchange, 0, offsetof(Exchange, head));
 	http_parser_init(&exchange->parser, &limits, exchange->head);
-	exchange->peer = *peer;
-	exchange->is_tls = is_tls;
+	exchange->asker = (Asker){.peer = *peer, .is_tls = is_tls};
 	exchange->route = route_unknown_index();
 	exchange->since_us = now_us();
 	exchange->answer = answer;
@@ -126,7 +119,7 @@ exchange_head(Exchange *exchange)
 	HttpText origin;
 
 	exchange->since_us = now_us();
-	context_read(exchange);
+	context_read(&exchange->context, parser, &exchange->asker);
 	if (!parser->is_asterisk && !url_read(exchange))
 		return EXCHANGE_REFUSED;
 	if (http_field_find(parser, "Origin", &origin) && origin_is_listed(origin))
@@ -149,8 +142,7 @@ exchange_head(Exchange *exchange)
 			return socket_head(exchange);
 		case ROUTE_METRICS:
 		case ROUTE_READY:
-			if (!address_is_loopback(&exchange->peer) &&
-				!address_set_has(&watchers, &exchange->peer))
+			if (!exchange->asker.is_local && !address_set_has(&watchers, &exchange->asker.peer))
 				return refuse(exchange, REFUSAL_ADDRESS);
 			return EXCHANGE_READ_BODY;
 		default:
@@ -202,89 +194,6 @@ refuse(Exchange *exchange, Refusal refusal)
 {
 	problem_of_refusal(&exchange->problem, refusal);
 	return EXCHANGE_REFUSED;
-}
-
-static void
-context_read(Exchange *exchange)
-{
-	HttpText languages;
-
-	request_id_read(exchange);
-	peer_read(exchange);
-	address_network(&exchange->peer, exchange->context.network);
-	if (http_field_find(&exchange->parser, "Accept-Language", &languages))
-		exchange->context.language = problem_language(languages.at, languages.len);
-}
-
-/* The caller's own if it is harmless in a log and in a header field, else a random one. */
-static void
-request_id_read(Exchange *exchange)
-{
-	static const char hex[] = "0123456789abcdef";
-	unsigned char bytes[8];
-	char *id = exchange->context.request_id;
-	HttpText theirs;
-
-	if (exchange->parser.field_count > 0 &&
-		http_field_find(&exchange->parser, "X-Request-Id", &theirs) && request_id_is_fine(theirs))
-	{
-		memcpy(id, theirs.at, theirs.len);
-		id[theirs.len] = '\0';
-		return;
-	}
-	evutil_secure_rng_get_bytes(bytes, sizeof(bytes));
-	for (size_t i = 0; i < sizeof(bytes); i++)
-	{
-		id[2 * i] = hex[bytes[i] >> 4];
-		id[2 * i + 1] = hex[bytes[i] & 15];
-	}
-	id[2 * sizeof(bytes)] = '\0';
-}
-
-static bool
-request_id_is_fine(HttpText text)
-{
-	if (text.len < 1 || text.len > LIMIT_REQUEST_ID)
-		return false;
-	for (size_t i = 0; i < text.len; i++)
-	{
-		char c = text.at[i];
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-			c != '_' && c != '.' && c != '-')
-			return false;
-	}
-	return true;
-}
-
-/* Behind a proxy of ours: the last address it did not vouch for itself. */
-static void
-peer_read(Exchange *exchange)
-{
-	HttpText list = {NULL, 0};
-	HttpText proto;
-
-	if (proxies.count == 0 || !address_set_has(&proxies, &exchange->peer))
-		return;
-	if (http_field_find(&exchange->parser, "X-Forwarded-Proto", &proto))
-		exchange->is_tls = http_text_is(proto, "https");
-	for (int i = exchange->parser.field_count - 1; i >= 0 && list.at == NULL; i--)
-		if (http_text_is(http_field_name(&exchange->parser, i), "X-Forwarded-For"))
-			list = http_field_value(&exchange->parser, i);
-	while (list.len > 0 && address_set_has(&proxies, &exchange->peer))
-	{
-		size_t at = list.len;
-		size_t end;
-
-		while (at > 0 && list.at[at - 1] != ',')
-			at--;
-		end = list.len;
-		list.len = at > 0 ? at - 1 : 0;
-		while (at < end && list.at[at] == ' ')
-			at++;
-		if (!address_read(&exchange->peer, list.at + at, end - at))
-			return;
-	}
 }
 
 static bool
@@ -343,19 +252,14 @@ exchange_url_token(const Exchange *exchange)
 static ExchangeStep
 door_head(Exchange *exchange)
 {
-	RequestContext *context = &exchange->context;
-
 	if (!token_read(exchange))
 		return EXCHANGE_REFUSED;
-	if (!field_copy(exchange, "X-Device-Id", context->device) ||
-		!field_copy(exchange, "X-App-Version", context->app_version) ||
-		!field_copy(exchange, "Idempotency-Key", context->idempotency_key) ||
-		!field_copy(exchange, "If-Match", context->if_match))
+	if (!context_fields(&exchange->context, &exchange->parser))
 		return refuse(exchange, REFUSAL_HEADER);
 	return EXCHANGE_READ_BODY;
 }
 
-/* An open route takes any token along; what it is worth is the door's business. */
+/* An open route takes along what looks like a token; its worth is the door's business. */
 static bool
 token_read(Exchange *exchange)
 {
@@ -371,8 +275,8 @@ token_read(Exchange *exchange)
 		return !is_needed;
 	}
 	refuse(exchange, REFUSAL_BAD_TOKEN);
-	if (field.len <= skip || field.len - skip > LIMIT_TOKEN ||
-		strncasecmp(field.at, scheme, skip) != 0)
+	if (field.len <= skip || strncasecmp(field.at, scheme, skip) != 0 ||
+		!token_is_text(field.at + skip, field.len - skip))
 		return !is_needed;
 	exchange->token = (HttpText){field.at + skip, field.len - skip};
 	if (!is_needed)
@@ -380,24 +284,6 @@ token_read(Exchange *exchange)
 	memcpy(token, exchange->token.at, exchange->token.len);
 	token[exchange->token.len] = '\0';
 	return token_check(token, exchange->token.len, &exchange->account) != TOKEN_BAD;
-}
-
-static bool
-field_copy(Exchange *exchange, const char *name, char out[LIMIT_CONTEXT_FIELD + 1])
-{
-	HttpText text;
-
-	if (!http_field_find(&exchange->parser, name, &text))
-		return true;
-	if (text.len < 1 || text.len > LIMIT_CONTEXT_FIELD ||
-		http_field_count(&exchange->parser, name) > 1)
-		return false;
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] < ' ' || text.at[i] > '~')
-			return false;
-	memcpy(out, text.at, text.len);
-	out[text.len] = '\0';
-	return true;
 }
 
 bool
@@ -691,7 +577,7 @@ exchange_refuse_parser(Exchange *exchange, int status, const char *reason)
 	if (*exchange->context.request_id == '\0')
 	{
 		exchange->parser.field_count = 0;
-		request_id_read(exchange);
+		context_id(&exchange->context, &exchange->parser);
 	}
 	problem_answer(exchange);
 }
@@ -710,7 +596,7 @@ problem_answer(Exchange *exchange)
 	};
 
 	if (*exchange->context.request_id == '\0')
-		request_id_read(exchange);
+		context_id(&exchange->context, &exchange->parser);
 	json_text_init(&text, room, sizeof(room), LIMIT_PROBLEM_BYTES);
 	problem_write(&text, &exchange->problem, exchange->context.language,
 				  exchange->context.request_id);
@@ -739,7 +625,7 @@ answer_send(Exchange *exchange, Answer *answer)
 
 	answer->request_id = exchange->context.request_id;
 	answer->origin = exchange->origin;
-	answer->is_tls = exchange->is_tls;
+	answer->is_tls = exchange->asker.is_tls;
 	answer->is_head = exchange->parser.method == HTTP_HEAD;
 	metrics_request(exchange->route, answer->status, micros);
 	if (log_wants(LEVEL_INFO))

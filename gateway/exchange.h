@@ -13,6 +13,7 @@
 #include "address.h"
 #include "answer.h"
 #include "body.h"
+#include "context.h"
 #include "http_parse.h"
 #include "poll.h"
 #include "request.h"
@@ -43,8 +44,7 @@ typedef struct Exchange
 	HttpText token;   /* borrows from the head; len 0: none */
 	uint64_t account; /* that it is of */
 	HttpText origin;
-	Address peer;
-	bool is_tls;
+	Asker asker;
 	int route; /* for the log and the metrics */
 	int64_t since_us;
 	bool takes_body;   /* else it is read and dropped */

@@ -28,7 +28,7 @@
 /* One request. */
 #define LIMIT_REQUEST_ID            64
 #define LIMIT_TOKEN               2048
-#define LIMIT_CONTEXT_FIELD        128	/* Idempotency-Key, If-Match, X-Device-Id */
+#define LIMIT_CONTEXT_FIELD        128	/* characters of Idempotency-Key, If-Match, X-Device-Id */
 #define LIMIT_PARAMETER_BYTES    16384	/* path, query or context as text */
 #define LIMIT_PROBLEM_BYTES    1048576
 #define LIMIT_JSON_DEPTH            32

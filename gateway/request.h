@@ -37,8 +37,8 @@ typedef struct RequestContext
 	char request_id[LIMIT_REQUEST_ID + 1];
 	char network[64];
 	Language language;
-	char device[LIMIT_CONTEXT_FIELD + 1]; /* "" when absent, as the next three */
-	char app_version[LIMIT_CONTEXT_FIELD + 1];
+	char device[4 * LIMIT_CONTEXT_FIELD + 1]; /* "" when absent, as the next three; UTF-8 */
+	char app_version[4 * LIMIT_CONTEXT_FIELD + 1];
 	char idempotency_key[LIMIT_CONTEXT_FIELD + 1];
 	char if_match[LIMIT_CONTEXT_FIELD + 1];
 } RequestContext;

@@ -70,6 +70,22 @@ token_stop(void)
 	cache = NULL;
 }
 
+bool
+token_is_text(const char *token, size_t len)
+{
+	if (len == 0 || len > LIMIT_TOKEN)
+		return false;
+	for (size_t i = 0; i < len; i++)
+	{
+		char c = token[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+			c != '.' && c != '_' && c != '-')
+			return false;
+	}
+	return true;
+}
+
 TokenVerdict
 token_check(const char *token, size_t len, uint64_t *account)
 {
@@ -95,7 +111,7 @@ token_decide(const char *token, size_t len, uint64_t hash, uint64_t *account)
 	Entry *entry;
 	Claims claims;
 
-	if (dot == NULL || len > LIMIT_TOKEN)
+	if (dot == NULL || !token_is_text(token, len))
 		return TOKEN_BAD;
 	key = keys_find(token, (size_t) (dot - token));
 	if (key == NULL && keys_are_fresh())

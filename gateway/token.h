@@ -22,6 +22,9 @@ typedef enum TokenVerdict
 	TOKEN_BAD
 } TokenVerdict;
 
+/* Only what stands in tokens, and not too long: nothing else may reach a log or the database. */
+bool token_is_text(const char *token, size_t len);
+
 bool token_start(void);
 void token_stop(void);
 

@@ -16,6 +16,7 @@
 #define KN_RESULT_COLUMNS        48         /* of a row that is taken apart once */
 #define KN_PATH_MAX              4          /* variable segments of a route */
 #define KN_CLIENT_ID_MAX         64         /* characters of an id made by a phone */
+#define KN_DEVICE_MAX            128        /* characters of a device's name; a longer one is cut */
 #define KN_EMAIL_MAX             254        /* bytes */
 #define KN_NAME_MAX              100        /* characters of a person's first or last name */
 #define KN_PHONE_MAX             32         /* characters */

@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -42,6 +43,7 @@ static const char *const outcome_names[] = {"ok", "created", "accepted",
 											"none", "conflict", "gone"};
 
 static void read_arguments(FunctionCallInfo fcinfo, KnCall *call);
+static char *device_name(char *text);
 static char *context_text(Jsonb *context, const char *key);
 static void check_isolation(const KnDoor *door);
 static void pin_settings(const KnDoor *door);
@@ -156,7 +158,7 @@ read_arguments(FunctionCallInfo fcinfo, KnCall *call)
 	call->body = PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3);
 	call->request_id = context_text(context, "requestId");
 	call->network = context_text(context, "network");
-	call->device = context_text(context, "device");
+	call->device = device_name(context_text(context, "device"));
 	call->language = context_text(context, "language");
 	call->app_version = context_text(context, "appVersion");
 	call->if_match = context_text(context, "ifMatch");
@@ -347,6 +349,27 @@ kn_call_flush(KnCall *call)
 	}
 	kn_call_writer(call, &writer);
 	kn_change_flush(&writer);
+}
+
+void
+kn_call_device(KnCall *call, JsonbContainer *body)
+{
+	JsonbValue *value = kn_in_member(body, "device");
+	char *name = NULL;
+
+	if (value != NULL && value->type == jbvString)
+		name = device_name(pnstrdup(value->val.string.val, value->val.string.len));
+	if (name != NULL)
+		call->device = name;
+}
+
+static char *
+device_name(char *text)
+{
+	if (text == NULL || *text == '\0')
+		return NULL;
+	text[pg_mbcharcliplen(text, (int) strlen(text), KN_DEVICE_MAX)] = '\0';
+	return text;
 }
 
 void

@@ -93,6 +93,12 @@ extern Datum kn_door_run(FunctionCallInfo fcinfo, const KnDoor *door);
 extern void kn_call_path_uuid(KnCall *call, int i, pg_uuid_t *out);
 /* Stamps what the body changed so far, as written by the caller's device. */
 extern void kn_call_flush(KnCall *call);
+/*
+ * Takes the device's name from the body when it has one there.  A name is any text
+ * of 1 to KN_DEVICE_MAX characters, a longer one is cut, anything else is none:
+ * records hang on it, so it refuses nothing.
+ */
+extern void kn_call_device(KnCall *call, JsonbContainer *body);
 /* Who wrote: the device when it names itself, else the session. */
 extern void kn_call_writer(const KnCall *call, pg_uuid_t *out);
 extern void kn_call_target(KnCall *call, const char *noun, const pg_uuid_t *id);

@@ -71,11 +71,8 @@ login(KnCall *call)
 char *
 kn_session_device(KnCall *call, JsonbContainer *body)
 {
-	char *device = kn_in_text(body, "device", 1, KN_CLIENT_ID_MAX, false);
-
-	if (device == NULL && call->device != NULL && kn_chars(call->device) <= KN_CLIENT_ID_MAX)
-		device = call->device;
-	return device;
+	kn_call_device(call, body);
+	return call->device;
 }
 
 pg_uuid_t

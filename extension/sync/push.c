@@ -44,15 +44,13 @@ sync_batch(KnCall *call)
 	JsonbContainer *body = kn_in_object(call->body);
 	static const char *const modes[] = {"records", "atomic", NULL};
 	char *mode = kn_in_choice(body, "mode", modes, false);
-	char *device = kn_in_text(body, "device", 1, KN_CLIENT_ID_MAX, false);
 	KnPush push = {.atomic = mode && strcmp(mode, "atomic") == 0};
 	KnCursor nothing = {0};
 	int64 seq = 0;
 	bool has_seq = kn_in_int(body, "seq", 0, PG_INT32_MAX, false, &seq);
 
 	call->noun = "sync";
-	if (device != NULL)
-		call->device = device;
+	kn_call_device(call, body);
 	if (has_seq && call->device != NULL && seq < kn_device_lock(call, call->device))
 	{
 		/* a later one of this device is through: whatever is still dirty comes again */

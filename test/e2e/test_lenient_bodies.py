@@ -1,4 +1,4 @@
-"""What a survivor writes is never refused for its form: broken characters, numbers and marks are mended, and only hers."""
+"""What a survivor writes is never refused for its form: broken characters, numbers and marks are mended."""
 import json
 import os
 import sys
@@ -107,8 +107,9 @@ def test_what_is_no_json_at_all_is_refused_and_told():
 
 
 def test_strict_routes_refuse_and_say_why():
-    cases = {b'{"firstName":"cut \\ud83d"}': "surrogate", b'{"firstName":"\\u0000"}': "NUL", b'{"firstName":1e308}': "range",
-             b'{"firstName":"\xff"}': "UTF-8", MARK + b'{"firstName":"A"}': "byte order mark",
+    cases = {b'{"firstName":"cut \\ud83d"}': "surrogate", b'{"firstName":"\\u0000"}': "NUL",
+             b'{"firstName":1e308}': "range", b'{"firstName":"\xff"}': "UTF-8",
+             MARK + b'{"firstName":"A"}': "byte order mark",
              b'{"firstName":"A","firstName":"B"}': "repeated", b'{"firstName":%s}' % (b"1" * 65): "too long"}
     for body, word in cases.items():
         answer = send("PATCH", "/api/me", body)

@@ -63,7 +63,7 @@ write_and_check(const char *text, size_t len)
 	json_text_free(&json);
 }
 
-/* What is good stays as it is; what jansson can read can be mended; mending twice changes nothing. */
+/* What is good stays; what jansson reads can be mended; mending twice changes nothing. */
 static void
 mend_and_check(const char *text, size_t len, bool is_accepted)
 {

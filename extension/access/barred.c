@@ -33,7 +33,8 @@ static KnStatement select_barred = KN_FRESH(
 
 static KnStatement insert_barred = KN_WRITE(
 	KN_AS_SYSTEM,
-	"INSERT INTO kintaraa.barred (bucket, principal) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+	"INSERT INTO kintaraa.barred (bucket, principal, at) "
+	"VALUES ($1, $2, pg_catalog.clock_timestamp()) ON CONFLICT DO NOTHING",
 	UUIDOID, UUIDOID);
 
 bool

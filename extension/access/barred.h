@@ -27,6 +27,26 @@
 	"EXISTS (" KN_BARRED_OF(bucket_) "AND barred.principal = ANY (" principals_ ")) "
 #define KN_NOT_BARRED(bucket_, principals_) "NOT " KN_BARRED(bucket_, principals_)
 
+/* Who was barred from what since a cursor, whose snapshot is two expressions, xid8 and xid8[]. */
+#define KN_BARRED_SINCE(xmax_, xip_)                         \
+	"SELECT bucket, principal, gx, at FROM kintaraa.barred " \
+	" WHERE gx >= " xmax_                                    \
+	" UNION ALL "                                            \
+	"SELECT bucket, principal, gx, at FROM kintaraa.barred " \
+	" WHERE gx = ANY (" xip_ ") "
+/*
+ * Whether a principal, or one of those in an array, knew of the case before it
+ * was barred by row r of the above: by membership or by an offer.  To others
+ * a bar must not tell that there is a case.
+ */
+#define KN_KNEW_CASE(principal_)                                                 \
+	"(EXISTS (SELECT FROM kintaraa.member k WHERE k.principal " principal_       \
+	"            AND k.bucket = r.bucket AND k.gx <> r.gx) OR "                  \
+	" EXISTS (SELECT FROM kintaraa.assignment k WHERE k.provider_id " principal_ \
+	"            AND k.incident_bucket = r.bucket AND k.offered_at < r.at)) "
+/* After a restore the numbers of transactions begin anew: all of it is news once more. */
+#define KN_BARRED_RESET "UPDATE kintaraa.barred SET gx = '1'"
+
 /* What a member of staff, an alias of kintaraa.account, is besides a person; likewise a team. */
 #define KN_PRINCIPALS_OF_STAFF(account_)                                                \
 	"ARRAY[" account_ ".id, " account_ ".provider_id, " account_ ".centre_id, (SELECT " \

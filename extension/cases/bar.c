@@ -3,8 +3,8 @@
  * bar.c
  *	  Keeping a case from somebody, whatever he has of it already.
  *
- * Called from SQL (kintaraa.bar) and by assignment.c for a conflict.  The row of
- * kintaraa.barred is what closes every way to the case; the rest of this file
+ * Called from SQL (kintaraa.bar) and by assignment.c for a conflict.  The row among
+ * the barred is what closes every way to the case; the rest of this file
  * sees to it that help goes on without those who are barred: offers to them are
  * withdrawn, what they hold is released and searched for anew, and they are
  * told that the case is gone.

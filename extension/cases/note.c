@@ -61,6 +61,10 @@ static KnStatement select_notes = KN_READ(
 	UUIDARRAYOID, UUIDOID);
 /* clang-format on */
 
+static KnStatement select_client_id = KN_READ(
+	KN_AS_SYSTEM, "SELECT client_id FROM kintaraa.note WHERE id = $1 AND author_id = $2", UUIDOID,
+	UUIDOID);
+
 void
 kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *out)
 {
@@ -166,6 +170,19 @@ answer_known(KnCall *call, const KnWrite *write, const KnRows *rows, const char 
 	kn_archive_keep(call, write, &bucket, "append_only", &out->archive);
 	out->has_archive = true;
 	kn_change_touch(&bucket, "note", &id);
+}
+
+const char *
+kn_note_id_for(const KnCaller *caller, const pg_uuid_t *id)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, id);
+	kn_arg_uuid(&args, &caller->account);
+	kn_run(&select_client_id, &args);
+	rows = kn_rows();
+	return rows.n > 0 ? kn_col_text(&rows, 0, 1) : kn_uuid_text(id);
 }
 
 void

@@ -15,6 +15,8 @@ extern void kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *ou
 
 /* The notes of ids that the caller's team wrote, each as a JSON object. */
 typedef void (*KnNoteOut)(void *arg, const char *json, int len);
+/* The id by which the caller's phone knows a note: the author's is her own. */
+extern const char *kn_note_id_for(const KnCaller *caller, const pg_uuid_t *id);
 extern void kn_note_render(const KnCaller *caller, const pg_uuid_t *ids, int n, KnNoteOut out,
 						   void *arg);
 

@@ -16,6 +16,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "access/barred.h"
 #include "base/errcodes.h"
 #include "sync/tick.h"
 
@@ -79,6 +80,11 @@ static KnStatement reset_changes = {
 };
 static KnStatement reset_members = {
 	.sql = "UPDATE kintaraa.member SET gx = '1'",
+	.actor = KN_AS_SYSTEM,
+	.writes = true,
+};
+static KnStatement reset_barred = {
+	.sql = KN_BARRED_RESET,
 	.actor = KN_AS_SYSTEM,
 	.writes = true,
 };
@@ -174,6 +180,7 @@ forget_transactions(void)
 {
 	kn_run0(&reset_changes);
 	kn_run0(&reset_members);
+	kn_run0(&reset_barred);
 	kn_run0(&reset_bookmark);
 	kn_run0(&delete_ticks);
 }

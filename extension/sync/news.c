@@ -61,6 +61,7 @@ kn_news_collect(KnNews *news, const KnCursor *since, int limit)
 		tell_pokes(news, since, &all);
 	if (news->only_pokes)
 		return true;
+	kn_news_tell_barred(news, since);
 	tell_scope(news, &members);
 	tell_assignments(news, &sorted.assignments);
 	tell_incidents(news, &sorted.incidents);

@@ -99,13 +99,13 @@ static KnStatement end_subscriptions = KN_WRITE(
 	UUIDOID, UUIDARRAYOID, UUIDARRAYOID);
 
 /* clang-format off */
-/* Who loses one of several ways to see a case has not lost the case. */
+/* Who loses one of several ways to see a case has not lost it; who is barred is told by his bar. */
 static KnStatement scope_readers = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT m.bucket, m.revoked, w.tick, ARRAY("
 	"    SELECT s.id FROM kintaraa.subscription s "
 	"     WHERE s.principal = m.principal AND " READERS
-	"       AND (s.id <> ALL (b.ids) OR (m.revoked AND m.relation IN ('helper', 'reporter'))) "
+	"       AND s.id <> ALL (b.ids) "
 	"       AND NOT (m.revoked AND EXISTS ("
 	"           SELECT FROM kintaraa.subscription o JOIN kintaraa.member n "
 	"               ON n.principal = o.principal AND n.bucket = m.bucket AND NOT n.revoked "
@@ -178,7 +178,11 @@ static KnStatement poke_readers = KN_FRESH(
 	"SELECT ARRAY(SELECT DISTINCT s.id FROM reached w CROSS JOIN LATERAL ("
 	"      SELECT s.id FROM kintaraa.subscription s WHERE s.gateway = $1 "
 	"         AND s.principal = w.principal AND s.pokes AND ($2 IS NULL OR s.id = $2) OFFSET 0) s "
-	"   WHERE (w.revoked OR " NOT_BARRED("w.bucket") "))",
+	"   WHERE " NOT_BARRED("w.bucket")
+	" UNION SELECT s.id FROM (" KN_BARRED_SINCE("$4", "$5") ") r "
+	"  CROSS JOIN LATERAL (SELECT s.id FROM kintaraa.subscription s WHERE s.gateway = $1 "
+	"         AND s.principal = r.principal AND s.pokes AND ($2 IS NULL OR s.id = $2) OFFSET 0) s "
+	" WHERE " KN_READER_KNEW ")",
 	UUIDOID, INT8OID, UUIDARRAYOID, XID8OID, XID8ARRAYOID);
 /* clang-format on */
 

@@ -12,6 +12,7 @@
 
 #include "utils/array.h"
 
+#include "access/barred.h"
 #include "sync/news.h"
 
 typedef struct KnChangedList
@@ -49,5 +50,13 @@ extern KnRows kn_news_poke_readers(const KnNews *news, const KnCursor *since,
 
 /* The subscriptions of a row, NULL when there are none. */
 extern ArrayType *kn_news_ids(const KnRows *rows, uint64 row, int column);
+
+/* Whether subscription s of gateway $1 knew of the case of bar r. */
+#define KN_READER_KNEW                                                                  \
+	"EXISTS (SELECT FROM kintaraa.subscription o WHERE o.gateway = $1 AND o.id = s.id " \
+	"           AND " KN_KNEW_CASE("= o.principal") ") "
+
+/* Tells those who were barred since the cursor that the case is gone for them. */
+extern void kn_news_tell_barred(KnNews *news, const KnCursor *since);
 
 #endif

@@ -164,6 +164,8 @@ kn_pull_collect(KnPull *pull)
 		kn_pull_recent(pull);
 	else
 		kn_pull_scope(pull);
+	if (!pull->first && !pull->has_page)
+		kn_pull_barred(pull);
 	sort_items(pull);
 	pull->page.tick = pull->cursor;
 }

@@ -72,6 +72,8 @@ extern KnPullPage kn_pull_page_parse(const char *text);
 extern int kn_pull_count_since(const KnCursor *since, int at_most);
 extern void kn_pull_recent(KnPull *pull);
 extern void kn_pull_scope(KnPull *pull);
+/* Cases from which the caller was barred since the cursor, and what he has of them, as removed. */
+extern void kn_pull_barred(KnPull *pull);
 extern void kn_pull_add(KnPull *pull, const pg_uuid_t *bucket, const char *noun,
 						const pg_uuid_t *id, bool removed, const char *reason);
 /* The oldest tick this device has shown to have; 0 when it never did. */

@@ -26,6 +26,7 @@ static int ids_of(const KnPull *pull, const char *noun, bool removed, pg_uuid_t 
 static void render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n);
 static void remove_incidents(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n,
 							 const char *reason);
+static void remove_others(const KnPull *pull, const KnPullOut *out);
 static void render_assignments(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
 static void render_notifications(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
 static void render_profile(KnPull *pull, const KnPullOut *out, int n);
@@ -62,6 +63,7 @@ kn_pull_render(KnPull *pull, const KnPullOut *out)
 	for (int i = 0; i < pull->n; i++)
 		if (pull->items[i].removed && strcmp(pull->items[i].noun, "incident") == 0)
 			remove_incidents(pull, out, &pull->items[i].id, 1, pull->items[i].reason);
+	remove_others(pull, out);
 	add_own_assignments(pull);
 	ids = palloc(sizeof(pg_uuid_t) * Max(pull->n, 1)); /* it has grown */
 	n = ids_of(pull, "assignment", false, ids);
@@ -198,6 +200,23 @@ remove_incidents(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n
 				text = kn_col_text(&rows, row, 2);
 		}
 		out->removed(out->arg, "incident", text, reason);
+	}
+}
+
+/* What everybody knows by the same id. */
+static void
+remove_others(const KnPull *pull, const KnPullOut *out)
+{
+	for (int i = 0; i < pull->n; i++)
+	{
+		const KnPullItem *item = &pull->items[i];
+
+		if (item->removed && (strcmp(item->noun, "assignment") == 0 ||
+							  strcmp(item->noun, "notification") == 0))
+			out->removed(out->arg, item->noun, kn_uuid_text(&item->id), item->reason);
+		else if (item->removed && strcmp(item->noun, "note") == 0)
+			out->removed(out->arg, item->noun, kn_note_id_for(pull->caller, &item->id),
+						 item->reason);
 	}
 }
 

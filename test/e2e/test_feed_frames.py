@@ -153,6 +153,28 @@ def test_a_barred_team_hears_nothing_of_that_case():
     assert room.take(helper) == []
 
 
+def test_who_is_barred_from_a_case_he_knew_is_told_once_that_it_is_gone():
+    incident = world.report()
+    world.accept(incident, world.offer(incident))
+    settle()
+    fresh()
+    world.write(("INSERT INTO kintaraa.barred (bucket, principal) VALUES (%s, %s)", incident, world.organisation),
+                ("UPDATE kintaraa.incident SET status = status WHERE id = %s", incident))
+    settle()
+    told = [frame for frame in room.take(helper) if frame["type"] != "assignment.updated"]
+    assert [(frame["type"], frame["incidentId"], frame["access"]) for frame in told] \
+        == [("scope.changed", incident, "revoked")], told
+    world.write(("UPDATE kintaraa.incident SET status = status WHERE id = %s", incident),
+                *world.offer_statements(incident, new_id()))
+    settle()
+    assert room.take(helper) == []
+    unknown = world.report()
+    world.write(("INSERT INTO kintaraa.barred (bucket, principal) VALUES (%s, %s)", unknown, world.other_team),
+                ("UPDATE kintaraa.incident SET status = status WHERE id = %s", unknown))
+    settle()
+    assert [frame for frame in room.take(other_helper) if frame["type"] != "incident.updated"] == []
+
+
 def test_access_is_told_when_it_comes_and_when_it_goes():
     incident = world.report()
     assignment = world.offer(incident)

@@ -336,9 +336,36 @@ def test_who_is_barred_gets_nothing_of_a_case():
     cluster.psql("UPDATE kintaraa.incident SET status = status WHERE id = %s; SELECT kintaraa.change_flush()",
                  [incident])
     tick()
-    for answer in (updates("dora"), updates("dora", before)):
-        assert incident not in str(answer)
+    assert incident not in str(updates("dora"))
+    answer = updates("dora", before)
+    assert {"noun": "incident", "id": incident, "reason": "access"} in answer["removed"], answer
+    assert incident not in str(dict(answer, removed=[]))
+    after = tick()
+    cluster.psql("UPDATE kintaraa.incident SET status = status WHERE id = %s; SELECT kintaraa.change_flush()",
+                 [incident])
+    tick()
+    assert incident not in str(updates("dora", after)), "once, and then nothing more"
     assert incident in ids(updates("dina", before), "incidents"), "another dispatcher does"
+
+
+def test_who_is_barred_from_what_he_holds_drops_all_of_it():
+    incident = stage.value("SELECT play.report('amina', 'held')::text")
+    offer = str(stage.value("SELECT play.offer('clinic', %s)", incident))
+    assert stage.call("assignment_accept", "clinic", [offer])[0] == "ok"
+    note = {"table": "notes", "op": "upsert", "id": "held-note", "data": {"incidentId": incident, "text": "a word"}}
+    assert stage.call("sync_batch", "clinic", None, {"device": "c", "records": [note]})[1]["results"][0]["status"] \
+        == "applied"
+    before = tick()
+    assert offer in ids(updates("clinic"), "assignments") and incident in ids(updates("clinic"), "incidents")
+    cluster.psql("SELECT kintaraa.bar(%s, (SELECT provider FROM play.person WHERE name = 'clinic'))", [incident])
+    tick()
+    answer = updates("clinic", before)
+    gone = {(item["noun"], item["id"]) for item in answer["removed"]}
+    assert {("incident", incident), ("assignment", offer), ("note", "held-note")} <= gone, answer
+    assert incident not in str(dict(answer, removed=[])) and offer not in str(dict(answer, removed=[]))
+    assert incident not in str(updates("clinic")) and offer not in str(updates("clinic"))
+    again = stage.call("sync_batch", "clinic", None, {"device": "other", "records": [note]})[1]["results"][0]
+    assert (again["status"], again["code"]) == ("parked", "scope"), again
 
 
 def test_a_dispatcher_pulls_no_words_and_no_place():

@@ -213,17 +213,24 @@ assignment_release(KnCall *call)
 					   seal_note(&offer, reason));
 	kn_capacity_give_back(&offer.provider);
 	kn_helper_leave(&offer.incident, &offer.provider);
-	need.state = "searching";
-	need.level = 0;
-	need.round++;
-	need.engaged_at = 0;
-	kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
-	kn_notify_owner(&need.bucket);
+	kn_need_search_anew(&need);
 	call->fields = "reason";
 	answer(call, &offer.id);
 }
 KN_DOOR(assignment_release, assignment_release,
 		KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+
+void
+kn_need_search_anew(KnNeed *need)
+{
+	need->state = "searching";
+	need->level = 0;
+	need->round++;
+	need->engaged_at = 0;
+	need->contacted_at = 0;
+	kn_escalation_advance(need, kn_case_policy(), GetCurrentTimestamp());
+	kn_notify_owner(&need->bucket);
+}
 
 void
 kn_need_clear(const KnNeed *need, const char *accepted_to, const pg_uuid_t *by)

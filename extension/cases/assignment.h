@@ -15,6 +15,8 @@
  * state (released or withdrawn): capacity goes back, the team loses the case.
  */
 extern void kn_need_clear(const KnNeed *need, const char *accepted_to, const pg_uuid_t *by);
+/* Nobody has the need any more: other teams are asked, and she is told.  The need is locked. */
+extern void kn_need_search_anew(KnNeed *need);
 /* Closes a need for good: met, unmet or withdrawn.  The need is locked. */
 extern void kn_need_close(KnNeed *need, const char *state, const pg_uuid_t *by);
 

@@ -444,6 +444,6 @@ kn_provider_eligible(const pg_uuid_t *provider, const KnNeed *need, KnEligible *
 			kn_distance_km(kn_col_float(&rows, 0, 5, 0), kn_col_float(&rows, 0, 6, 0),
 						   kn_col_float(&rows, 0, 7, 0), kn_col_float(&rows, 0, 8, 0));
 	/* urgent lifts what is withheld from routine: a person decides here */
-	out->serves = strcmp(need->service, KN_TRIAGE) == 0 ||
-				  (kn_routing_types(kn_routing_policy(), need->service, KN_URGENT) & (1 << type));
+	out->serves =
+		(kn_routing_types(kn_routing_policy(), need->service, KN_URGENT) & (1 << type)) != 0;
 }

@@ -169,7 +169,8 @@ render_point(KnJson *json, const KnRoutingPolicy *policy, const char *service, K
 	kn_json_key(json, "services");
 	kn_json_open(json, '[');
 	for (int i = 0; i < policy->n_services; i++)
-		if (service == NULL || strcmp(service, policy->services[i].service) == 0)
+		if (service ? strcmp(service, policy->services[i].service) == 0
+					: strcmp(policy->services[i].service, KN_TRIAGE) != 0)
 			render_service(json, policy->services[i].service, urgency, latitude, longitude);
 	kn_json_close(json, ']');
 	kn_json_close(json, '}');

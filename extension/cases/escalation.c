@@ -34,7 +34,10 @@ static KnStatement select_asked = KN_READ(
 
 #define NOT_BARRED KN_NOT_BARRED("$1", KN_PRINCIPALS_OF_STAFF("a"))
 
-/* Whoever is on duty and may know of it; when that is nobody, the whole centre. */
+/*
+ * Whoever is on duty and may know of it; when that is nobody, the whole centre; and
+ * when that is nobody, the administrators.
+ */
 static KnStatement notify_people = KN_WRITE(
 	KN_AS_SYSTEM,
 	"WITH able AS MATERIALIZED (SELECT a.id, a.role FROM kintaraa.account a "
@@ -42,8 +45,9 @@ static KnStatement notify_people = KN_WRITE(
 	"called AS (SELECT d.account_id FROM kintaraa.duty d JOIN able ON able.id = d.account_id "
 	"            WHERE d.kind = $2 AND pg_catalog.now() BETWEEN d.from_at AND d.to_at), "
 	"people AS (SELECT account_id FROM called UNION "
-	"           (SELECT id FROM able WHERE role = 'dispatcher' AND NOT EXISTS (SELECT FROM called) "
-	"             LIMIT 100)) "
+	"           (SELECT id FROM able WHERE role = (CASE WHEN EXISTS (SELECT FROM able WHERE role "
+	"                 = 'dispatcher') THEN 'dispatcher' ELSE 'admin' END) "
+	"               AND NOT EXISTS (SELECT FROM called) LIMIT 100)) "
 	"INSERT INTO kintaraa.notification (id, account_id, class, bucket) "
 	"SELECT pg_catalog.gen_random_uuid(), p.account_id, 'duty_call', $1 FROM people p",
 	UUIDOID, TEXTOID);

@@ -11,8 +11,6 @@
 #include "base/spi.h"
 #include "cases/incident.h"
 
-#define KN_TRIAGE "triage" /* the need of a report that asks for no service: a dispatcher looks */
-
 typedef struct KnNeed
 {
 	pg_uuid_t bucket;
@@ -67,6 +65,8 @@ extern bool kn_need_read(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *o
 extern int kn_case_lock(const pg_uuid_t *bucket, KnNeed **needs);
 /* The same for several reports of one author: all their needs before any team. */
 extern void kn_cases_lock(const pg_uuid_t *owner, char *const *client_ids, int n);
+/* Of any cases, in the order of their ids; beside their teams those given are locked as well. */
+extern void kn_cases_lock_all(const pg_uuid_t *buckets, int n, const pg_uuid_t *teams, int n_teams);
 /* State, level, round, rules and times back to the row. */
 extern void kn_need_save(const KnNeed *need);
 extern void kn_need_insert(KnNeed *needs, int n);

@@ -41,7 +41,7 @@ typedef struct Place
 static KnCaseParts *parts_of(const Place *places, int n, KnCaseParts *parts, const KnRows *rows,
 							 uint64 row, int column);
 static int compare_places(const void *a, const void *b);
-static void lock_teams_of(const pg_uuid_t *buckets, int n);
+static void lock_teams_of(const pg_uuid_t *buckets, int n, const pg_uuid_t *teams, int n_teams);
 static void read_need(const KnRows *rows, uint64 row, KnNeed *out);
 static void insert_all(const KnNeed *needs, int n);
 static void read_helper(const KnRows *rows, uint64 row, KnHelper *out);
@@ -95,9 +95,10 @@ static KnStatement lock_teams = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT 1 FROM kintaraa.provider_dispatch d "
 	" WHERE d.provider_id = ANY (ARRAY(SELECT a.provider_id FROM kintaraa.assignment a "
-	"                             WHERE a.incident_bucket = ANY ($1) AND a.status = 'accepted')) "
+	"                             WHERE a.incident_bucket = ANY ($1) AND a.status = 'accepted' "
+	"                            UNION ALL SELECT t FROM pg_catalog.unnest($2) AS t)) "
 	" ORDER BY d.provider_id FOR NO KEY UPDATE",
-	UUIDARRAYOID);
+	UUIDARRAYOID, UUIDARRAYOID);
 
 static KnStatement select_cases = KN_READ(
 	KN_AS_SYSTEM,
@@ -253,17 +254,18 @@ kn_case_lock(const pg_uuid_t *bucket, KnNeed **needs)
 	*needs = palloc(sizeof(KnNeed) * Max(rows.n, 1));
 	for (uint64 row = 0; row < rows.n; row++)
 		read_need(&rows, row, &(*needs)[row]);
-	lock_teams_of(bucket, 1);
+	lock_teams_of(bucket, 1, NULL, 0);
 	kn_barred_refuse(bucket);
 	return rows.n;
 }
 
 static void
-lock_teams_of(const pg_uuid_t *buckets, int n)
+lock_teams_of(const pg_uuid_t *buckets, int n, const pg_uuid_t *teams, int n_teams)
 {
 	KnArgs args = {0};
 
 	kn_arg_uuid_array(&args, buckets, n);
+	kn_arg_uuid_array(&args, teams, n_teams);
 	kn_run(&lock_teams, &args);
 }
 
@@ -281,14 +283,21 @@ kn_cases_lock(const pg_uuid_t *owner, char *const *client_ids, int n)
 	n = rows.n;
 	for (int i = 0; i < n; i++)
 		kn_col_uuid(&rows, i, 1, &buckets[i]);
+	kn_cases_lock_all(buckets, n, NULL, 0);
+}
+
+void
+kn_cases_lock_all(const pg_uuid_t *buckets, int n, const pg_uuid_t *teams, int n_teams)
+{
 	for (int i = 0; i < n; i++)
 	{
-		args.n = 0;
+		KnArgs args = {0};
+
 		kn_arg_uuid(&args, &buckets[i]);
 		kn_run(&lock_first, &args);
 		kn_run(&lock_needs, &args);
 	}
-	lock_teams_of(buckets, n);
+	lock_teams_of(buckets, n, teams, n_teams);
 }
 
 static void

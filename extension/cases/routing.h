@@ -18,6 +18,8 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#define KN_TRIAGE "triage" /* the need of a report that asks for no service: a dispatcher looks */
+
 typedef enum KnUrgency
 {
 	KN_ROUTINE,

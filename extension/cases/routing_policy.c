@@ -53,11 +53,15 @@ static uint64 current_told = 0; /* of kn_told(), when it was looked up */
 static ItemPointerData seen_at;
 static TransactionId seen_xmin = InvalidTransactionId;
 
+/* Asking for a service is consent for that service: police are asked for police only. */
+#define POLICE "police"
+
 static void look_up(void);
 static void load_newest(IndexScanDesc scan, TupleTableSlot *slot);
 static bool is_seen(TupleTableSlot *slot);
 static void parse(Reader *reader, Jsonb *body, KnRoutingPolicy *policy);
 static void parse_services(Reader *reader, JsonbContainer *object, KnRoutingPolicy *policy);
+static void add_triage(KnRoutingPolicy *policy);
 static void parse_service(Reader *reader, const char *service, JsonbValue *types,
 						  KnRoutingPolicy *policy);
 static int parse_types(Reader *reader, const char *pointer, JsonbValue *types);
@@ -190,6 +194,7 @@ parse(Reader *reader, Jsonb *body, KnRoutingPolicy *policy)
 		return;
 	}
 	parse_services(reader, nested(reader, object, "services"), policy);
+	add_triage(policy);
 	parse_never(reader, nested(reader, object, "never"), policy);
 	travel = nested(reader, object, "travel");
 	policy->base_minutes = number(reader, travel, "base_minutes", 0, 1440);
@@ -226,6 +231,23 @@ parse_services(Reader *reader, JsonbContainer *object, KnRoutingPolicy *policy)
 	}
 }
 
+/* Who asks for nothing is seen by those who may ask her, unless the policy says by whom. */
+static void
+add_triage(KnRoutingPolicy *policy)
+{
+	KnServiceTypes *entry = &policy->services[policy->n_services];
+
+	for (int i = 0; i < policy->n_services; i++)
+		if (strcmp(policy->services[i].service, KN_TRIAGE) == 0)
+			return;
+	if (policy->n_services == KN_POLICY_SERVICES_MAX)
+		return;
+	strlcpy(entry->service, KN_TRIAGE, KN_POLICY_WORD_MAX);
+	entry->types = (1 << kn_word_number(kn_provider_types, "healthcare")) |
+				   (1 << kn_word_number(kn_provider_types, "counseling"));
+	policy->n_services++;
+}
+
 static void
 parse_service(Reader *reader, const char *service, JsonbValue *types, KnRoutingPolicy *policy)
 {
@@ -241,6 +263,9 @@ parse_service(Reader *reader, const char *service, JsonbValue *types, KnRoutingP
 	entry->types = parse_types(reader, "services", types);
 	if (entry->types == 0)
 		fail(reader, "services", "a service has no provider type");
+	if (strcmp(service, POLICE) != 0 &&
+		(entry->types & (1 << kn_word_number(kn_provider_types, POLICE))))
+		fail(reader, "services", "police serve nothing but police");
 }
 
 static int

@@ -112,6 +112,8 @@ write_staff(KnJson *json, const pg_uuid_t *id)
 }
 
 /*
+ * What the account was the last to work on is searched for anew by a trigger, in
+ * this transaction: identity knows no case.
  * The administrators are locked and counted first: two who switch each other off
  * at once must not leave the installation without any.
  */
@@ -138,6 +140,4 @@ deactivate(KnCall *call)
 				  "Invite another administrator first.");
 	kn_account_switch_off(&id);
 	kn_session_end_others(&id, NULL);
-	if (account.has_provider)
-		kn_account_staff_changed();
 }

@@ -133,7 +133,35 @@ BEGIN
 END
 $$;
 
+-- Whether somebody active may do what an assignment is for.
+CREATE FUNCTION play.manned(a kintaraa.assignment) RETURNS boolean LANGUAGE sql STABLE AS $$
+SELECT p.is_active AND p.is_verified AND (p.provider_type <> 'police' OR a.service = 'police')
+   AND NOT EXISTS (SELECT FROM kintaraa.barred b
+                    WHERE b.bucket = a.incident_bucket AND b.principal IN (p.id, p.organisation_id))
+   AND (p.by_telephone OR EXISTS (
+        SELECT FROM kintaraa.account s WHERE s.provider_id = p.id AND s.is_active
+           AND NOT EXISTS (SELECT FROM kintaraa.barred b
+                            WHERE b.bucket = a.incident_bucket AND b.principal = s.id)))
+  FROM kintaraa.provider p WHERE p.id = a.provider_id
+$$;
+
 CREATE VIEW play.broken AS
+SELECT 'engaged need that nobody active can read' AS what, n.bucket AS id FROM kintaraa.need n
+ WHERE n.state IN ('engaged', 'stalled') AND NOT EXISTS (
+       SELECT FROM kintaraa.assignment a WHERE a.need_id = n.id AND a.status = 'accepted' AND play.manned(a))
+UNION ALL
+SELECT 'offered need that nobody active can answer for', n.bucket FROM kintaraa.need n
+ WHERE n.state = 'offered' AND NOT EXISTS (
+       SELECT FROM kintaraa.assignment a WHERE a.need_id = n.id AND a.status = 'pending' AND play.manned(a))
+UNION ALL
+SELECT 'waiting need of which nobody active was told', n.bucket FROM kintaraa.need n
+ WHERE n.state IN ('needs_dispatcher', 'stalled') AND NOT EXISTS (
+       SELECT FROM kintaraa.notification x JOIN kintaraa.account c ON c.id = x.account_id
+        WHERE x.bucket = n.bucket AND x.class = 'duty_call' AND c.is_active AND c.centre_id IS NOT NULL)
+   AND EXISTS (SELECT FROM kintaraa.account c WHERE c.is_active AND c.centre_id IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM kintaraa.barred b WHERE b.bucket = n.bucket
+                                     AND b.principal IN (c.id, c.centre_id)))
+UNION ALL
 SELECT 'need without owner or due time' AS what, n.bucket AS id FROM kintaraa.need n
  WHERE n.state IN ('searching', 'offered', 'needs_dispatcher', 'stalled') AND n.due_at IS NULL
 UNION ALL

@@ -21,7 +21,8 @@ class Stage:
 
     def value(self, sql, *args):
         self.cursor.execute(sql, args or None)
-        return self.cursor.fetchone()[0] if self.cursor.description else None
+        row = self.cursor.fetchone() if self.cursor.description else None
+        return row[0] if row else None
 
     def rows(self, sql, *args):
         self.cursor.execute(sql, args or None)

@@ -1,4 +1,5 @@
-"""A random walk of 2,000 operations by everybody, time included: what must always hold, always holds."""
+"""A random walk of 2,000 operations by everybody, time, staff and teams that come and go included: what must always
+hold, always holds.  test/long/test_long_walk.py walks 100,000."""
 import os
 import random
 import sys
@@ -8,11 +9,12 @@ from harness import Cluster, run_tests
 
 import play
 
-STEPS = 2000
+CHECK_EACH = int(os.environ.get("KN_CHECK_EACH", "25"))
+STEPS = int(os.environ.get("KN_STEPS", "2000"))
 SEED = int(os.environ.get("KN_SEED", "42"))
 SERVICES = ["medical", "legal", "shelter", "financial", "police", "emergency"]
 URGENCIES = ["routine", "urgent", "immediate"]
-EXPECTED = ("ok", "created", "none", "conflict", "absent", "refused")
+EXPECTED = ("ok", "created", "none", "conflict", "absent", "refused", "unknown")
 
 
 class Walk:
@@ -95,17 +97,70 @@ class Walk:
         who, name, _ = self.choose.choice(self.reports)
         return self.stage.outcome("incident_delete", who, [name])
 
+    def staff(self):
+        """A helper leaves, moves or comes back; a session that ended begins anew."""
+        who = self.choose.choice(["c1", "c2", "l1", "s1", "c3"])
+        what = self.choose.choice(["door", "off", "move", "on", "on", "on"])
+        if what == "door":
+            return self.stage.outcome("account_deactivate", "root", [self.people[who]])
+        if what == "move":
+            self.dba("UPDATE kintaraa.account SET provider_id = %s WHERE id = %s", self.choose.choice(self.staffed),
+                     self.people[who])
+        else:
+            self.dba("UPDATE kintaraa.account SET is_active = %s WHERE id = %s", what == "on", self.people[who])
+        if what == "on":
+            self.dba("UPDATE kintaraa.session SET revoked_at = NULL WHERE account_id = %s", self.people[who])
+        self.stage.value("UPDATE play.person p SET provider = a.provider_id FROM kintaraa.account a WHERE a.id = p.id")
+        return "ok"
+
+    def team(self):
+        """A team is suspended, loses its mark of being verified or its organisation, and has it again."""
+        column = self.choose.choice(["is_active", "is_verified", "is_active", "is_verified", "organisation"])
+        team = self.choose.choice(self.teams)
+        if column == "organisation":
+            self.dba("UPDATE kintaraa.provider SET organisation_id = (SELECT id FROM kintaraa.organisation "
+                     "WHERE kind = 'helper' ORDER BY md5(id::text || %s) LIMIT 1) WHERE id = %s", self.n, team)
+        else:
+            self.dba("UPDATE kintaraa.provider SET " + column + " = %s WHERE id = %s", self.choose.random() < 0.6, team)
+        return "ok"
+
+    def dispatcher(self):
+        self.dba("UPDATE kintaraa.account SET is_active = %s WHERE id = %s", self.choose.random() < 0.7,
+                 self.people[self.choose.choice(["otto", "olga"])])
+        return "ok"
+
+    def bar(self):
+        who = self.choose.choice(["c1", "c2", "l1", "s1"])
+        case = self.choose.choice(self.reports)[2]
+        self.dba("SELECT kintaraa.bar(i.id, p.principal), kintaraa.case_vacate(i.id) FROM kintaraa.incident i, "
+                 "(SELECT id, provider FROM play.person WHERE name = %s) w, "
+                 "LATERAL (VALUES (w.id), (w.provider)) p (principal) "
+                 "WHERE i.id = %s AND md5(p.principal::text || %s) < '8'", who, case, self.n)
+        return "ok"
+
+    def dba(self, sql, *args):
+        """In one transaction, with the stamps and the routing figures that psql has to ask for."""
+        self.stage.value("BEGIN")
+        self.stage.value(sql, *args)
+        self.stage.value("SELECT kintaraa.dispatch_refresh()")
+        self.stage.value("SELECT kintaraa.change_flush()")
+        self.stage.value("COMMIT")
+
     def go(self):
         operations = [("report", 10), ("accept", 20), ("decline", 10), ("release", 6), ("time", 12), ("withdraw", 6),
-                      ("patch", 8), ("status", 14), ("give", 10), ("delete", 4)]
+                      ("patch", 8), ("status", 14), ("give", 10), ("delete", 4),
+                      ("staff", 5), ("team", 3), ("dispatcher", 2), ("bar", 2)]
         names, weights = zip(*operations)
         self.teams = [row[0] for row in self.stage.rows("SELECT provider_id::text FROM kintaraa.provider_dispatch")]
+        self.people = dict(self.stage.rows("SELECT name, id::text FROM play.person"))
+        self.staffed = [row[0] for row in self.stage.rows("SELECT DISTINCT provider_id::text FROM kintaraa.account "
+                                                          "WHERE provider_id IS NOT NULL")]
         for self.n in range(1, STEPS + 1):
             name = "report" if not self.reports else self.choose.choices(names, weights)[0]
             outcome = getattr(self, name)()
             self.taken.append((name, outcome))
             assert outcome.startswith(EXPECTED), "seed %d step %d: %s gave %s" % (SEED, self.n, name, outcome)
-            if self.n % 25 == 0 or self.n == STEPS:
+            if self.n % CHECK_EACH == 0 or self.n == STEPS:
                 broken = self.stage.broken()
                 assert not broken, "seed %d step %d: %s after %s" % (SEED, self.n, broken, self.taken[-25:])
 
@@ -142,7 +197,10 @@ if __name__ == "__main__":
                          "'healthcare', -1.2802, 36.8202, 3), "
                          "play.helper('l1', 'legal', -1.2803, 36.8203, 1), play.helper('s1', 'social', -1.2804, "
                          "36.8204, 4), "
-                         "play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi'), "
+                         "play.staff('dora', 'dispatcher'), play.staff('otto', 'dispatcher'), "
+                         "play.staff('olga', 'dispatcher'), play.staff('root', 'admin'), "
+                         "play.helper('c3', 'healthcare', -1.2805, 36.8205, 2), "
+                         "play.register('amina'), play.register('zawadi'), "
                          "play.team('healthcare', -1.281, 36.821, 2, true), play.team('police', -1.281, 36.821, 2, "
                          "true)")
         sys.exit(run_tests(globals()))

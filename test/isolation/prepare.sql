@@ -1,7 +1,7 @@
 SELECT play.helper('c1', 'healthcare', -1.2801, 36.8201, 1), play.helper('c2', 'healthcare', -1.2802, 36.8202),
        play.helper('c3', 'healthcare', -1.2803, 36.8203), play.staff('dora', 'dispatcher'), play.staff('otto',
            'dispatcher'),
-       play.register('amina');
+       play.staff('root', 'admin'), play.register('amina');
 
 CREATE FUNCTION play.begin_case() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -24,6 +24,16 @@ CREATE FUNCTION play.decline(who text) RETURNS text LANGUAGE sql AS
     $$ SELECT play.outcome('assignment_decline', who, ARRAY[play.row_of(who)], '{"reason": "capacity"}') $$;
 CREATE FUNCTION play.release(who text) RETURNS text LANGUAGE sql AS
     $$ SELECT play.outcome('assignment_release', who, ARRAY[play.row_of(who)], '{"reason": "ill"}') $$;
+CREATE FUNCTION play.off(who text) RETURNS text LANGUAGE sql AS
+    $$ SELECT play.outcome('account_deactivate', 'root', ARRAY[(SELECT id::text FROM play.person WHERE name = who)]) $$;
+CREATE FUNCTION play.back(who text) RETURNS integer LANGUAGE sql AS $$
+UPDATE kintaraa.account SET is_active = true WHERE id = (SELECT id FROM play.person WHERE name = who);
+UPDATE kintaraa.session SET revoked_at = NULL WHERE account_id = (SELECT id FROM play.person WHERE name = who);
+SELECT kintaraa.dispatch_refresh();
+SELECT kintaraa.change_flush()
+$$;
+CREATE FUNCTION play.late() RETURNS boolean LANGUAGE sql AS
+    $$ SELECT play.report('amina', 'late', '{medical}', '{"urgencyLevel": "immediate"}') IS NOT NULL $$;
 CREATE FUNCTION play.move(by_whom text, to_whom text) RETURNS text LANGUAGE sql AS $$
 SELECT play.outcome('assignment_reassign', by_whom, ARRAY[play.it()::text],
                     jsonb_build_object('providerId', (SELECT provider FROM play.person WHERE name = to_whom), 'reason',

@@ -1,0 +1,62 @@
+-- Asking for a service is consent for that service and no more.
+\ir ../data/play.sql
+SELECT plan(23);
+SELECT play.helper('station', 'police', -1.2801, 36.8201), play.helper('clinic', 'healthcare', -1.2802, 36.8202),
+       play.helper('listener', 'counseling', -1.2803, 36.8203), play.helper('lawyer', 'legal', -1.2804, 36.8204),
+       play.staff('dora', 'dispatcher'), play.staff('root', 'admin'), play.register('amina') \g /dev/null
+CREATE FUNCTION pg_temp.give(door text, incident uuid, team text, service text DEFAULT NULL) RETURNS text
+    LANGUAGE sql AS
+    $$ SELECT play.outcome(door, 'dora', ARRAY[incident::text], jsonb_strip_nulls(jsonb_build_object(
+        'providerId', (SELECT provider FROM play.person WHERE name = team), 'service', service, 'reason', 'test'))) $$;
+CREATE FUNCTION pg_temp.best(incident uuid) RETURNS text LANGUAGE sql AS
+    $$ SELECT string_agg(p.name, ' ' ORDER BY p.name) FROM play.call('recommendation_list', 'dora',
+         ARRAY[incident::text]) AS c, jsonb_path_query(c.body, '$.items[*].candidates[*].providerId') AS team
+         JOIN play.person p ON p.provider = (team #>> '{}')::uuid $$;
+CREATE FUNCTION pg_temp.policy(change jsonb) RETURNS jsonb LANGUAGE sql AS
+    $$ SELECT jsonb_set(body, '{services}', (body -> 'services') || change) FROM kintaraa.policy
+        WHERE kind = 'routing' ORDER BY version DESC LIMIT 1 $$;
+CREATE FUNCTION pg_temp.offers(incident uuid) RETURNS text LANGUAGE sql AS
+    $$ SELECT string_agg(p.name || ' ' || a.status, ', ' ORDER BY a.round, p.name) FROM kintaraa.assignment a
+         JOIN play.person p ON p.provider = a.provider_id WHERE a.incident_bucket = incident $$;
+
+-- A report that asks for nothing.
+SELECT play.report('amina', 'asks-nothing', '{}', '{"urgencyLevel": "immediate"}') AS nothing \gset
+SELECT is(pg_temp.give(door, :'nothing', 'station', service), 'conflict ' || code, door || ' to police '
+    || COALESCE('for ' || service, 'without a service'))
+  FROM (VALUES ('assignment_assign', NULL, 'KN405'), ('assignment_assign', 'triage', 'KN406'),
+               ('assignment_assign', 'police', 'KN405'), ('assignment_reassign', NULL, 'KN405'),
+               ('assignment_reassign', 'triage', 'KN406')) AS t (door, service, code);
+SELECT is(pg_temp.offers(:'nothing'), NULL, 'police are asked for nothing');
+SELECT is(pg_temp.best(:'nothing'), 'clinic listener', 'healthcare and counselling are recommended');
+SELECT is(pg_temp.give('assignment_assign', :'nothing', 'lawyer', 'triage'), 'conflict KN406', 'a lawyer may not');
+SELECT is(pg_temp.give('assignment_assign', :'nothing', 'listener'), 'created', 'counselling may have it');
+SELECT is(pg_temp.give('assignment_reassign', :'nothing', 'clinic'), 'created', 'healthcare as well');
+SELECT is(pg_temp.give('assignment_reassign', :'nothing', 'station', 'triage'), 'conflict KN406', 'police not later');
+
+-- One that asks for care, and one for police.
+SELECT play.report('amina', 'asks-care', '{medical}') AS care \gset
+SELECT is(pg_temp.give('assignment_reassign', :'care', 'station', service), 'conflict ' || code, 'care is not police')
+  FROM (VALUES (NULL, 'KN405'), ('medical', 'KN406')) AS t (service, code);
+SELECT play.report('amina', 'asks-police', '{police}') AS police \gset
+SELECT is(pg_temp.offers(:'police'), 'station pending', 'who asks for police has police');
+
+-- The administrator, and a DBA.
+SELECT is((play.call('policy_put', 'root', ARRAY['routing'],
+    jsonb_build_object('body', pg_temp.policy(change)))).outcome, outcome, 'a policy with ' || change::text)
+  FROM (VALUES ('{"medical": ["healthcare", "police"]}'::jsonb, 'KN504'), ('{"triage": ["police"]}', 'KN504'),
+               ('{"anything": ["police"]}', 'KN504'), ('{"police": ["police", "legal"]}', 'ok'),
+               ('{"triage": ["counseling"]}', 'ok')) AS t (change, outcome);
+SELECT throws_ok(format('INSERT INTO kintaraa.policy (kind, version, body) VALUES (''routing'', 99, %L)',
+    pg_temp.policy('{"triage": ["healthcare", "police"]}')), '23514', NULL, 'no policy in psql either');
+SELECT is(pg_temp.best(:'nothing'), 'listener', 'a policy may name fewer for who asks for nothing');
+
+-- What old rows get: police that were given a case which did not ask for them lose it.
+SET LOCAL session_replication_role = replica;
+UPDATE kintaraa.assignment SET provider_id = (SELECT provider FROM play.person WHERE name = 'station')
+ WHERE incident_bucket = :'care';
+SET LOCAL session_replication_role = origin;
+SELECT kintaraa.team_vacate(array_agg(provider)) FROM play.person WHERE name = 'station' \g /dev/null
+SELECT is(pg_temp.offers(:'care'), 'clinic pending, station withdrawn', 'an old offer to police is taken back')
+  FROM kintaraa.change_flush();
+SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is left alone');
+SELECT * FROM finish();

@@ -163,9 +163,12 @@ assignment_decline(KnCall *call)
 							seal_note(&offer, note)))
 		refuse_closed(call, &offer);
 	if (strcmp(reason, "conflict") == 0)
+	{
 		kn_case_bar(&offer.incident, &offer.provider);
-	else if (strcmp(need.state, "offered") == 0 &&
-			 kn_assignment_count_pending(&need.bucket, &need.id) == 0)
+		(void) kn_need_lock(&offer.incident, &offer.need, &need); /* as that has left it */
+	}
+	if (strcmp(need.state, "offered") == 0 &&
+		kn_assignment_count_pending(&need.bucket, &need.id) == 0)
 		kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
 	call->fields = "reason";
 	answer(call, &offer.id);

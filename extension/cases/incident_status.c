@@ -20,6 +20,7 @@
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
 #include "cases/projection.h"
+#include "cases/vacancy.h"
 #include "identity/door.h"
 
 static const char *const statuses[] = {"new", "pending_dispatcher_review", "assigned",
@@ -31,7 +32,7 @@ static void follow_status(const KnIncident *incident, const char *from, const ch
 static void mark_contact(KnNeed *needs, int n, const pg_uuid_t *team);
 static void finish_work(KnNeed *needs, int n, KnCall *call);
 static void reopen(const KnIncident *incident, KnNeed *needs, int n);
-static bool take_up(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
+static void take_up(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy, TimestampTz now);
 static bool is_over(const char *status);
 static bool require_move(KnCall *call, const KnIncident *incident, const char *from, const char *to,
 						 KnRelation relation);
@@ -221,14 +222,10 @@ reopen(const KnIncident *incident, KnNeed *needs, int n)
 		KnUrgency urgency = kn_service_urgency(needs[i].service, incident);
 
 		if (strcmp(needs[i].state, "met") == 0)
-			any = take_up(&needs[i], policy, now) || any;
+			take_up(&needs[i], urgency, policy, now);
 		else if (strcmp(needs[i].state, "unmet") == 0)
-		{
 			kn_escalation_reopen(&needs[i], urgency, policy, now);
-			any = true;
-		}
-		else
-			any = kn_need_is_open(&needs[i]) || any;
+		any = kn_need_is_open(&needs[i]) || any;
 	}
 	if (!any)
 		kn_refuse(ERRCODE_KN_NOTHING_TO_REOPEN, "the case has no need that could be taken up again",
@@ -236,20 +233,31 @@ reopen(const KnIncident *incident, KnNeed *needs, int n)
 	kn_incident_follow_needs(&incident->id);
 }
 
-/* Its team takes the capacity again, full or not: the work is there. */
-static bool
-take_up(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
+/*
+ * Its team takes the capacity again, full or not: the work is there.  Without the
+ * team, or when nobody of it can do it any more, others are asked.
+ */
+static void
+take_up(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy, TimestampTz now)
 {
 	KnAssignment accepted;
+	bool is_there = kn_assignment_accepted(&need->bucket, &need->id, &accepted);
 
-	if (!kn_assignment_accepted(&need->bucket, &need->id, &accepted))
-		return false;
+	if (!is_there || kn_work_is_vacant(&accepted.id))
+	{
+		if (is_there)
+		{
+			kn_assignment_move(&accepted.id, "accepted", "released", NULL, NULL, NULL);
+			kn_helper_leave(&need->bucket, &accepted.provider);
+		}
+		kn_escalation_reopen(need, urgency, policy, now);
+		return;
+	}
 	kn_capacity_take_anyway(&accepted.provider);
 	need->state = "engaged";
 	if (need->contacted_at == 0)
 		kn_escalation_await_contact(need, policy, now);
 	kn_need_save(need);
-	return true;
 }
 
 /* GET /incidents/{id}/timeline -> {"items":[{"at","kind","status"|"service",...}]} */

@@ -76,6 +76,12 @@ static KnStatement select_work = KN_WRITE(
 	"   AND a.incident_bucket = $1 ORDER BY a.provider_id, a.id",
 	UUIDOID);
 
+static KnStatement select_vacant = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT 1 FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id "
+	" WHERE a.id = $1 AND " VACANT,
+	UUIDOID);
+
 static KnStatement insert_checks = KN_WRITE(
 	KN_AS_SYSTEM,
 	"INSERT INTO kintaraa.team_check (id, provider_id) "
@@ -123,6 +129,15 @@ kn_teams_vacate(const pg_uuid_t *teams, int n)
 	rows = kn_rows();
 	buckets = read_ids(&rows, &n_cases);
 	return vacate_cases(buckets, n_cases, teams, n);
+}
+
+bool
+kn_work_is_vacant(const pg_uuid_t *assignment)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, assignment);
+	return kn_run(&select_vacant, &args) > 0;
 }
 
 /* The teams' own rows are locked with those of all others who help in these cases. */

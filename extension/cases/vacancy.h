@@ -20,4 +20,7 @@ extern int kn_case_vacate(const pg_uuid_t *bucket);
 /* The same for all cases of some teams, whose routing figures are brought up to date as well. */
 extern int kn_teams_vacate(const pg_uuid_t *teams, int n);
 
+/* Whether nobody active can do what an assignment is for, whatever its state. */
+extern bool kn_work_is_vacant(const pg_uuid_t *assignment);
+
 #endif

@@ -165,7 +165,7 @@ assignment_decline(KnCall *call)
 	if (strcmp(reason, "conflict") == 0)
 	{
 		kn_case_bar(&offer.incident, &offer.provider);
-		(void) kn_need_lock(&offer.incident, &offer.need, &need); /* as that has left it */
+		(void) kn_need_read(&offer.incident, &offer.need, &need); /* as that has left it */
 	}
 	if (strcmp(need.state, "offered") == 0 &&
 		kn_assignment_count_pending(&need.bucket, &need.id) == 0)

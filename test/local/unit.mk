@@ -11,7 +11,7 @@ objects := $(patsubst %.c,$(out)/%.o,$(sources))
 
 CFLAGS = -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-sign-compare -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
-	-I. -Iextension -I$(dir $(TEST)) -idirafter gateway\
+	-I. -Iextension -I$(dir $(TEST)) -idirafter gateway -idirafter /usr/include/postgresql \
 	-MMD -MP
 
 $(out)/$(name): $(objects)

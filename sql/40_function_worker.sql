@@ -60,7 +60,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM kintaraa.dispatch_delta) THEN
         RETURN 0;
     END IF;
-    PERFORM pg_advisory_xact_lock(7521, 3);
+    PERFORM kintaraa.work_lock(3);
     WITH gone AS (
         DELETE FROM kintaraa.dispatch_delta AS d RETURNING d.status, d.urgency, d.n
     ), total AS (
@@ -84,7 +84,7 @@ CREATE FUNCTION kintaraa.dispatch_count_recount() RETURNS integer
 DECLARE
     corrected integer;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7521, 3);
+    PERFORM kintaraa.work_lock(3);
     WITH gone AS (
         DELETE FROM kintaraa.dispatch_delta AS d RETURNING d.status, d.urgency, d.n
     ), pending AS (

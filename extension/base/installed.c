@@ -22,6 +22,8 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_policy.h"
+#include "catalog/pg_trigger.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -31,6 +33,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "base/definition_table.h"
 #include "base/errcodes.h"
 #include "base/gone.h"
 #include "base/installed.h"
@@ -47,6 +50,8 @@ static uint64 complete_at = 0;
 
 static char *extension_version(void);
 static int count_migrations(void);
+static int count_wanted_rules(void);
+static int count_rules(Oid catalogue, AttrNumber relation, AttrNumber internal);
 static void forget_function(Datum arg, int cacheid, uint32 hashvalue);
 static void forget_relation(Datum arg, Oid relid);
 
@@ -108,6 +113,8 @@ kn_installed_lack(void)
 	else if (found.migrations > kn_migration_count)
 		lack = (KnLack){"the database was migrated by a newer version than the installed one",
 						HINT_NEWER};
+	else if (found.rules < count_wanted_rules())
+		lack = (KnLack){"policies or triggers of the tables are lost", HINT_MIGRATE};
 	/* what arrived while we looked counts as not yet seen */
 	if (lack.reason == NULL)
 		complete_at = now;
@@ -119,6 +126,46 @@ kn_installed_read(KnInstalled *out)
 {
 	out->version = extension_version();
 	out->migrations = count_migrations();
+	out->rules = count_rules(PolicyRelationId, Anum_pg_policy_polrelid, InvalidAttrNumber) +
+				 count_rules(TriggerRelationId, Anum_pg_trigger_tgrelid,
+							 Anum_pg_trigger_tgisinternal);
+}
+
+/* Their texts are kintaraa.health()'s: a call has time to count them. */
+static int
+count_wanted_rules(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < kn_definition_count; i++)
+		n += strcmp(kn_definitions[i].kind, "policy") == 0 ||
+			 strcmp(kn_definitions[i].kind, "trigger") == 0;
+	return n;
+}
+
+/* Rows of a catalogue that belong to a table of ours and are not of the server's own making. */
+static int
+count_rules(Oid catalogue, AttrNumber relation, AttrNumber internal)
+{
+	Oid schema = get_namespace_oid("kintaraa", true);
+	Relation table = table_open(catalogue, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple tuple;
+	int n = 0;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool is_null;
+		Datum owner = heap_getattr(tuple, relation, RelationGetDescr(table), &is_null);
+
+		if (internal != InvalidAttrNumber &&
+			DatumGetBool(heap_getattr(tuple, internal, RelationGetDescr(table), &is_null)))
+			continue;
+		n += get_rel_namespace(DatumGetObjectId(owner)) == schema;
+	}
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+	return n;
 }
 
 static char *

@@ -14,6 +14,7 @@ typedef struct KnInstalled
 {
 	const char *version; /* of the extension in the catalogue; NULL: it is not there */
 	int migrations;      /* that have run */
+	int rules;           /* policies and triggers of its tables */
 } KnInstalled;
 
 /* A reason why not and what to do; both NULL when it does. */

@@ -11,6 +11,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "base/lock.h"
 #include "identity/account_store.h"
 #include "keys/keystore.h"
 #include "keys/random.h"
@@ -60,11 +61,6 @@ static KnStatement update_profile = KN_WRITE(
 	"UPDATE kintaraa.account SET first_name_sealed = $2, last_name_sealed = $3, "
 	"  phone_sealed = $4, phone_index = $5, language = $6, is_anonymous = $7 WHERE id = $1",
 	UUIDOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, TEXTOID, BOOLOID);
-
-static KnStatement lock_email = KN_WRITE(
-	KN_AS_SYSTEM,
-	"SELECT pg_catalog.pg_advisory_xact_lock($1)",
-	INT8OID);
 
 /* Plain comparison is enough: what is compared is an Argon2 output under a secret salt. */
 static KnStatement match_account = KN_READ(
@@ -225,12 +221,7 @@ kn_account_write_profile(const KnAccount *account)
 void
 kn_account_lock_email(const KnEmail *email)
 {
-	KnArgs args = {0};
-	int64 key;
-
-	memcpy(&key, email->index, sizeof(key));
-	kn_arg_bigint(&args, key);
-	kn_run(&lock_email, &args);
+	kn_lock_named(KN_LOCK_EMAIL, email->index);
 }
 
 bool

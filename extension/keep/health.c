@@ -25,17 +25,20 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/definition_table.h"
 #include "base/guc.h"
 #include "base/installed.h"
 #include "base/migration_table.h"
 #include "base/shared.h"
 #include "base/spi.h"
 #include "identity/door.h"
+#include "keep/definition.h"
 #include "keep/health.h"
 #include "keys/keystore.h"
 
 #define WORKER_LATE_SECONDS 10
 #define UNSEALED_LATE_SECONDS 60
+#define NAMES_SHOWN 5
 #define JOBS 6 /* of kintaraa.jobs() */
 #define JOB_PREFIX "kintaraa "
 #define JWKS_MAX 65536
@@ -63,6 +66,8 @@ static void examine(Report *report);
 static void find(Report *report, const char *name, bool indispensable, const char *detail,
 				 const char *hint);
 static void examine_state(Report *report);
+static void examine_code(Report *report);
+static const char *names_of(const KnRows *rows, int column);
 static void examine_worker(Report *report);
 static void examine_jobs(Report *report);
 static int count_jobs(void);
@@ -142,9 +147,55 @@ examine_state(Report *report)
 		 : state.migrations < kn_migration_count
 			 ? "Run CALL kintaraa.migrate()."
 			 : "Install the version of kintaraa that migrated this database.");
+	examine_code(report);
 	find(report, "key_ring", true, keyring ? keyring : "loaded",
 		 keyring ? "Set kintaraa.keyring_file; kintaraa.keyring_create() makes one."
 				 : NULL);
+}
+
+/* Functions, and what of the tables goes with them, as this library made them. */
+static void
+examine_code(Report *report)
+{
+	KnRows rows;
+	bool is_strange = false;
+	const char *hint = NULL;
+
+	SPI_connect();
+	rows = kn_functions_differing();
+	for (uint64 i = 0; i < rows.n; i++)
+		is_strange = is_strange || !kn_col_bool(&rows, i, 2);
+	if (rows.n > 0)
+		hint = is_strange ? "Find out who made what is named; kintaraa has no such function."
+						  : "Run BEGIN; ALTER EXTENSION kintaraa UPDATE TO 'again'; "
+							"ALTER EXTENSION kintaraa UPDATE; COMMIT.";
+	find(report, "code", false, rows.n == 0 ? "version " KN_VERSION : names_of(&rows, 1), hint);
+	rows = kn_definitions_differing();
+	hint = NULL;
+	for (uint64 i = 0; i < rows.n; i++)
+		if (!kn_col_is_null(&rows, i, 3))
+			hint = "Run CALL kintaraa.migrate().";
+	if (rows.n > 0 && hint == NULL)
+		hint = "Find out who made what is named; kintaraa has no such rule.";
+	find(report, "rules", false,
+		 rows.n == 0 ? psprintf("%d policies, triggers and views", kn_definition_count)
+					 : names_of(&rows, 2),
+		 hint);
+	SPI_finish();
+}
+
+/* The first few, and how many more. */
+static const char *
+names_of(const KnRows *rows, int column)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (uint64 i = 0; i < Min(rows->n, NAMES_SHOWN); i++)
+		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "", kn_col_text(rows, i, column));
+	if (rows->n > NAMES_SHOWN)
+		appendStringInfo(&text, " and %d more", (int) rows->n - NAMES_SHOWN);
+	return text.data;
 }
 
 static void

@@ -22,19 +22,17 @@
 #include "utils/builtins.h"
 
 #include "base/errcodes.h"
+#include "base/lock.h"
 #include "base/mutant.h"
 #include "identity/door.h"
 #include "sync/feed_store.h"
 #include "sync/news.h"
-
-#define LOCK_CLASS 7522
 
 static void feed_start(KnCall *call);
 static void feed_join(KnCall *call);
 static void feed_leave(KnCall *call);
 static bool catch_up(KnCall *call, KnNews *news, int64 cursor, int64 *newest);
 static void write_frame(void *arg, int64 tick, const char *text, const int64 *ids, int n);
-static void lock_gateway(PGFunction lock, const pg_uuid_t *gateway);
 static int64 require_newest(int64 newest);
 static void put_frame(void *arg, int64 tick, const char *text, const int64 *ids, int n);
 static void put_row(ReturnSetInfo *result, const char *text, const int64 *ids, int n,
@@ -94,7 +92,7 @@ feed_join(KnCall *call)
 	mode = kn_in_choice(body, "mode", modes, false);
 	news.only_pokes = news.has_pokes = mode != NULL && strcmp(mode, "poke") == 0;
 	kn_spi_read_only(false);
-	lock_gateway(pg_advisory_xact_lock_shared_int4, &gateway);
+	kn_lock_named_shared(KN_LOCK_GATEWAY, gateway.data);
 	if (!kn_gateway_known(&gateway))
 		kn_refuse_absent();
 	ends = caller->expires_at + (int64) KN_FEED_GRACE_SECONDS * USECS_PER_SEC;
@@ -191,7 +189,7 @@ kn_feed_next(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	kn_spi_read_only(false);
-	lock_gateway(pg_advisory_xact_lock_int4, gateway);
+	kn_lock_named(KN_LOCK_GATEWAY, gateway->data);
 	kn_cursor_resolve(news.after, &since);
 	if (!kn_gateway_seen(gateway, &news) || !since.known)
 		ereport(ERROR,
@@ -236,13 +234,4 @@ put_row(ReturnSetInfo *result, const char *text, const int64 *ids, int n, int64 
 	}
 	values[2] = Int64GetDatum(cursor);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
-static void
-lock_gateway(PGFunction lock, const pg_uuid_t *gateway)
-{
-	int32 key;
-
-	memcpy(&key, gateway->data, sizeof(key));
-	DirectFunctionCall2(lock, Int32GetDatum(LOCK_CLASS), Int32GetDatum(key));
 }

@@ -1,9 +1,10 @@
-"""Prints what breaks a rule in the catalogue of a fresh database: "rule function"."""
+"""Prints what breaks a rule in the catalogue of a fresh database: "rule function".  With the argument write it writes
+migrations/definitions: what policies, triggers, views and row security the migrations make."""
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import Cluster
+from harness import ROOT, Cluster
 
 FUNCTIONS = """
     SELECT p.oid::regprocedure::text, p.prokind, l.lanname, p.proconfig, p.prosecdef,
@@ -13,7 +14,43 @@ FUNCTIONS = """
     WHERE p.pronamespace::regnamespace::text LIKE 'kintaraa%' ORDER BY 1
 """
 
-with Cluster("catalogue") as cluster:
+PATH = os.path.join(ROOT, "migrations", "definitions")
+# As kintaraa.migrate() runs them, and without what it puts back afterwards.
+MIGRATE = """
+    SET search_path = ''; SET client_min_messages = warning;
+    DO $$
+    DECLARE
+        step record;
+    BEGIN
+        FOR step IN SELECT m.script FROM kintaraa.migrations() AS m ORDER BY m.number LOOP
+            SET LOCAL row_security = off;
+            SET LOCAL ROLE kintaraa_owner;
+            EXECUTE step.script;
+            SET LOCAL ROLE kintaraa_owner;
+            PERFORM kintaraa.change_flush();
+            SET LOCAL ROLE NONE;
+        END LOOP;
+    END
+    $$
+"""
+
+
+def definitions(cluster):
+    """The lines of the file as they should be."""
+    cluster.psql("CREATE DATABASE definitions", database="postgres")
+    cluster.psql("SET client_min_messages = warning; CREATE EXTENSION kintaraa CASCADE", database="definitions")
+    cluster.psql(MIGRATE, database="definitions")
+    with open(PATH, encoding="utf-8") as file:
+        head, *lines = file.read().splitlines()
+    kept = {tuple(line.split("\t")[:2]): line for line in lines}
+    for kind, name, _, found in cluster.psql("SELECT * FROM kintaraa.definitions()", database="definitions"):
+        kept.pop((kind, name), None)
+        if found is not None:
+            kept[kind, name] = "\t".join((kind, name, found))
+    return [head] + sorted(kept.values()), [head] + lines
+
+
+def check(cluster):
     for name, kind, language, config, definer, public in cluster.psql(FUNCTIONS):
         # A C function resolves nothing by name itself, hence only its rights' change needs the pin; a
         # procedure that commits cannot have one and pins the path in its first statement.
@@ -22,3 +59,15 @@ with Cluster("catalogue") as cluster:
             print("search_path", name)
         if public:
             print("public", name)
+    wanted, found = definitions(cluster)
+    for line in sorted(set(wanted) ^ set(found)):
+        print("definitions", line[:100])
+
+
+with Cluster("catalogue") as cluster:
+    if sys.argv[1:] == ["write"]:
+        with open(PATH + ".new", "w", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in definitions(cluster)[0]))
+        os.rename(PATH + ".new", PATH)
+    else:
+        check(cluster)

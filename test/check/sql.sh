@@ -49,10 +49,11 @@ result "migrations are numbered without a gap" "$(
 )"
 
 catalogue=$(/usr/bin/python3 test/check/catalogue.py)
-for rule in search_path public; do
+for rule in search_path public definitions; do
 	case $rule in
 		search_path) name="every function has its search_path pinned" ;;
 		public) name="nobody in general may execute a function of ours" ;;
+		definitions) name="migrations/definitions is what the migrations make; test/check/catalogue.py write" ;;
 	esac
 	result "$name" "$(sed -n "s/^$rule //p" <<<"$catalogue")"
 done

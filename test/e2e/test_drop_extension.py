@@ -91,29 +91,102 @@ def test_drop_is_refused_while_there_is_state():
     assert state_of("DROP EXTENSION kintaraa", where) == "2BP01"
 
 
-def test_cascade_keeps_every_row_and_coming_back_is_described():
+def unwell(where, check):
+    return cluster.psql("SELECT ok, detail, hint FROM kintaraa.health() WHERE \"check\" = %s", (check,),
+                        database=where)[0]
+
+
+def me(where):
+    return state_of("SELECT kintaraa_api.me_get(NULL, '{}', '{}', NULL, '{}')", where)
+
+
+def test_cascade_keeps_every_row_and_migrate_puts_back_what_went():
     where = database()
     play.load(cluster, where)
     stage = play.Stage(cluster, where)
     stage.value("SELECT play.helper('clinic', 'healthcare', -1.28, 36.82), play.register('amina')")
     stage.value("SELECT play.report('amina', 'kept', '{medical,legal}')")
     stage.close()
-    before = rows_of(where)
+    before, rules = rows_of(where), rules_of(where)
     assert sum(n for n, _ in before.values()) > 50
     cluster.psql("SET client_min_messages = error; DROP EXTENSION kintaraa CASCADE", database=where)
     assert rows_of(where) == before
     # row security stays forced; policies that called functions of the code went with it, so nothing is visible
     assert cluster.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'kintaraa'::regnamespace AND relkind = "
                          "'r' AND NOT relforcerowsecurity", database=where) == 1
-    assert cluster.value("SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = "
-                         "'kintaraa'::regnamespace AND NOT tgisinternal", database=where) == 0
     cluster.psql("CREATE EXTENSION kintaraa CASCADE", database=where)
+    # half an extension answers nobody and says so
+    ok, detail, hint = unwell(where, "rules")
+    assert not ok and "more" in detail and hint == "Run CALL kintaraa.migrate().", (ok, detail, hint)
+    assert me(where) == "KN901"
     cluster.psql("CALL kintaraa.migrate()", database=where)
     assert rows_of(where) == before
-    # the way back is a restore: what CASCADE took does not come again by itself, and doors then show nothing
+    assert rules_of(where) == rules
+    assert unwell(where, "rules")[0] and unwell(where, "code")[0]
     stage = play.Stage(cluster, where)
-    assert stage.outcome("incident_get", "amina", ["kept"]) != "ok"
+    assert stage.outcome("incident_get", "amina", ["kept"]) == "ok"
+    stage.value("SELECT play.report('amina', 'later')")
+    assert stage.value("SELECT count(*) FROM kintaraa.change c JOIN kintaraa.incident i ON i.id = c.id") == 2
+    assert not stage.broken(), stage.broken()
     stage.close()
+
+
+def rules_of(where):
+    return sorted(cluster.psql(
+        "SET search_path = pg_catalog; SELECT polrelid::regclass::text, polname::text, pg_get_expr(polqual, polrelid), "
+        "polroles::regrole[]::text FROM pg_policy", database=where)) + sorted(cluster.psql(
+            "SET search_path = pg_catalog; SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+            database=where)) + sorted(cluster.psql(
+                "SET search_path = pg_catalog; SELECT c.oid::regclass::text, regexp_replace(pg_get_viewdef(c.oid), "
+                "'::text AS text,', '::text,'), relacl::text, reloptions::text FROM pg_class c WHERE relkind = 'v' AND "
+                "relnamespace::regnamespace::text LIKE 'kintaraa%%'", database=where))
+
+
+def test_each_lost_or_changed_rule_is_named_and_put_back():
+    where = database()
+    rules = rules_of(where)
+    for statement, name in (
+            ("DROP POLICY door ON kintaraa.need", "door ON kintaraa.need"),
+            ("DROP TRIGGER remember ON kintaraa.account", "remember ON kintaraa.account"),
+            ("ALTER TABLE kintaraa.incident DISABLE TRIGGER remember", "remember ON kintaraa.incident"),
+            ("ALTER POLICY door ON kintaraa.incident USING (true)", "door ON kintaraa.incident"),
+            ("ALTER TABLE kintaraa.session NO FORCE ROW LEVEL SECURITY", "kintaraa.session"),
+            ("DROP VIEW kintaraa_ops.queue", "kintaraa_ops.queue"),
+            ("REVOKE SELECT ON kintaraa_ops.timer FROM kintaraa_operator", "kintaraa_ops.timer")):
+        lost = statement.startswith(("DROP POLICY", "DROP TRIGGER"))
+        assert me(where) is None, statement
+        cluster.psql(statement, database=where)
+        assert unwell(where, "rules") == (False, name, "Run CALL kintaraa.migrate()."), unwell(where, "rules")
+        assert me(where) == ("KN901" if lost else None), statement
+        cluster.psql("CALL kintaraa.migrate()", database=where)
+        assert unwell(where, "rules")[0] and rules_of(where) == rules, statement
+
+
+def test_what_is_nobodys_of_ours_is_named_and_left_alone():
+    where = database()
+    cluster.psql("CREATE POLICY all_of_it ON kintaraa.incident TO kintaraa_door USING (true)", database=where)
+    cluster.psql("CALL kintaraa.migrate()", database=where)
+    ok, detail, hint = unwell(where, "rules")
+    assert not ok and detail == "all_of_it ON kintaraa.incident" and hint.startswith("Find out who made"), hint
+    cluster.psql("CREATE FUNCTION kintaraa_api.open_all() RETURNS void LANGUAGE sql AS ''", database=where)
+    ok, detail, hint = unwell(where, "code")
+    assert not ok and detail == "kintaraa_api.open_all()" and hint.startswith("Find out who made"), hint
+
+
+def test_a_changed_function_is_named():
+    where = database()
+    for change in ("ALTER FUNCTION kintaraa.can_see SECURITY DEFINER", "ALTER FUNCTION kintaraa.me VOLATILE",
+                   "GRANT EXECUTE ON FUNCTION kintaraa.bar TO PUBLIC", "ALTER FUNCTION kintaraa.seal OWNER TO postgres",
+                   "ALTER FUNCTION kintaraa.seal RESET search_path",
+                   "CREATE OR REPLACE FUNCTION kintaraa.refuse_truncate() RETURNS trigger LANGUAGE plpgsql VOLATILE "
+                   "PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'"):
+        assert unwell(where, "code")[0], change
+        cluster.psql(change, database=where)
+        ok, detail, hint = unwell(where, "code")
+        assert not ok and "again" in hint, change
+        assert detail.split("(")[0] in change, (change, detail)
+        cluster.psql("BEGIN; ALTER EXTENSION kintaraa UPDATE TO 'again'; ALTER EXTENSION kintaraa UPDATE; COMMIT",
+                     database=where)
 
 
 def test_a_data_migration_works_as_the_system_and_not_as_the_owner():

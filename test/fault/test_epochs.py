@@ -14,7 +14,7 @@ from harness import Cluster, run_tests, wait_until
 from phones import (Phone, check_has_all, code_of, door, dump_of, epochs, give_ring, is_refused_to_adopt, ready, run,
                     settle, tokens, tool)
 
-TICKING = "(7521, 4)"  # the lock under which ticks are written
+TICKING = "SELECT kintaraa.work_lock(4)"  # the lock under which ticks are written
 
 
 # Servers
@@ -215,8 +215,8 @@ def test_a_promoted_standby_answers_no_pull_before_the_epoch_is_checked():
     primary.psql("SELECT pg_switch_wal()")
     wait_until(lambda: primary.value("SELECT last_archived_wal > %s FROM pg_stat_archiver", [last]), 20, "archived")
     primary.stop()
-    holder = standby.connect()
-    holder.cursor().execute("SELECT pg_advisory_lock" + TICKING)
+    holder = standby.connect(autocommit=False)
+    holder.cursor().execute(TICKING)
     assert standby.value("SELECT pg_promote()")
     for name in ("older", "beyond", "silent"):
         assert code_of(kept[name].pull, standby) == "KN901", name

@@ -32,6 +32,10 @@ CREATE POLICY made_up ON kintaraa.made_up FOR ALL TO kintaraa_system USING (true
 ALTER TABLE kintaraa.setting ADD COLUMN made_up boolean NOT NULL DEFAULT true;
 """
 NEXT = "9.9"
+RULES = """policy\tmade_up ON kintaraa.made_up\tCREATE POLICY made_up ON kintaraa.made_up AS PERMISSIVE FOR ALL TO \
+kintaraa_system USING (true)
+row security\tkintaraa.made_up\tALTER TABLE kintaraa.made_up ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY
+"""
 BROKEN = "SELECT \"check\", hint FROM kintaraa.health() WHERE NOT ok"
 
 
@@ -66,8 +70,8 @@ def test_a_new_library_runs_beside_the_old_state_and_says_so():
     version = tree.value_of(os.path.join("extension", "kintaraa.control"), r"default_version = '(.*)'")
     tree.replace(os.path.join("extension", "kintaraa.control"), r"default_version = '.*'",
                  "default_version = '%s'" % NEXT)
-    with open(os.path.join(tree.folder, "extension", "released"), "a") as file:
-        file.write("%s made-up\n" % version)
+    tree.append(os.path.join("extension", "released"), "%s made-up\n" % version)
+    tree.append(os.path.join("migrations", "definitions"), RULES)
     # the state of this one cannot be made: the last statement of its migration fails
     tree.write(kept["migration"], MIGRATION + "SELECT 1 / 0;\n")
     tree.install()

@@ -31,6 +31,10 @@ class Tree:
         with open(os.path.join(self.folder, path), "w") as file:
             file.write(text)
 
+    def append(self, path, text):
+        with open(os.path.join(self.folder, path), "a") as file:
+            file.write(text)
+
     def replace(self, path, pattern, replacement):
         with open(os.path.join(self.folder, path)) as file:
             text, times = re.subn(pattern, replacement, file.read())

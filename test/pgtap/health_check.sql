@@ -1,16 +1,16 @@
 -- health() names what is wrong and how to mend it; the door tells names only.
 SELECT plan(14);
 
-SELECT set_eq('SELECT "check" FROM kintaraa.health()', ARRAY['preload', 'server_version', 'migrations', 'key_ring',
-    'worker', 'pg_cron', 'audit_seal', 'log_error_verbosity', 'log_parameter_max_length',
+SELECT set_eq('SELECT "check" FROM kintaraa.health()', ARRAY['preload', 'server_version', 'migrations', 'code', 'rules',
+    'key_ring', 'worker', 'pg_cron', 'audit_seal', 'log_error_verbosity', 'log_parameter_max_length',
     'log_parameter_max_length_on_error', 'log_min_error_statement', 'log_statement', 'debug_print_parse',
     'debug_print_rewritten', 'debug_print_plan', 'fsync', 'full_page_writes', 'synchronous_commit', 'data_checksums'],
     'these are looked at');
 SELECT is((SELECT count(*) FROM kintaraa.health() WHERE ok <> (hint IS NULL)), 0::bigint,
           'whatever is not right comes with a way to mend it');
 SELECT is((SELECT array_agg("check" ORDER BY "check") FROM kintaraa.health()
-            WHERE ok AND "check" IN ('preload', 'migrations', 'key_ring', 'fsync')),
-          ARRAY['fsync', 'key_ring', 'migrations', 'preload'], 'a server that was set up is found so');
+            WHERE ok AND "check" IN ('preload', 'migrations', 'code', 'rules', 'key_ring', 'fsync')),
+          ARRAY['code', 'fsync', 'key_ring', 'migrations', 'preload', 'rules'], 'a server that was set up is found so');
 SELECT is((SELECT ok FROM kintaraa.health() WHERE "check" = 'worker'), false,
           'the worker works in another database than this one');
 SELECT matches((SELECT detail FROM kintaraa.health() WHERE "check" = 'worker'), '^works in database ',

@@ -47,38 +47,109 @@ static KnStatement resolve = KN_FRESH(KN_AS_SYSTEM, RESOLVE, INT8OID, BOOLOID);
 /* A cursor must never be newer than the rows that are read with it. */
 static KnStatement resolve_in_snapshot = KN_READ(KN_AS_SYSTEM, RESOLVE, INT8OID, BOOLOID);
 
+/* Who was not there yet cannot have had it. */
+static KnStatement was_there = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT FROM kintaraa.account a WHERE a.id = $1 AND a.created_at <= "
+	" pg_catalog.to_timestamp($2::float8 / 1000000 + 1)",
+	UUIDOID, INT8OID);
+
 static KnStatement is_of_open_epoch = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT FROM kintaraa.epoch e WHERE e.tag = $1 % 1000 AND e.last_tick IS NULL", INT8OID);
 
+#define TAGS 999
+
+static void resolve_own(KnStatement *statement, const pg_uuid_t *account, int64 cursor,
+						KnCursor *out);
+static int64 turn(const pg_uuid_t *account, int64 cursor, bool back);
 static void run(KnStatement *statement, int64 cursor, bool is_time, KnCursor *out);
+static void require_primary(void);
 static void require_epoch(void);
 static bool worker_comes_here(void);
-static void look_ahead(int64 cursor, KnCursor *out);
+static bool is_ahead(int64 cursor, KnCursor *out);
 
 void
 kn_cursor_resolve(int64 cursor, KnCursor *out)
+{
+	require_primary();
+	run(&resolve, cursor, false, out);
+}
+
+static void
+require_primary(void)
 {
 	if (RecoveryInProgress())
 		ereport(ERROR,
 				errcode(ERRCODE_KN_NOT_READY),
 				errmsg("a standby has no feed"),
 				errhint("Connect the gateway to the primary: target_session_attrs=read-write."));
-	run(&resolve, cursor, false, out);
 }
 
 void
-kn_cursor_resolve_in_snapshot(int64 cursor, KnCursor *out)
+kn_cursor_resolve_own(const pg_uuid_t *account, int64 cursor, KnCursor *out)
 {
-	run(&resolve_in_snapshot, cursor, false, out);
-	if (!out->known && cursor > out->newest && RecoveryInProgress())
-		look_ahead(cursor, out);
+	require_primary();
+	resolve_own(&resolve, account, cursor, out);
+}
+
+/*
+ * The primary may have given a cursor that this standby has not replayed yet.
+ * Its rows may be older than what the phone has: better none than those.
+ */
+void
+kn_cursor_resolve_in_snapshot(const pg_uuid_t *account, int64 cursor, KnCursor *out)
+{
+	resolve_own(&resolve_in_snapshot, account, cursor, out);
+	if (out->known || cursor / 1000 <= out->newest / 1000 || !RecoveryInProgress())
+		return;
+	if (!is_ahead(turn(account, cursor, true), out) && !is_ahead(cursor, out))
+		ereport(ERROR,
+				errcode(ERRCODE_KN_NOT_READY),
+				errmsg("this standby does not know the epoch of the cursor"),
+				errhint("It is behind its primary, or the cursor is not one of ours."));
 }
 
 void
 kn_cursor_resolve_time(int64 cursor, KnCursor *out)
 {
 	run(&resolve_in_snapshot, cursor, true, out);
+}
+
+int64
+kn_cursor_mark(const pg_uuid_t *account, int64 cursor)
+{
+	return kn_mutant("no_mark") ? cursor : turn(account, cursor, false);
+}
+
+static void
+resolve_own(KnStatement *statement, const pg_uuid_t *account, int64 cursor, KnCursor *out)
+{
+	KnArgs args = {0};
+
+	run(statement, turn(account, cursor, true), false, out);
+	if (out->known || cursor <= 0)
+		return;
+	run(statement, cursor, false, out);
+	if (!out->known)
+		return;
+	kn_arg_uuid(&args, account);
+	kn_arg_bigint(&args, cursor);
+	out->known = kn_run(&was_there, &args) == 1;
+}
+
+/* A number without a tag, 0 among them, is nobody's and stays as it is. */
+static int64
+turn(const pg_uuid_t *account, int64 cursor, bool back)
+{
+	uint32 by = 0;
+	int64 tag = cursor % 1000;
+
+	for (int i = 0; i < UUID_LEN; i++)
+		by = (by * 256 + account->data[i]) % TAGS;
+	if (tag == 0)
+		return cursor;
+	return cursor - tag + 1 + (tag - 1 + (back ? TAGS - by : by)) % TAGS;
 }
 
 static void
@@ -89,6 +160,7 @@ run(KnStatement *statement, int64 cursor, bool is_time, KnCursor *out)
 	bool is_null;
 
 	memset(out, 0, sizeof(*out));
+	out->plain = cursor;
 	require_epoch();
 	kn_arg_bigint(&args, cursor);
 	kn_arg_bool(&args, is_time);
@@ -128,20 +200,13 @@ worker_comes_here(void)
 	return kn_guc_worker && name != NULL && strcmp(name, kn_guc_database) == 0;
 }
 
-/*
- * The primary has given a cursor that this standby has not replayed yet.  Its
- * rows may be older than what the phone has: better none than those.
- */
-static void
-look_ahead(int64 cursor, KnCursor *out)
+static bool
+is_ahead(int64 cursor, KnCursor *out)
 {
 	KnArgs args = {0};
 
 	kn_arg_bigint(&args, cursor);
+	out->plain = cursor;
 	out->lags = kn_run(&is_of_open_epoch, &args) > 0;
-	if (!out->lags)
-		ereport(ERROR,
-				errcode(ERRCODE_KN_NOT_READY),
-				errmsg("this standby does not know the epoch of the cursor"),
-				errhint("It is behind its primary, or the cursor is not one of ours."));
+	return out->lags;
 }

@@ -15,6 +15,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -31,6 +33,7 @@
 static void feed_start(KnCall *call);
 static void feed_join(KnCall *call);
 static void feed_leave(KnCall *call);
+static int64 cursor_of(JsonbContainer *body);
 static bool catch_up(KnCall *call, KnNews *news, int64 cursor, int64 *newest);
 static void write_frame(void *arg, int64 tick, const char *text, const int64 *ids, int n);
 static int64 require_newest(int64 newest);
@@ -80,7 +83,7 @@ feed_join(KnCall *call)
 	const KnCaller *caller = call->caller;
 	pg_uuid_t gateway;
 	KnNews news = {.gateway = &gateway};
-	int64 cursor = -1;
+	int64 cursor;
 	int64 newest;
 	int64 ends;
 	bool resumed;
@@ -88,7 +91,7 @@ feed_join(KnCall *call)
 
 	kn_in_only(body, members);
 	kn_in_uuid(body, "gateway", true, &gateway);
-	kn_in_int(body, "cursor", 0, KN_CURSOR_MAX, false, &cursor);
+	cursor = cursor_of(body);
 	mode = kn_in_choice(body, "mode", modes, false);
 	news.only_pokes = news.has_pokes = mode != NULL && strcmp(mode, "poke") == 0;
 	kn_spi_read_only(false);
@@ -114,19 +117,37 @@ feed_join(KnCall *call)
 }
 KN_DOOR(feed_join, feed_join, KN_ROLE_ANY, FEED_FLAGS);
 
+/* No number of ours, however large it is, is as none: the client reads anew. */
+static int64
+cursor_of(JsonbContainer *body)
+{
+	JsonbValue *member = kn_in_member(body, "cursor");
+	double number;
+
+	if (member == NULL || member->type == jbvNull)
+		return -1;
+	if (member->type != jbvNumeric)
+		kn_input_error(ERRCODE_KN_FIELD_TYPE, "cursor", "the cursor is not a number",
+					   "Send the cursor of an earlier answer, or leave it out.");
+	if (!kn_number(member, &number) || number < 0 || number > (double) KN_CURSOR_MAX ||
+		floor(number) != number)
+		return -1;
+	return (int64) number;
+}
+
 /* Whether all since the cursor is in news; otherwise the client fetches its scope anew. */
 static bool
 catch_up(KnCall *call, KnNews *news, int64 cursor, int64 *newest)
 {
 	KnCursor since;
 
-	kn_cursor_resolve(cursor, &since);
+	kn_cursor_resolve_own(&call->caller->account, cursor, &since);
 	*newest = require_newest(since.newest);
 	if (since.known && kn_mutant("no_resume"))
 		kn_cursor_resolve(*newest, &since);
 	if (!since.known)
 		return false;
-	news->after = cursor;
+	news->after = since.plain;
 	return kn_news_collect(news, &since, KN_RESUME_CHANGES_MAX) && news->n <= KN_RESUME_FRAMES_MAX;
 }
 

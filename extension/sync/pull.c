@@ -26,11 +26,13 @@
 #define FIRST_CURSOR INT64CONST(1000000000000000) /* 16 digits: milliseconds and a tag */
 
 static bool parse_digits(const char *text, int64 *out);
+static void resolve_page(KnPull *pull);
 static bool parse_iso(const char *text, int64 *micros, int *decimals);
 static void since_untrusted(KnPull *pull, KnCall *call, int64 ms);
 static void since_cursor(KnPull *pull, int64 cursor);
-static void begin_at(KnPull *pull, int64 cursor);
+static void begin_at(KnPull *pull);
 static void require_page(const KnPull *pull);
+static void bad_page(void) pg_attribute_noreturn();
 static int compare(const void *a, const void *b);
 static void sort_items(KnPull *pull);
 
@@ -71,13 +73,15 @@ kn_pull_since(KnPull *pull, KnCall *call, const char *since)
 static void
 since_cursor(KnPull *pull, int64 cursor)
 {
-	kn_cursor_resolve_in_snapshot(cursor, &pull->since);
-	begin_at(pull, cursor);
+	kn_cursor_resolve_in_snapshot(&pull->caller->account, cursor, &pull->since);
+	begin_at(pull);
 }
 
 static void
-begin_at(KnPull *pull, int64 cursor)
+begin_at(KnPull *pull)
 {
+	int64 cursor = pull->since.plain;
+
 	pull->since_tick = cursor;
 	pull->first = !pull->since.known && !pull->since.lags;
 	pull->resync = pull->first && !kn_mutant("no_replacement");
@@ -101,7 +105,7 @@ since_untrusted(KnPull *pull, KnCall *call, int64 ms)
 	else
 		cursor = Min(cursor, acked);
 	kn_cursor_resolve_time(cursor, &pull->since);
-	begin_at(pull, cursor);
+	begin_at(pull);
 }
 
 static bool
@@ -113,7 +117,9 @@ parse_digits(const char *text, int64 *out)
 		return false;
 	errno = 0;
 	*out = strtoll(text, &end, 10);
-	return errno == 0 && *end == '\0';
+	if (errno == ERANGE || *out > KN_CURSOR_MAX)
+		*out = KN_CURSOR_MAX; /* as late as no tick will be */
+	return *end == '\0';
 }
 
 /* YYYY-MM-DDThh:mm:ss[.f…](Z|±hh:mm) as microseconds since 1970. */
@@ -156,6 +162,7 @@ kn_pull_collect(KnPull *pull)
 		return;
 	if (pull->has_page)
 	{
+		resolve_page(pull);
 		require_page(pull);
 		pull->cursor = pull->page.tick;
 		kn_pull_scope(pull);
@@ -168,6 +175,18 @@ kn_pull_collect(KnPull *pull)
 		kn_pull_barred(pull);
 	sort_items(pull);
 	pull->page.tick = pull->cursor;
+}
+
+/* Another one's page would leave out all that comes before it. */
+static void
+resolve_page(KnPull *pull)
+{
+	KnCursor cursor;
+
+	kn_cursor_resolve_in_snapshot(&pull->caller->account, pull->page.tick, &cursor);
+	if (!cursor.known && !cursor.lags)
+		bad_page();
+	pull->page.tick = cursor.plain;
 }
 
 /* A standby that has not replayed the tick of the first page would leave rows out for good. */
@@ -248,7 +267,9 @@ kn_pull_page_text(const KnPull *pull)
 {
 	if (!pull->more)
 		return NULL;
-	return psprintf(INT64_FORMAT ".%s.%s.%s", pull->page.tick, kn_uuid_text(&pull->page.bucket),
+	return psprintf(INT64_FORMAT ".%s.%s.%s",
+					kn_cursor_mark(&pull->caller->account, pull->page.tick),
+					kn_uuid_text(&pull->page.bucket),
 					pull->page.noun, kn_uuid_text(&pull->page.id));
 }
 
@@ -263,10 +284,16 @@ kn_pull_page_parse(const char *text)
 
 	if (sscanf(text, "%lld.%36[0-9a-f-].%31[a-z_].%36[0-9a-f-]%n", &tick, bucket, page.noun,
 			   id, &used) != 4 ||
-		text[used] != '\0' ||
+		text[used] != '\0' || tick <= 0 || tick > KN_CURSOR_MAX ||
 		!kn_uuid_parse(bucket, &page.bucket) || !kn_uuid_parse(id, &page.id))
-		kn_input_error(ERRCODE_KN_QUERY, "pageToken", "the page key is not one of ours",
-					   "Send the pageToken of the page before, or leave it out.");
+		bad_page();
 	page.tick = tick;
 	return page;
+}
+
+static void
+bad_page(void)
+{
+	kn_input_error(ERRCODE_KN_QUERY, "pageToken", "the page key is not one of ours",
+				   "Send the pageToken of the page before, or leave it out.");
 }

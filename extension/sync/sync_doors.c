@@ -94,7 +94,7 @@ sync_pull(KnCall *call)
 	write_head(call, &pull, &gathered);
 	kn_json_key(&call->json, "changes");
 	write_changes(&call->json, &gathered);
-	kn_json_pair_int(&call->json, "timestamp", pull.cursor);
+	kn_json_pair_int(&call->json, "timestamp", kn_cursor_mark(&call->caller->account, pull.cursor));
 	/* a phone that cannot go on from its cursor replaces what it has, after pushing it */
 	if (pull.resync && !pull.more && !pull.has_page)
 		kn_json_pair_text(&call->json, "experimentalStrategy", "replacement");
@@ -212,7 +212,7 @@ write_head(KnCall *call, const KnPull *pull, const Gathered *gathered)
 
 	kn_json_open(&call->json, '{');
 	kn_json_pair_bool(&call->json, "empty", has_all);
-	kn_json_pair_int(&call->json, "cursor", pull->cursor);
+	kn_json_pair_int(&call->json, "cursor", kn_cursor_mark(&call->caller->account, pull->cursor));
 }
 
 static void

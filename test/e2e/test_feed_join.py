@@ -83,14 +83,14 @@ def test_a_cursor_between_two_ticks_means_the_older_one():
 def test_a_cursor_that_is_not_ours_is_not_resumed():
     newest = settle()
     for cursor in (0, 1, newest + 1000 * 3600 * 1000, newest - newest % 1000 + 998, newest - newest % 1000,
-                   2 ** 53 - 1):
+                   2 ** 53 - 1, 2 ** 53, 2 ** 63 - 1, 2 ** 64, -1, 1.5):
         outcome, answer = room.join(world.her_token, cursor)
         assert outcome == "ok" and answer["resumed"] is False and answer["frames"] == [], (cursor, answer)
         assert answer["cursor"] >= newest
 
 
 def test_a_cursor_that_is_no_number_is_refused():
-    for cursor in (-1, 2 ** 53, "x", 1.5):
+    for cursor in ("x", "7", [], True):
         try:
             room.join(world.her_token, cursor)
             raise AssertionError("accepted: %r" % cursor)

@@ -96,7 +96,8 @@ def test_the_answers_cursor_is_a_tick_and_never_goes_down():
         mark()
         cursors.append(updates("amina")["cursor"])
     assert cursors == sorted(cursors)
-    assert all(cluster.value("SELECT count(*) FROM kintaraa.tick WHERE t = %s", [cursor]) == 1 for cursor in cursors)
+    assert all(cluster.value("SELECT count(*) FROM kintaraa.tick WHERE t / 1000 = %s", [cursor // 1000]) == 1
+               for cursor in cursors)
 
 
 def test_a_time_of_the_phone_skips_nothing_on_a_device_that_is_not_known():
@@ -125,7 +126,7 @@ def test_a_cursor_that_cannot_be_answers_with_everything():
     for since, why in ((tick() + 60 * 1000000, "a tick of the future"),
                        (tick() // 1000 * 1000 + 999, "an unknown epoch"),
                        (1000000000000000 + 1, "older than anything kept"),
-                       (9007199254740991, "the greatest number")):
+                       (9007199254740991, "the greatest number"), (10 ** 20 - 1, "a greater one")):
         answer = updates("amina", since)
         assert name in ids(answer) and answer["resync"], why
         assert pull("amina", since)["experimentalStrategy"] == "replacement", why
@@ -134,7 +135,7 @@ def test_a_cursor_that_cannot_be_answers_with_everything():
 
 def test_what_is_no_time_is_refused():
     for since in ("yesterday", "-5", "12x", "2026-13-01T00:00:00Z", "2026-01-32T00:00:00Z", "2026-01-01",
-                  "99999999999999999999", "2026-01-01T00:00:00"):
+                  "2026-01-01T00:00:00"):
         answer = gateway.api(token=tokens["amina"]).get("/api/incidents/updates?since=" + since)
         assert answer.status == 422 and answer.body["code"] == "KN508", (since, answer)
     for token in ("x", "1.2.3.4", "1.%s.mood_entry.%s.more" % (amina, amina)):

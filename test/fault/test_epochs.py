@@ -259,7 +259,7 @@ def test_a_phone_that_only_sent_what_was_lost_finds_it_by_the_epoch_of_its_curso
     silent = kept["silent"]
     before = silent.cursor
     answer = silent.pull(standby)
-    assert not answer["resync"] and before % 1000 == 1 and silent.cursor % 1000 == 2, "which tells it to compare"
+    assert not answer["resync"] and before % 1000 != silent.cursor % 1000, "which tells it to compare"
     assert ("journal_entry", "lost-and-only-sent") in silent.rows and not silent.is_whole(standby)
     # the server has forgotten what it applied as well: this is no retry
     assert [r["status"] for r in silent.offer_lost(standby)] == ["applied"]
@@ -293,7 +293,7 @@ def test_a_restore_to_a_point_in_time_is_another_history():
 def test_a_cursor_of_another_history_with_the_same_tag_is_of_no_use():
     for name in ("older", "beyond", "silent"):
         phone = kept[name].copy()
-        assert phone.cursor % 1000 == 2 and phone.cursor < past.value("SELECT max(t) FROM kintaraa.tick")
+        assert phone.cursor < past.value("SELECT max(t) FROM kintaraa.tick")
         assert phone.pull(past)["resync"], name
         check_has_all(phone, past, "in-the-past")
         lost = phone.offer_lost(past)

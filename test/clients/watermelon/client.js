@@ -18,6 +18,7 @@ class Client {
 
   // Push what is dirty, then pull, then forget what is removed.  Throws when offline: call it again later.
   async syncOnce() {
+    await this.requireOwner()
     await this.pushDirty()
     await synchronize({
       database: this.database,
@@ -27,6 +28,15 @@ class Client {
       conflictResolver: this.resolver,
     })
     await this.purge()
+  }
+
+  // What one person wrote is never sent as another's.  Who signs in on the phone of somebody else needs a database of her
+  // own, or `unsafeResetDatabase` once the first one's edits are sent.
+  async requireOwner() {
+    const account = JSON.parse(atob(this.token().split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).sub
+    const owner = await this.database.localStorage.get('kintaraa_account')
+    if (owner && owner !== account) throw Object.assign(new Error('the copy on this phone is of another account'), { owner })
+    if (!owner) await this.database.localStorage.set('kintaraa_account', account)
   }
 
   // Before the pull, so that nothing that is removed or replaced takes an edit along.

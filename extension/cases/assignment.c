@@ -38,14 +38,14 @@ static bytea *seal_note(const KnAssignment *offer, const char *note);
 static void
 assignment_list(KnCall *call)
 {
+	static const KnFilter filters[] = {{"status", statuses}, KN_FILTER_PAGE, KN_FILTER_END};
 	char *status = kn_query_text(call->query, "status");
 	int limit = kn_page_limit(call);
 	KnPage page = kn_page_after(call);
 	KnAssignment *items;
 	int n;
 
-	if (status && !kn_choice_has(statuses, status))
-		status = "none"; /* an unknown filter finds nothing: the old app retries a refusal */
+	kn_filters_check(call->query, filters);
 	n = kn_assignment_list(call->caller, status, page.at, &page.id, limit + 1, &items);
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");

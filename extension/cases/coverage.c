@@ -13,6 +13,8 @@
 #include <math.h>
 
 #include "base/errcodes.h"
+#include "base/filter.h"
+#include "cases/incident.h"
 #include "cases/routing.h"
 #include "cases/routing_policy.h"
 #include "identity/door.h"
@@ -33,7 +35,6 @@ static void read_points(KnCall *call, Points *points);
 static void read_named(const char *text, Points *points);
 static void read_box(KnCall *call, const char *text, Points *points);
 static void add_point(Points *points, double latitude, double longitude, const char *pointer);
-static KnUrgency read_urgency(KnCall *call);
 static void render_point(KnJson *json, const KnRoutingPolicy *policy, const char *service,
 						 KnUrgency urgency, double latitude, double longitude);
 static void render_service(KnJson *json, const char *service, KnUrgency urgency, double latitude,
@@ -46,12 +47,20 @@ static void render_service(KnJson *json, const char *service, KnUrgency urgency,
 static void
 dispatch_coverage(KnCall *call)
 {
+	static const KnFilter filters[] = {{"points", NULL},
+									   {"box", NULL},
+									   {"step", NULL},
+									   {"service", NULL},
+									   {"urgency", kn_urgency_names},
+									   KN_FILTER_END};
 	const KnRoutingPolicy *policy = kn_routing_policy();
-	KnUrgency urgency = read_urgency(call);
+	char *urgency_text = kn_query_text(call->query, "urgency");
+	KnUrgency urgency = urgency_text ? kn_urgency_parse(urgency_text) : KN_URGENT;
 	char *service = kn_query_text(call->query, "service");
 	Points points = {0};
 
 	call->noun = "provider";
+	kn_filters_check(call->query, filters);
 	if (service && !kn_service_known(service))
 		kn_input_error(ERRCODE_KN_QUERY, "service", "the service is unknown",
 					   "Send a service of the routing policy, or none for all.");
@@ -69,21 +78,6 @@ dispatch_coverage(KnCall *call)
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(dispatch_coverage, dispatch_coverage, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_READS);
-
-static KnUrgency
-read_urgency(KnCall *call)
-{
-	char *text = kn_query_text(call->query, "urgency");
-
-	if (text == NULL || strcmp(text, "urgent") == 0)
-		return KN_URGENT;
-	if (strcmp(text, "immediate") == 0)
-		return KN_IMMEDIATE;
-	if (strcmp(text, "routine") == 0)
-		return KN_ROUTINE;
-	kn_input_error(ERRCODE_KN_QUERY, "urgency", "the urgency is unknown",
-				   "Send routine, urgent or immediate.");
-}
 
 static void
 read_points(KnCall *call, Points *points)

@@ -78,10 +78,15 @@ static KnStatement select_team_counts = KN_READ(
 static void
 dispatch_queue(KnCall *call)
 {
+	static const char *const states[] = {"searching", "offered", "needs_dispatcher", "stalled",
+										 NULL};
+	static const KnFilter filters[] = {
+		{"state", states}, {"urgency", kn_urgency_names}, {"limit", NULL}, KN_FILTER_END};
 	KnArgs args = {0};
 	KnRows rows;
 
 	call->noun = "need";
+	kn_filters_check(call->query, filters);
 	kn_arg_uuid_array(&args, call->caller->principals, call->caller->n_principals);
 	kn_arg_text(&args, kn_query_text(call->query, "state"));
 	kn_arg_text(&args, kn_query_text(call->query, "urgency"));

@@ -90,6 +90,8 @@ static KnStatement end_present = KN_WRITE(
 static void
 duty_list(KnCall *call)
 {
+	static const KnFilter filters[] = {
+		{"from", NULL}, {"to", NULL}, KN_FILTER_PAGE, KN_FILTER_END};
 	const pg_uuid_t *centre = own_centre(call);
 	KnJson *json = &call->json;
 	int limit = kn_page_limit(call);
@@ -101,6 +103,7 @@ duty_list(KnCall *call)
 	pg_uuid_t last = {0};
 	uint64 shown;
 
+	kn_filters_check(call->query, filters);
 	read_range(call, &from, &to);
 	kn_arg_uuid(&args, centre);
 	kn_arg_time(&args, from);

@@ -19,6 +19,7 @@
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
 #include "cases/incident_change.h"
+#include "cases/incident_number.h"
 #include "cases/incident_open.h"
 #include "cases/incident_row.h"
 #include "cases/incident_store.h"
@@ -40,6 +41,9 @@ static void show_page(KnCall *call, KnIncident *items, int n, KnRelation relatio
 static void show_one(KnCall *call, KnIncident *incident, KnRelation relation);
 static void show_found(KnCall *call, const char *text);
 static void conflict_of_payload(KnCall *call, const KnIncident *sent) pg_attribute_noreturn();
+static int find_numbered(KnCall *call, const char *number, const KnIncidentFilter *filter,
+						 KnIncident **items, KnRelation *relation);
+static void check_filters(KnCall *call);
 static KnRelation require_incident(KnCall *call, KnIncident *incident);
 static bool check_version(KnCall *call, KnWrite *write, const KnIncident *incident);
 
@@ -127,7 +131,7 @@ client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id)
 	return text;
 }
 
-/* Another try has another number and another id: whichever was taken does not matter. */
+/* A number that is taken is drawn again; her id for it gives way only to somebody else's. */
 static bool
 insert_with_number(KnIncident *incident, const KnIntake *intake, const char *unreadable)
 {
@@ -141,7 +145,8 @@ insert_with_number(KnIncident *incident, const KnIntake *intake, const char *unr
 		kn_incident_intake(&incident->owner, incident->client_id, &again);
 		if (again.known)
 			return false;
-		kn_opening_rename(incident);
+		if (kn_incident_exists(&incident->id))
+			kn_opening_rename(incident);
 	}
 	return false;
 }
@@ -265,7 +270,7 @@ show_page(KnCall *call, KnIncident *items, int n, KnRelation relation, const KnC
 	kn_subject_forget(&subject);
 }
 
-/* GET /incidents ?status &type &urgency &limit &after -> {"items","next"} */
+/* GET /incidents ?status &type &urgency &caseNumber &limit &after -> {"items","next"} */
 static void
 incident_list(KnCall *call)
 {
@@ -281,19 +286,21 @@ incident_list(KnCall *call)
 	};
 	KnRelation relation;
 	KnIncident *items;
-	int n = kn_incident_list(call->caller, &filter, &items, &relation);
-	pg_uuid_t *buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
-	KnCaseParts *parts = palloc(sizeof(KnCaseParts) * Max(n, 1));
+	char *number = kn_query_text(call->query, "caseNumber");
+	pg_uuid_t *buckets;
+	KnCaseParts *parts;
+	int n;
 
+	check_filters(call);
+	n = number ? find_numbered(call, kn_case_number_parse(number), &filter, &items, &relation)
+			   : kn_incident_list(call->caller, &filter, &items, &relation);
+	buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	parts = palloc(sizeof(KnCaseParts) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 		buckets[i] = items[i].id;
 	kn_need_load_many(buckets, n, parts);
 	call->noun = "incident";
 	call->unaudited = relation == KN_OWNER;
-	/* what a list does not show, its filters must not tell */
-	if (relation == KN_DISPATCHER && filter.type != NULL)
-		kn_input_error(ERRCODE_KN_QUERY, "type", "lists of dispatchers are not filtered by type",
-					   "Leave it out; open a case to see its type.");
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');
@@ -302,6 +309,53 @@ incident_list(KnCall *call)
 	kn_page_next(call, n > limit, n > limit ? items[limit - 1].created_at : 0,
 				 n > limit ? &items[limit - 1].id : NULL);
 	kn_json_close(&call->json, '}');
+}
+/* The one case of that number, if the caller may see it and it is what else was asked for. */
+static int
+find_numbered(KnCall *call, const char *number, const KnIncidentFilter *filter, KnIncident **items,
+			  KnRelation *relation)
+{
+	KnRelation *relations;
+	const KnIncident *found;
+	const KnValue *type;
+	pg_uuid_t id;
+
+	*relation = KN_NO_RELATION;
+	if (!kn_case_number_find(number, &id) ||
+		kn_incident_load_many(call->caller, &id, 1, items, &relations) == 0)
+		return 0;
+	found = *items;
+	*relation = relations[0];
+	type = &found->values[KN_INCIDENT_TYPE];
+	if ((filter->status &&
+		 strcmp(kn_incident_status_for(found->status, *relation), filter->status) != 0) ||
+		(filter->urgency && strcmp(kn_urgency_names[found->urgency], filter->urgency) != 0) ||
+		(filter->type && !(type->present && strcmp(type->text, filter->type) == 0)))
+		return 0;
+	return 1;
+}
+
+/*
+ * What a list does not show, its filters do not tell: the type to a dispatcher,
+ * an inner state to all others.
+ */
+static void
+check_filters(KnCall *call)
+{
+	static const KnFilter shared[] = {{"status", kn_incident_statuses + 1},
+									  {"type", kn_incident_types},
+									  {"urgency", kn_urgency_names},
+									  {"caseNumber", NULL},
+									  KN_FILTER_PAGE,
+									  KN_FILTER_END};
+	static const KnFilter dispatch[] = {{"status", kn_incident_statuses},
+										{"urgency", kn_urgency_names},
+										{"caseNumber", NULL},
+										KN_FILTER_PAGE,
+										KN_FILTER_END};
+	bool dispatches = (call->caller->role & (KN_ROLE_DISPATCHER | KN_ROLE_ADMIN)) != 0;
+
+	kn_filters_check(call->query, dispatches ? dispatch : shared);
 }
 KN_DOOR(incident_list, incident_list, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
 

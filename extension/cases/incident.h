@@ -89,6 +89,8 @@ typedef struct KnIncident
 	KnStamp stamp;
 } KnIncident;
 
+extern const char *const kn_incident_types[];
+extern const char *const kn_incident_statuses[];
 extern const char *const kn_urgency_names[]; /* by KnUrgency, NULL-ended */
 extern KnUrgency kn_urgency_parse(const char *name);
 

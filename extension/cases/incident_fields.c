@@ -37,18 +37,21 @@ static void derive_interval(KnIncident *incident, TimestampTz now);
 static void apply_clinical_clock(KnIncident *incident, TimestampTz now);
 static bool asks_for(const KnIncident *incident, const char *service);
 
-static const char *const types[] = {"physical", "sexual", "emotional", "economic",
-									"online", "femicide", "medical", NULL};
+const char *const kn_incident_types[] = {"physical", "sexual", "emotional", "economic",
+										 "online", "femicide", "medical", NULL};
 static const char *const severities[] = {"low", "medium", "high", NULL};
 static const char *const sources[] = {"gps", "pin", "area", "none", NULL};
 static const char *const methods[] = {"sms", "call", "secure_message", NULL};
 static const char *const genders[] = {"male", "female", "no_preference", NULL};
 static const char *const proximities[] = {"nearest", "specific_facility", NULL};
+/* The first one is for dispatchers only: kn_incident_status_for() */
+const char *const kn_incident_statuses[] = {"pending_dispatcher_review", "new", "assigned",
+											"in_progress", "completed", "closed", NULL};
 const char *const kn_urgency_names[] = {"routine", "urgent", "immediate", NULL};
 
 /* clang-format off */
 const KnField kn_incident_fields[KN_INCIDENT_FIELDS] = {
-	[KN_INCIDENT_TYPE]          = {NULL, "type", KN_FIELD_CHOICE, KN_CLASS_CASE, types, 0, kn_type_words, NULL},
+	[KN_INCIDENT_TYPE]          = {NULL, "type", KN_FIELD_CHOICE, KN_CLASS_CASE, kn_incident_types, 0, kn_type_words, NULL},
 	[KN_INCIDENT_DATE]          = {NULL, "incidentDate", KN_FIELD_DATE, KN_CLASS_CASE, NULL, 0, NULL, NULL},
 	[KN_INCIDENT_TIME]          = {NULL, "incidentTime", KN_FIELD_TIME, KN_CLASS_CASE, NULL, 0, NULL, NULL},
 	[KN_INCIDENT_DESCRIPTION]   = {NULL, "description", KN_FIELD_TEXT, KN_CLASS_CASE, NULL, KN_DESCRIPTION_MAX, NULL, NULL},

@@ -10,15 +10,11 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "utils/datetime.h"
-
 #include "cases/incident_open.h"
 #include "cases/incident_store.h"
 #include "cases/offer.h"
+#include "catalog/pg_type.h"
 #include "keys/random.h"
-
-#define NAIROBI_HOURS 3
 
 static int wanted(const KnIncident *incident, const char **services);
 static const KnNeed *find_need(const KnCaseParts *parts, const char *service);
@@ -247,27 +243,4 @@ void
 kn_opening_rename(KnIncident *incident)
 {
 	kn_uuid4(incident->id.data);
-}
-
-char *
-kn_case_number(TimestampTz at)
-{
-	struct pg_tm tm;
-	fsec_t fsec;
-	uint32 random;
-	int digits[6];
-	int sum = 0;
-
-	at += NAIROBI_HOURS * (int64) USECS_PER_HOUR;
-	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
-		elog(ERROR, "timestamp out of range");
-	kn_random(&random, sizeof(random));
-	for (int i = 0; i < 6; i++, random /= 10)
-	{
-		digits[i] = random % 10;
-		/* Luhn: every other digit doubled, digits of a product added */
-		sum += i % 2 == 0 ? digits[i] * 2 / 10 + digits[i] * 2 % 10 : digits[i];
-	}
-	return psprintf("KIN-%04d%02d%02d-%d%d%d%d%d%d%d", tm.tm_year, tm.tm_mon, tm.tm_mday, digits[0],
-					digits[1], digits[2], digits[3], digits[4], digits[5], (10 - sum % 10) % 10);
 }

@@ -35,9 +35,4 @@ extern void kn_opening_store_many(KnOpening *openings, int n, TimestampTz now);
 /* Another random id for a report whose id is taken. */
 extern void kn_opening_rename(KnIncident *incident);
 
-#define KN_CASE_NUMBER_TRIES 5
-
-/* KIN-YYYYMMDD-ddddddc: the day in Nairobi, six random digits, a check digit.  Returns new. */
-extern char *kn_case_number(TimestampTz at);
-
 #endif

@@ -17,6 +17,7 @@
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
 #include "cases/incident_change.h"
+#include "cases/incident_number.h"
 #include "cases/incident_open.h"
 #include "cases/incident_record.h"
 #include "cases/incident_row.h"
@@ -163,8 +164,8 @@ mark_new(const KnWrite *writes, Report *reports, int n)
 }
 
 /*
- * Another try has another number and another id: whichever was taken does not
- * matter.  What never goes in is there already and goes the way of a change.
+ * A number that is taken is drawn again; an id gives way only to somebody
+ * else's.  What never goes in is there already and goes the way of a change.
  */
 static void
 insert_new(Report *reports, int n, const KnSubject *subject)
@@ -172,7 +173,8 @@ insert_new(Report *reports, int n, const KnSubject *subject)
 	for (int try = 0; try < KN_CASE_NUMBER_TRIES; try++)
 	{
 		for (int i = 0; i < n && try > 0; i++)
-			if (reports[i].is_new && !reports[i].is_in)
+			if (reports[i].is_new && !reports[i].is_in &&
+				kn_incident_exists(&reports[i].incident.id))
 				kn_opening_rename(&reports[i].incident);
 		if (!insert_rest(reports, n, subject))
 			break;

@@ -483,6 +483,15 @@ kn_incident_owner(const pg_uuid_t *id, pg_uuid_t *owner)
 	kn_col_uuid(&rows, 0, 1, owner);
 }
 
+bool
+kn_incident_exists(const pg_uuid_t *id)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, id);
+	return kn_run(&select_owner, &args) > 0;
+}
+
 void
 kn_incident_recount(const char *status, KnUrgency from, KnUrgency to)
 {

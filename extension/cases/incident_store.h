@@ -64,6 +64,7 @@ extern char *kn_incident_allowed(const char *from, const char *actor, const char
  * hers, or of whoever reported for her, who is not her.
  */
 extern void kn_incident_render_people(KnJson *json, const KnIncident *incident);
+extern bool kn_incident_exists(const pg_uuid_t *id); /* whoever may see it */
 extern void kn_incident_owner(const pg_uuid_t *id, pg_uuid_t *owner);
 /* A case's urgency changed: counters follow. */
 extern void kn_incident_recount(const char *status, KnUrgency from, KnUrgency to);

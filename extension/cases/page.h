@@ -8,6 +8,7 @@
 #ifndef KN_CASES_PAGE_H
 #define KN_CASES_PAGE_H
 
+#include "base/filter.h"
 #include "identity/door.h"
 
 /* The last row of the page before; at is 0 for the first page. */

@@ -130,11 +130,15 @@ client_id_of(KnCall *call, const KnPersonalNoun *noun)
 static void
 personal_list(KnCall *call)
 {
+	static const KnFilter filters[] = {KN_FILTER_PAGE, KN_FILTER_END};
 	const KnPersonalNoun *noun = noun_of(call);
 	int limit = kn_page_limit(call);
 	KnPage page = kn_page_after(call);
 	KnPersonal *items;
-	int n = kn_personal_page(noun, &call->caller->account, page.at, &page.id, limit + 1, &items);
+	int n;
+
+	kn_filters_check(call->query, filters);
+	n = kn_personal_page(noun, &call->caller->account, page.at, &page.id, limit + 1, &items);
 
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");

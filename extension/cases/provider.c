@@ -69,22 +69,20 @@ KN_DOOR(provider_list, provider_list, KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN
 static void
 read_filter(KnCall *call, KnProviderFilter *filter)
 {
+	static const char *const truth[] = {"true", "false", NULL};
+	static const KnFilter filters[] = {{"type", kn_provider_types},
+									   {"available", truth},
+									   {"near", NULL},
+									   KN_FILTER_PAGE,
+									   KN_FILTER_END};
 	char *available = kn_query_text(call->query, "available");
 
+	kn_filters_check(call->query, filters);
 	filter->limit = kn_page_limit(call);
 	filter->after = kn_page_after(call);
 	filter->type = kn_query_text(call->query, "type");
-	if (filter->type && !kn_choice_has(kn_provider_types, filter->type))
-		kn_input_error(ERRCODE_KN_QUERY, "type", "the provider type is unknown",
-					   "Send healthcare, legal, police, counseling, social, gbv_rescue or chw.");
-	if (available)
-	{
-		filter->filters_available = true;
-		filter->is_available = strcmp(available, "true") == 0;
-		if (!filter->is_available && strcmp(available, "false") != 0)
-			kn_input_error(ERRCODE_KN_QUERY, "available", "the parameter is not true or false",
-						   "Send true or false.");
-	}
+	filter->filters_available = available != NULL;
+	filter->is_available = available && strcmp(available, "true") == 0;
 	read_near(call, filter);
 }
 

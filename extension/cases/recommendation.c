@@ -15,6 +15,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "base/filter.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
 #include "cases/provider.h"
@@ -41,11 +42,13 @@ static KnStatement select_names = KN_READ(
 static void
 recommendation_list(KnCall *call)
 {
+	static const KnFilter none[] = {KN_FILTER_END};
 	KnIncident incident;
 	KnRelation relation;
 	KnCaseParts parts;
 	KnCasePlace place;
 
+	kn_filters_check(call->query, none);
 	if (call->n_path < 1 ||
 		!kn_incident_load(call->caller, call->path[0], &incident, &relation) ||
 		relation != KN_DISPATCHER)

@@ -37,6 +37,8 @@ static void finish(KnCall *call, const KnPersonal *record, KnRecordResult *out);
 
 const char *const kn_record_status_names[] = {"applied", "unchanged", "merged", "conflict",
 											  "parked", "retry", "invalid"};
+const char *const kn_archive_reasons[] = {"version", "no_base", "deleted", "append_only",
+										  "unreadable", "scope", "unusable", NULL};
 
 static KnStatement insert_archive = KN_WRITE(
 	KN_AS_SYSTEM,

@@ -27,6 +27,7 @@ typedef enum KnRecordStatus
 } KnRecordStatus;
 
 extern const char *const kn_record_status_names[];
+extern const char *const kn_archive_reasons[]; /* NULL-ended */
 
 typedef struct KnWrite
 {

@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "base/errcodes.h"
+#include "base/filter.h"
 #include "identity/account_store.h"
 #include "identity/door.h"
 #include "identity/session_store.h"
@@ -29,6 +30,9 @@ KN_DOOR(account_deactivate, deactivate, KN_ROLE_ADMIN, KN_DOOR_AUDITED);
 static void
 list(KnCall *call)
 {
+	static const char *const roles[] = {"survivor", "provider", "dispatcher", "admin", "analyst",
+										NULL};
+	static const KnFilter filters[] = {{"role", roles}, KN_FILTER_PAGE, KN_FILTER_END};
 	KnJson *json = &call->json;
 	int limit = kn_query_int(call->query, "limit", 1, KN_LIST_MAX, KN_LIST_DEFAULT);
 	char *role = kn_query_text(call->query, "role");
@@ -38,9 +42,7 @@ list(KnCall *call)
 	KnRows rows;
 	char *next = NULL;
 
-	if (role != NULL && kn_role_parse(role) == KN_ROLE_NONE)
-		kn_input_error(ERRCODE_KN_QUERY, "role", "a query parameter is not a role",
-					   "Send survivor, provider, dispatcher, admin or analyst.");
+	kn_filters_check(call->query, filters);
 	call->noun = "account";
 	rows = kn_account_page(role, before, goes_on ? &before_id : NULL, limit + 1);
 	kn_json_open(json, '{');

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/errcodes.h"
+#include "base/filter.h"
 #include "identity/account_store.h"
 #include "identity/secret.h"
 #include "identity/session.h"
@@ -213,8 +214,10 @@ static void
 list(KnCall *call)
 {
 	KnJson *json = &call->json;
+	static const KnFilter none[] = {KN_FILTER_END};
 	KnRows rows = kn_session_list(&call->caller->account);
 
+	kn_filters_check(call->query, none);
 	kn_json_open(json, '{');
 	kn_json_key(json, "items");
 	kn_json_open(json, '[');

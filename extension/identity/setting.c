@@ -13,6 +13,7 @@
 #include "utils/jsonb.h"
 
 #include "base/errcodes.h"
+#include "base/filter.h"
 #include "identity/door.h"
 #include "identity/setting_store.h"
 
@@ -45,8 +46,10 @@ KN_DOOR(policy_put, put_policy, KN_ROLE_ADMIN, KN_DOOR_AUDITED);
 static void
 list(KnCall *call)
 {
+	static const KnFilter none[] = {KN_FILTER_END};
 	KnRows rows = kn_setting_list(NULL);
 
+	kn_filters_check(call->query, none);
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');

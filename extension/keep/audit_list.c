@@ -13,11 +13,13 @@
 #include "catalog/pg_type.h"
 
 #include "base/errcodes.h"
+#include "base/filter.h"
 #include "base/spi.h"
 #include "identity/door.h"
 #include "keys/keystore.h"
 
 static void render_entry(KnJson *json, const KnRows *rows, uint64 row);
+static void check_action(const char *action);
 static int64 page_key(KnCall *call);
 
 static KnStatement select_entries = KN_READ(
@@ -29,10 +31,24 @@ static KnStatement select_entries = KN_READ(
 	" ORDER BY n DESC LIMIT $6",
 	INT8OID, UUIDOID, BYTEAOID, TEXTOID, TEXTOID, INT4OID);
 
+/* What leaves entries: doors, and functions for superusers of the same name as their entry. */
+static KnStatement select_action = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT pg_catalog.string_agg(p.proname, ', ' ORDER BY p.proname) "
+	"         FILTER (WHERE s.nspname = 'kintaraa_api'), "
+	"       pg_catalog.bool_or(p.proname = $1) "
+	"  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace s ON s.oid = p.pronamespace "
+	" WHERE s.nspname IN ('kintaraa', 'kintaraa_api')",
+	TEXTOID);
+
 /* GET /admin/audit ?target &account &action &outcome &limit &after -> {"items","next"} */
 static void
 audit_list(KnCall *call)
 {
+	static const char *const outcomes[] = {"ok", "created", "accepted", "none", "conflict", "gone",
+										   "malformed", "unknown", "refused", "absent", "stale",
+										   "slow_down", NULL};
+	static const KnFilter filters[] = {{"target", NULL}, {"account", NULL}, {"action", NULL}, {"outcome", outcomes}, KN_FILTER_PAGE, KN_FILTER_END};
 	int limit = kn_query_int(call->query, "limit", 1, KN_LIST_MAX, KN_LIST_DEFAULT);
 	KnArgs args = {0};
 	pg_uuid_t target;
@@ -43,6 +59,8 @@ audit_list(KnCall *call)
 	int64 last = 0;
 
 	call->noun = "audit";
+	kn_filters_check(call->query, filters);
+	check_action(kn_query_text(call->query, "action"));
 	kn_arg_bigint(&args, page_key(call));
 	kn_arg_uuid(&args, has_target ? &target : NULL);
 	kn_arg_bytea(&args, has_account ? kn_pseudonym(&account) : NULL);
@@ -65,6 +83,22 @@ audit_list(KnCall *call)
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(audit_list, audit_list, KN_ROLE_ADMIN, KN_DOOR_READS | KN_DOOR_AUDITED);
+
+static void
+check_action(const char *action)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	if (action == NULL)
+		return;
+	kn_arg_text(&args, action);
+	kn_run(&select_action, &args);
+	rows = kn_rows();
+	if (!kn_col_bool(&rows, 0, 2))
+		kn_input_error(ERRCODE_KN_QUERY, "action", "no door and no function has that name",
+					   psprintf("Send one of: %s.", kn_col_text(&rows, 0, 1)));
+}
 
 static int64
 page_key(KnCall *call)

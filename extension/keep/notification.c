@@ -55,6 +55,7 @@ static KnStatement mark_read = KN_WRITE(
 static void
 notification_list(KnCall *call)
 {
+	static const KnFilter filters[] = {KN_FILTER_PAGE, KN_FILTER_END};
 	int limit = kn_page_limit(call);
 	KnPage page = kn_page_after(call);
 	KnArgs args = {0};
@@ -63,6 +64,7 @@ notification_list(KnCall *call)
 	TimestampTz last_at = 0;
 	uint64 shown;
 
+	kn_filters_check(call->query, filters);
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_before(&args, page.at, &page.id);
 	kn_arg_bigint(&args, limit + 1);

@@ -15,6 +15,7 @@
 #include "base/spi.h"
 #include "cases/incident_store.h"
 #include "cases/page.h"
+#include "cases/record.h"
 #include "identity/door.h"
 
 static KnStatement select_page = KN_READ(
@@ -32,6 +33,8 @@ static void render(KnJson *json, const KnRows *rows, uint64 row);
 static void
 archive_list(KnCall *call)
 {
+	static const KnFilter filters[] = {
+		{"reason", kn_archive_reasons}, KN_FILTER_PAGE, KN_FILTER_END};
 	int limit = kn_page_limit(call);
 	KnPage page = kn_page_after(call);
 	bool supervises = call->caller->role == KN_ROLE_ADMIN;
@@ -41,6 +44,7 @@ archive_list(KnCall *call)
 	TimestampTz last_at = 0;
 
 	call->noun = "archive";
+	kn_filters_check(call->query, filters);
 	call->unaudited = !supervises;
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_bool(&args, supervises);

@@ -15,6 +15,7 @@
 
 #include "access/barred.h"
 #include "base/errcodes.h"
+#include "base/filter.h"
 #include "base/spi.h"
 #include "identity/door.h"
 #include "sync/wire.h"
@@ -96,11 +97,13 @@ KN_DOOR(sync_digest, sync_digest, KN_ROLE_ANY, KN_DOOR_READS);
 static void
 sync_manifest(KnCall *call)
 {
+	static const KnFilter filters[] = {{"noun", NULL}, {"after", NULL}, KN_FILTER_END};
 	char *noun = kn_query_text(call->query, "noun");
 	KnArgs args = {0};
 	KnRows rows;
 	uint64 n;
 
+	kn_filters_check(call->query, filters);
 	if (noun == NULL || kn_wire_by_noun(noun) == NULL)
 		kn_input_error(ERRCODE_KN_QUERY, "noun", "the noun is not one that is synced",
 					   "Send a noun of the digest.");

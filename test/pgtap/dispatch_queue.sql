@@ -69,7 +69,7 @@ SELECT is((SELECT count(*)::int FROM play.call('dispatch_queue', 'dora', query =
   FROM (VALUES ('{"state": "needs_dispatcher"}'::jsonb, '{"needStatus": "needs_dispatcher"}'::jsonb),
       ('{"state": "offered"}', '{"needStatus": "offered"}'), ('{"urgency": "immediate"}',
       '{"urgencyLevel": "immediate"}'),
-               ('{"state": "magic"}', '{"needStatus": "magic"}'), ('{"state": "offered", "urgency": "urgent"}',
+               ('{"state": "stalled"}', '{"needStatus": "stalled"}'), ('{"state": "offered", "urgency": "urgent"}',
                    '{"needStatus": "offered", "urgencyLevel": "urgent"}')) AS t (query, wanted);
 SELECT is(play.outcome('dispatch_queue', 'dora', query => query), wanted, 'queue ' || query::text)
     FROM (VALUES ('{"limit": "100"}'::jsonb, 'ok'), ('{"limit": "101"}', 'KN508'), ('{"limit": "0"}',

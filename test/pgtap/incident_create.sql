@@ -27,7 +27,7 @@ SELECT is(body -> key, wanted, 'created: ' || key) FROM first_answer, (VALUES
         "proximityPreference": "nearest"}')
     ) AS t (key, wanted);
 SELECT is(body ->> 'incidentTime', '23:59:00', 'created: incidentTime') FROM first_answer;
-SELECT matches(body ->> 'caseNumber', '^KIN-[0-9]{8}-[0-9]{7}$', 'created: case number of D9') FROM first_answer;
+SELECT matches(body ->> 'caseNumber', '^KIN-[0-9]{8}-[0-9]{9}$', 'created: case number of D9') FROM first_answer;
 SELECT is(jsonb_array_length(body -> 'needs'), 2, 'created: a need for each service') FROM first_answer;
 SELECT ok(jsonb_array_length(body -> 'hotlines') > 0, 'created: hotlines') FROM first_answer;
 SELECT matches(body ->> 'serverTime', '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$', 'created: serverTime')

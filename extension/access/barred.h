@@ -27,6 +27,22 @@
 	"EXISTS (" KN_BARRED_OF(bucket_) "AND barred.principal = ANY (" principals_ ")) "
 #define KN_NOT_BARRED(bucket_, principals_) "NOT " KN_BARRED(bucket_, principals_)
 
+/* Buckets from which one of the principals is barred: a query with the column bucket. */
+#define KN_BARRED_FROM(principals_) \
+	"SELECT barred.bucket FROM kintaraa.barred WHERE barred.principal = ANY (" principals_ ") "
+
+/* clang-format off */
+/* Ids that an entry of the trail may have as its target and that are of such a case. */
+#define KN_OF_BARRED_CASES(principals_) \
+	"SELECT c.bucket FROM (" KN_BARRED_FROM(principals_) ") c UNION ALL " \
+	"SELECT a.id FROM (" KN_BARRED_FROM(principals_) ") c " \
+	"  JOIN kintaraa.assignment a ON a.incident_bucket = c.bucket UNION ALL " \
+	"SELECT n.id FROM (" KN_BARRED_FROM(principals_) ") c " \
+	"  JOIN kintaraa.need n ON n.bucket = c.bucket UNION ALL " \
+	"SELECT t.id FROM (" KN_BARRED_FROM(principals_) ") c " \
+	"  JOIN kintaraa.note t ON t.bucket = c.bucket "
+/* clang-format on */
+
 /* Who was barred from what since a cursor, whose snapshot is two expressions, xid8 and xid8[]. */
 #define KN_BARRED_SINCE(xmax_, xip_)                         \
 	"SELECT bucket, principal, gx, at FROM kintaraa.barred " \

@@ -55,13 +55,21 @@ static KnStatement select_queue = KN_READ(
 	" LIMIT $4",
 	UUIDARRAYOID, TEXTOID, TEXTOID, INT4OID);
 
-/* The folded counters plus what is not folded yet: exact without touching a case. */
+/* clang-format off */
+/*
+ * The folded counters plus what is not folded yet, less what the caller is
+ * barred from: exact without touching any other case.
+ */
 static KnStatement select_counts = KN_READ(
-	KN_AS_DISPATCH,
+	KN_AS_SYSTEM,
 	"SELECT c.status, c.urgency, pg_catalog.sum(c.n)::bigint "
 	"  FROM (SELECT status, urgency, n FROM kintaraa.dispatch_count "
-	"        UNION ALL SELECT status, urgency, n FROM kintaraa.dispatch_delta) c "
-	" GROUP BY 1, 2");
+	"        UNION ALL SELECT status, urgency, n FROM kintaraa.dispatch_delta "
+	"        UNION ALL SELECT status, urgency_level, -1 FROM kintaraa.incident "
+	"                   WHERE deleted_at IS NULL AND id IN (" KN_BARRED_FROM("$1") ")) c "
+	" GROUP BY 1, 2",
+	UUIDARRAYOID);
+/* clang-format on */
 
 static KnStatement select_team_counts = KN_READ(
 	KN_AS_DISPATCH,
@@ -135,13 +143,15 @@ render_queue_row(KnJson *json, const KnRows *rows, uint64 row)
 static void
 dispatch_dashboard(KnCall *call)
 {
+	KnArgs args = {0};
 	KnRows counts;
 	KnRows teams;
 	int64 total = 0;
 	int64 over;
 	KnJson *json = &call->json;
 
-	kn_run0(&select_counts);
+	kn_arg_uuid_array(&args, call->caller->principals, call->caller->n_principals);
+	kn_run(&select_counts, &args);
 	counts = kn_rows();
 	kn_run0(&select_team_counts);
 	teams = kn_rows();

@@ -18,7 +18,7 @@
 #include "cases/note.h"
 #include "keys/random.h"
 
-static void park(KnCall *call, const KnWrite *write, KnRecordResult *out);
+static void park(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, KnRecordResult *out);
 static void add(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, const char *text,
 				KnRecordResult *out);
 static void answer_known(KnCall *call, const KnWrite *write, const KnRows *rows, const char *text,
@@ -94,18 +94,19 @@ kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *out)
 	kn_arg_uuid(&args, &bucket);
 	/* a case that is lost and one that never was get one answer */
 	if (kn_run(&lock_case, &args) == 0 || kn_run(&select_case, &args) == 0)
-		park(call, write, out);
+		park(call, write, &bucket, out);
 	else
 		add(call, write, &bucket, text, out);
 }
 
 static void
-park(KnCall *call, const KnWrite *write, KnRecordResult *out)
+park(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, KnRecordResult *out)
 {
 	out->status = KN_RECORD_PARKED;
 	out->code = "scope";
 	out->drop = true;
-	kn_archive_keep(call, write, NULL, "scope", &out->archive);
+	/* of a case that it names, there or not: whoever is barred from it reads none of them */
+	kn_archive_keep(call, write, bucket, "scope", &out->archive);
 	out->has_archive = true;
 }
 

@@ -12,6 +12,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "access/barred.h"
 #include "base/errcodes.h"
 #include "base/filter.h"
 #include "base/spi.h"
@@ -28,8 +29,9 @@ static KnStatement select_entries = KN_READ(
 	"  FROM kintaraa.audit "
 	" WHERE n < $1 AND ($2 IS NULL OR target = $2) AND ($3 IS NULL OR actor = $3) "
 	"   AND ($4 IS NULL OR action = $4) AND ($5 IS NULL OR outcome = $5) "
-	" ORDER BY n DESC LIMIT $6",
-	INT8OID, UUIDOID, BYTEAOID, TEXTOID, TEXTOID, INT4OID);
+	"   AND (target IS NULL OR target NOT IN (" KN_OF_BARRED_CASES("$7") ")) "
+																		 " ORDER BY n DESC LIMIT $6",
+	INT8OID, UUIDOID, BYTEAOID, TEXTOID, TEXTOID, INT4OID, UUIDARRAYOID);
 
 /* What leaves entries: doors, and functions for superusers of the same name as their entry. */
 static KnStatement select_action = KN_READ(
@@ -67,6 +69,7 @@ audit_list(KnCall *call)
 	kn_arg_text(&args, kn_query_text(call->query, "action"));
 	kn_arg_text(&args, kn_query_text(call->query, "outcome"));
 	kn_arg_int(&args, limit + 1);
+	kn_arg_uuid_array(&args, call->caller->principals, call->caller->n_principals);
 	kn_run(&select_entries, &args);
 	rows = kn_rows();
 	kn_json_open(&call->json, '{');

@@ -12,11 +12,14 @@
 
 #include "catalog/pg_type.h"
 
+#include "access/barred.h"
 #include "base/spi.h"
 #include "cases/incident_store.h"
 #include "cases/page.h"
 #include "cases/record.h"
 #include "identity/door.h"
+
+#define NOT_BARRED KN_NOT_BARRED("a.bucket", "$7")
 
 static KnStatement select_page = KN_READ(
 	KN_AS_SYSTEM,
@@ -24,8 +27,9 @@ static KnStatement select_page = KN_READ(
 	"  FROM kintaraa.archive a "
 	" WHERE (($2 AND a.reason = 'scope') OR a.owner_id = $1) "
 	"   AND ($3 IS NULL OR a.reason = $3) AND (a.at, a.id) < ($4, $5) "
+	"   AND " NOT_BARRED
 	" ORDER BY a.at DESC, a.id DESC LIMIT $6",
-	UUIDOID, BOOLOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
+	UUIDOID, BOOLOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID, UUIDARRAYOID);
 
 static void render(KnJson *json, const KnRows *rows, uint64 row);
 
@@ -51,6 +55,7 @@ archive_list(KnCall *call)
 	kn_arg_text(&args, kn_query_text(call->query, "reason"));
 	kn_arg_before(&args, page.at, &page.id);
 	kn_arg_int(&args, limit + 1);
+	kn_arg_uuid_array(&args, call->caller->principals, call->caller->n_principals);
 	kn_run(&select_page, &args);
 	rows = kn_rows();
 	kn_json_open(&call->json, '{');

@@ -35,11 +35,11 @@
 	"   CROSS JOIN " KN_STAMP_OF("n.bucket", "'note'", "n.id") \
 	"  UNION ALL SELECT 'assignment', a.id::text, c.version " \
 	"    FROM kintaraa.assignment a CROSS JOIN " KN_STAMP_OF("a.provider_id", "'assignment'", "a.id") \
-	"   WHERE a.provider_id = ANY ($1) " \
+	"   WHERE a.provider_id = ANY ($1) AND " KN_NOT_BARRED("a.incident_bucket", "$1") \
 	"  UNION ALL SELECT 'notification', n.id::text, c.version " \
 	"    FROM kintaraa.notification n CROSS JOIN " \
 	KN_STAMP_OF("n.account_id", "'notification'", "n.id") \
-	"   WHERE n.account_id = $2 " \
+	"   WHERE n.account_id = $2 AND " KN_NOT_BARRED("n.bucket", "$1") \
 	"  UNION ALL SELECT 'account', c.id::text, c.version FROM kintaraa.change c " \
 	"     WHERE c.bucket = $2 AND c.noun = 'account' AND c.id = $2 " \
 	"  UNION ALL SELECT p.noun, p.client_id, c.version " \

@@ -325,11 +325,12 @@ make_result(FunctionCallInfo fcinfo, const char *outcome, const StringInfo body)
 	if (desc == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		TupleDesc fresh = CreateTemplateTupleDesc(2);
 
-		desc = CreateTemplateTupleDesc(2);
-		TupleDescInitEntry(desc, 1, "outcome", TEXTOID, -1, 0);
-		TupleDescInitEntry(desc, 2, "body", JSONOID, -1, 0);
-		desc = BlessTupleDesc(desc);
+		TupleDescInitEntry(fresh, 1, "outcome", TEXTOID, -1, 0);
+		TupleDescInitEntry(fresh, 2, "body", JSONOID, -1, 0);
+		/* last: half a description would fail every door from now on */
+		desc = BlessTupleDesc(fresh);
 		MemoryContextSwitchTo(old);
 	}
 	values[0] = CStringGetTextDatum(outcome);

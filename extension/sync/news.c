@@ -106,11 +106,13 @@ add(KnChangedList *list, const pg_uuid_t *id, int64 tick)
 {
 	if (list->n == list->max)
 	{
-		list->max = Max(16, list->max * 2);
-		list->ids = list->ids ? repalloc(list->ids, sizeof(pg_uuid_t) * list->max)
-							  : palloc(sizeof(pg_uuid_t) * list->max);
-		list->ticks = list->ticks ? repalloc(list->ticks, sizeof(int64) * list->max)
-								  : palloc(sizeof(int64) * list->max);
+		int wanted = Max(16, list->max * 2);
+
+		list->ids = list->ids ? repalloc(list->ids, sizeof(pg_uuid_t) * wanted)
+							  : palloc(sizeof(pg_uuid_t) * wanted);
+		list->ticks = list->ticks ? repalloc(list->ticks, sizeof(int64) * wanted)
+								  : palloc(sizeof(int64) * wanted);
+		list->max = wanted;
 	}
 	list->ids[list->n] = *id;
 	list->ticks[list->n++] = tick;

@@ -209,9 +209,11 @@ kn_pull_add(KnPull *pull, const pg_uuid_t *bucket, const char *noun, const pg_uu
 		return;
 	if (pull->n == pull->max)
 	{
-		pull->max = Max(64, pull->max * 2);
-		pull->items = pull->items ? repalloc(pull->items, sizeof(KnPullItem) * pull->max)
-								  : palloc(sizeof(KnPullItem) * pull->max);
+		int wanted = Max(64, pull->max * 2);
+
+		pull->items = pull->items ? repalloc(pull->items, sizeof(KnPullItem) * wanted)
+								  : palloc(sizeof(KnPullItem) * wanted);
+		pull->max = wanted;
 	}
 	item = &pull->items[pull->n++];
 	memset(item, 0, sizeof(*item));

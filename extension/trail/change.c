@@ -70,6 +70,8 @@ static void mark_flushed(void);
 static int new_last(Change *changes, int n);
 static void stamp(const pg_uuid_t *writer, const Change *changes, int n);
 static void keep_stamps(void);
+static void forget_older_half(void);
+static void *grow(void *items, Size each, int *max);
 
 PG_FUNCTION_INFO_V1(kn_change_remember_trigger);
 PG_FUNCTION_INFO_V1(kn_change_flush_sql);
@@ -146,11 +148,7 @@ kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *i
 				errmsg("one transaction changes more than %d records", KN_STAMPS_MAX),
 				errhint("Split it, or call kintaraa.change_flush() in between."));
 	if (n_pending == max_pending)
-	{
-		max_pending = Max(64, max_pending * 2);
-		pending = pending ? repalloc(pending, sizeof(Change) * max_pending)
-						  : MemoryContextAlloc(TopMemoryContext, sizeof(Change) * max_pending);
-	}
+		pending = grow(pending, sizeof(Change), &max_pending);
 	change = &pending[n_pending++];
 	change->bucket = *bucket;
 	change->id = *id;
@@ -186,7 +184,7 @@ kn_change_pending(void)
 	return n;
 }
 
-void
+int
 kn_change_flush(const pg_uuid_t *writer)
 {
 	Change *changes;
@@ -194,7 +192,7 @@ kn_change_flush(const pg_uuid_t *writer)
 	int n_new = new_last(changes, n);
 
 	if (n == 0)
-		return;
+		return 0;
 	if (n > n_new)
 		stamp(writer, changes, n - n_new);
 	if (n_new > 0)
@@ -209,6 +207,7 @@ kn_change_flush(const pg_uuid_t *writer)
 	}
 	mark_flushed();
 	wrote_stamps = true;
+	return n;
 }
 
 /* Moves those that are new behind the others, which stay in the order of their keys; how many. */
@@ -348,12 +347,10 @@ keep_stamps(void)
 	{
 		Stamped *at;
 
+		if (n_stamped == KN_STAMPS_MAX)
+			forget_older_half();
 		if (n_stamped == max_stamped)
-		{
-			max_stamped = Max(64, max_stamped * 2);
-			stamped = stamped ? repalloc(stamped, sizeof(Stamped) * max_stamped)
-							  : MemoryContextAlloc(TopMemoryContext, sizeof(Stamped) * max_stamped);
-		}
+			stamped = grow(stamped, sizeof(Stamped), &max_stamped);
 		at = &stamped[n_stamped++];
 		at->change.level = GetCurrentTransactionNestLevel();
 		kn_col_uuid(&rows, i, 1, &at->change.bucket);
@@ -362,6 +359,26 @@ keep_stamps(void)
 		at->stamp.version = kn_col_bigint(&rows, i, 4, 0);
 		at->stamp.updated_at = kn_col_time(&rows, i, 5);
 	}
+}
+
+/* Nobody asks for a stamp but whoever has just flushed, and no flush makes that many. */
+static void
+forget_older_half(void)
+{
+	n_stamped = KN_STAMPS_MAX / 2;
+	memmove(stamped, stamped + KN_STAMPS_MAX - n_stamped, sizeof(Stamped) * n_stamped);
+}
+
+/* For the life of the backend.  When memory is short the items stay as they are, and max too. */
+static void *
+grow(void *items, Size each, int *max)
+{
+	int wanted = Max(64, *max * 2);
+
+	items = items ? repalloc(items, each * wanted)
+				  : MemoryContextAlloc(TopMemoryContext, each * wanted);
+	*max = wanted;
+	return items;
 }
 
 bool
@@ -497,10 +514,10 @@ kn_change_remember_trigger(PG_FUNCTION_ARGS)
 PGDLLEXPORT Datum
 kn_change_flush_sql(PG_FUNCTION_ARGS)
 {
-	int n = kn_change_pending();
+	int n;
 
 	SPI_connect();
-	kn_change_flush(NULL);
+	n = kn_change_flush(NULL);
 	SPI_finish();
 	PG_RETURN_INT32(n);
 }

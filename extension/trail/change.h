@@ -42,8 +42,8 @@ extern void kn_change_remember(const pg_uuid_t *bucket, const char *noun, const 
 							   bool deleted);
 /* Sends a record again without a new version: its present state has to reach whoever passed it. */
 extern void kn_change_touch(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id);
-/* Stamps all that is remembered, as written by writer (may be NULL). */
-extern void kn_change_flush(const pg_uuid_t *writer);
+/* Stamps all that is remembered, as written by writer (may be NULL); how many records. */
+extern int kn_change_flush(const pg_uuid_t *writer);
 /* How many changes wait for their stamp. */
 extern int kn_change_pending(void);
 /* The stamp a flush of this transaction gave to a record; false when it gave none. */

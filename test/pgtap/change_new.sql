@@ -1,6 +1,6 @@
 -- Rows that are new get their stamp without a look for an older one; rows that only look new do not.
 \ir ../data/play.sql
-SELECT plan(7);
+SELECT plan(10);
 SELECT play.register('amina'), play.helper('clinic', 'healthcare', -1.2801, 36.8201) \g /dev/null
 CREATE FUNCTION pg_temp.stamps(wanted text) RETURNS text LANGUAGE sql AS $$
 SELECT string_agg(format('%s %s%s', noun, version, CASE WHEN deleted THEN ' deleted' END), ', ' ORDER BY noun, version)
@@ -36,4 +36,26 @@ SELECT is(kintaraa.change_flush(), 1, 'an offer is deleted in psql');
 INSERT INTO kintaraa.assignment SELECT * FROM kept;
 SELECT kintaraa.change_flush() \g /dev/null
 SELECT is(pg_temp.stamps('r'), 'assignment 3, incident 1, need 1', 'and put back: its stamp goes on');
+
+-- change_flush() counts records, however often each was changed.
+UPDATE kintaraa.account SET first_name_sealed = first_name_sealed WHERE id = (SELECT id FROM play.person WHERE name =
+    'amina') \g /dev/null
+UPDATE kintaraa.account SET first_name_sealed = first_name_sealed WHERE id = (SELECT id FROM play.person WHERE name =
+    'amina') \g /dev/null
+SELECT is(kintaraa.change_flush(), 1, 'a record that was changed twice is one');
+SELECT is(kintaraa.change_flush(), 0, 'and none once it is stamped');
+
+-- A transaction of any length remembers no more stamps than a flush can make.
+CREATE FUNCTION pg_temp.top() RETURNS bigint LANGUAGE sql AS $$
+SELECT total_bytes FROM pg_backend_memory_contexts WHERE name = 'TopMemoryContext' AND parent IS NULL $$;
+CREATE FUNCTION pg_temp.flush_many() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO kintaraa.notification (id, account_id, class) SELECT gen_random_uuid(), (SELECT id FROM play.person
+        WHERE name = 'amina'), 'system' FROM generate_series(1, 11000);
+    PERFORM kintaraa.change_flush();
+    RETURN pg_temp.top();
+END $$;
+SELECT pg_temp.flush_many(), pg_temp.flush_many() AS before \gset
+SELECT pg_temp.flush_many(), pg_temp.flush_many() AS after \gset
+SELECT is(:after::bigint - :before, 0::bigint, 'nor does it grow');
 SELECT * FROM finish();

@@ -37,6 +37,11 @@
 #define LIMIT_PACKED_BYTES     1048576	/* the same as it is sent with gzip */
 #define LIMIT_BODIES_TOTAL   268435456	/* of all connections, from their first byte to the answer */
 
+/* Tries that wait for their turn. */
+#define LIMIT_TURN_MS            30001	/* as a door may ask for */
+#define LIMIT_TURN_LATE_MS          20	/* how much after it */
+#define LIMIT_TURNS_WAITING       1024	/* the one too many is told when to come again */
+
 /* Tokens checked here. */
 #define LIMIT_TOKEN_CACHE         4096
 #define LIMIT_VERIFY_PER_SECOND    200	/* above that the database decides alone */

@@ -31,6 +31,7 @@
 #include "supervisor.h"
 #include "tls.h"
 #include "token.h"
+#include "turn.h"
 #include "ws.h"
 
 #define LONG_BODY_BYTES 262144
@@ -162,7 +163,8 @@ worker_start(const int *fds, int count)
 	log_start(base);
 	return stop != NULL && interrupt != NULL && reload != NULL && stop_timer != NULL &&
 		   evsignal_add(stop, NULL) == 0 && evsignal_add(interrupt, NULL) == 0 &&
-		   evsignal_add(reload, NULL) == 0 && budget_start(base) && db_start(base) &&
+		   evsignal_add(reload, NULL) == 0 && budget_start(base) && turn_start(base) &&
+		   db_start(base) &&
 		   token_start() && keys_start(base) && subscription_start(base) && poll_start(base) &&
 		   listen_start(base) && ws_start(base) && http_start(base, fds, count);
 }
@@ -181,6 +183,7 @@ on_stop(evutil_socket_t number, short what, void *arg)
 	http_close();
 	poll_close();
 	budget_close();
+	turn_close();
 	ws_close();
 	evtimer_add(stop_timer, &look);
 }

@@ -15,6 +15,7 @@
 
 #include "config.h"
 #include "jansson_prelude.h"
+#include "limits.h"
 #include "problem.h"
 
 typedef struct Rule
@@ -61,6 +62,7 @@ static const OutcomeStatus outcomes[] = {
 	{"conflict",  409},
 	{"gone",      410},
 	{"stale",     412},
+	{"invalid",   422},
 	{"slow_down", 429},
 };
 
@@ -269,6 +271,23 @@ problem_of_outcome(Problem *problem, int status, const char *body, size_t body_l
 	json_decref(object);
 }
 
+bool
+problem_turn(const char *body, size_t body_len, char *ticket, size_t size, int *wait_ms)
+{
+	json_t *object = body == NULL ? NULL : json_loadb(body, body_len, 0, NULL);
+	const char *text = json_string_value(json_object_get(object, "turn"));
+	json_int_t wait = json_integer_value(json_object_get(object, "waitMs"));
+	bool found = text != NULL && strlen(text) < size && wait > 0 && wait <= LIMIT_TURN_MS;
+
+	if (found)
+	{
+		snprintf(ticket, size, "%s", text);
+		*wait_ms = (int) wait;
+	}
+	json_decref(object);
+	return found;
+}
+
 void
 problem_write(JsonText *out, const Problem *problem, Language language, const char *instance)
 {
@@ -316,7 +335,7 @@ title_find(const Problem *problem)
 	return by_status != NULL ? by_status : fault;
 }
 
-/* All but those that are ours to say; numbers keep the digits that a double has. */
+/* All but those that are ours to say or to use; numbers keep the digits that a double has. */
 static void
 members_copy(JsonText *out, const Problem *problem)
 {
@@ -344,7 +363,7 @@ members_copy(JsonText *out, const Problem *problem)
 static bool
 is_own_member(const char *name)
 {
-	static const char *const own[] = {"type", "title", "status", "instance"};
+	static const char *const own[] = {"type", "title", "status", "instance", "turn", "waitMs"};
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (strcmp(name, own[i]) == 0)

@@ -82,6 +82,9 @@ void problem_of_answer(Problem *problem, const DbAnswer *answer);
 /* From a door's outcome that is a refusal. */
 void problem_of_outcome(Problem *problem, int status, const char *body, size_t body_len);
 
+/* Ticket and wait of a refusal that sends the request to wait; false when it does not. */
+bool problem_turn(const char *body, size_t body_len, char *ticket, size_t size, int *wait_ms);
+
 /* instance is the request id; may be NULL */
 void problem_write(JsonText *out, const Problem *problem, Language language, const char *instance);
 

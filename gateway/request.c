@@ -4,12 +4,14 @@
  *	  Carries a request to its door and the door's answer back.
  *
  * exchange.c, poll.c, watch.c and ws.c start requests; budget.c may hold those
- * that read much; db.c runs them.  A Request moves from WAITING to REPLIED or
- * ABANDONED and is freed by request_done() or, when it never left a queue, by
- * request_abandon() or request_decided().  It owns every text the call points to.
+ * that read much; db.c runs them; turn.c keeps those that a door sent to wait.
+ * A Request moves from WAITING to REPLIED or ABANDONED and is freed by
+ * request_done() or, when it is in no connection, by request_abandon() or
+ * request_decided().  It owns every text the call points to.
  *
  *-------------------------------------------------------------------------
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +20,14 @@
 #include "json_text.h"
 #include "log.h"
 #include "request.h"
+#include "turn.h"
 
 struct Request
 {
 	Claim claim; /* the first member: the budget gives it back */
 	DbCall call;
+	Turn turn;
+	bool has_waited; /* for its turn; once is enough */
 	RequestReply reply;
 	void *owner; /* borrows; NULL once abandoned */
 	Body *body;  /* owns; NULL: none */
@@ -45,6 +50,8 @@ static void member_write(JsonText *out, const char *name, const char *value);
 static void request_free(Request *request);
 static void request_decided(Claim *claim, BudgetVerdict verdict);
 static void request_done(void *arg, const DbAnswer *answer);
+static bool turn_hold(Request *request, const DbAnswer *answer);
+static void turn_come(Turn *turn);
 static void reply_row(Request *request, const DbAnswer *answer);
 static void reply_problem(Request *request, const Problem *problem);
 
@@ -170,7 +177,12 @@ void
 request_abandon(Request *request)
 {
 	request->owner = NULL;
-	if (budget_leave(&request->claim))
+	if (request->turn.timer != NULL)
+	{
+		turn_leave(&request->turn);
+		request_free(request);
+	}
+	else if (budget_leave(&request->claim))
 		request_free(request);
 	else if (db_cancel(&request->call))
 	{
@@ -210,6 +222,8 @@ request_done(void *arg, const DbAnswer *answer)
 	Request *request = arg;
 	Problem problem;
 
+	if (turn_hold(request, answer))
+		return;
 	budget_pay(&request->claim, request->call.held_us);
 	if (answer->outcome == DB_ROW)
 		reply_row(request, answer);
@@ -222,6 +236,37 @@ request_done(void *arg, const DbAnswer *answer)
 		reply_problem(request, &problem);
 	}
 	request_free(request);
+}
+
+/* Does the request wait, to be sent again with the ticket of its turn? */
+static bool
+turn_hold(Request *request, const DbAnswer *answer)
+{
+	char ticket[TURN_TICKET_SIZE];
+	int wait_ms;
+
+	if (answer->outcome != DB_ROW || strcmp(answer->word, "slow_down") != 0 ||
+		request->owner == NULL || request->has_waited ||
+		!problem_turn(answer->body, answer->body_len, ticket, sizeof(ticket), &wait_ms))
+		return false;
+	request->has_waited = true;
+	/* one member more in the object that the context is */
+	request->context.len--;
+	request->context.needs_comma = true;
+	json_add_string_member(&request->context, "turn", ticket);
+	json_close(&request->context, '}');
+	return json_text_ok(&request->context) && turn_wait(&request->turn, wait_ms, turn_come);
+}
+
+static void
+turn_come(Turn *turn)
+{
+	Request *request = (Request *) ((char *) turn - offsetof(Request, turn));
+
+	request->call.state = DB_CALL_NEW;
+	request->call.attempts = 0;
+	request->call.parameter[DB_PARAMETERS - 1] = request->context.at;
+	db_call(&request->call);
 }
 
 static void

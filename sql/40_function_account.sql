@@ -4,8 +4,8 @@ CREATE FUNCTION kintaraa_api.auth_register(token text, path text[], query jsonb,
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_auth_register';
 COMMENT ON FUNCTION kintaraa_api.auth_register IS
-    'POST /auth/register: makes an account and a session. Body: email, password, firstName, lastName, phone, role, '
-    'providerType, isAnonymous, language, invitation, device.';
+    'POST /auth/register: makes an account and a session, or signs in. Body: email, password, firstName, lastName, '
+    'phone, role, providerType, isAnonymous, language, invitation, device, deviceToken.';
 ALTER FUNCTION kintaraa_api.auth_register OWNER TO kintaraa_door;
 
 -- API: public

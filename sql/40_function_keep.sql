@@ -59,6 +59,12 @@ BEGIN
     GET DIAGNOSTICS n = ROW_COUNT;
     most := greatest(most, n);
 
+    DELETE FROM kintaraa.known_device WHERE ctid = ANY (ARRAY(
+        SELECT k.ctid FROM kintaraa.known_device AS k WHERE k.seen_at < now() - interval '90 days'
+         ORDER BY k.seen_at LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
     DELETE FROM kintaraa.throttle WHERE ctid = ANY (ARRAY(
         SELECT t.ctid FROM kintaraa.throttle AS t
          WHERE t.updated_at < now() - make_interval(hours => (rule ->> 'throttle_hours')::integer)

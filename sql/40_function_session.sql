@@ -4,7 +4,7 @@ CREATE FUNCTION kintaraa_api.auth_login(token text, path text[], query jsonb, in
     RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_door_auth_login';
 COMMENT ON FUNCTION kintaraa_api.auth_login IS
-    'POST /auth/login: starts a session. Body: email, password, device.';
+    'POST /auth/login: starts a session. Body: email, password, device, deviceToken, role.';
 ALTER FUNCTION kintaraa_api.auth_login OWNER TO kintaraa_door;
 
 -- API: public

@@ -18,6 +18,7 @@ char *kn_guc_keyring_file = NULL;
 char *kn_guc_database = NULL;
 int kn_guc_maintenance = KN_MAINTENANCE_OFF;
 int kn_guc_hash_slots = 1;
+int kn_guc_registrations_per_hour = 30;
 int kn_guc_tick_spacing_max = 50;
 int kn_guc_routing_wait = 10000;
 bool kn_guc_worker = true;
@@ -44,6 +45,11 @@ kn_guc_init(void)
 							"Sets how many password hashes may run at once.",
 							"Each takes 19 MiB and about 50 ms of one core.",
 							&kn_guc_hash_slots, 1, 1, 2, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("kintaraa.registrations_per_hour",
+							"Sets how many new accounts of one network cost no wait.",
+							"Each one more waits, up to half a minute; none is refused.",
+							&kn_guc_registrations_per_hour, 30, 1, 1000000, PGC_SUSET, 0, NULL,
+							NULL, NULL);
 	DefineCustomIntVariable("kintaraa.tick_spacing_max",
 							"Sets the longest pause between two ticks under load.",
 							NULL, &kn_guc_tick_spacing_max, 50, 2, 1000, PGC_SIGHUP, GUC_UNIT_MS,

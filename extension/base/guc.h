@@ -19,6 +19,7 @@ extern char *kn_guc_keyring_file;
 extern char *kn_guc_database;
 extern int kn_guc_maintenance;
 extern int kn_guc_hash_slots;
+extern int kn_guc_registrations_per_hour;
 extern int kn_guc_tick_spacing_max;
 extern int kn_guc_routing_wait;
 extern bool kn_guc_worker;

@@ -27,10 +27,18 @@
 #define KN_IGNORED_MAX           64         /* entries of "ignored" in an answer */
 #define KN_LIST_DEFAULT          50         /* rows of a list page */
 #define KN_LIST_MAX              100        /* rows of a list page at most */
-#define KN_ACCOUNTS_PER_EMAIL    8          /* accounts one network may make for one e-mail in KN_THROTTLE_HOURS */
-#define KN_REPLAY_SECONDS        600        /* a registration sent again within this is the same one */
+#define KN_REPLAY_SECONDS        600        /* an invitation asked for again within this is the same one */
+#define KN_REGISTRATION_WAIT     30         /* seconds of the longest wait of one beyond that */
 #define KN_THROTTLE_FREE         5          /* distinct wrong secrets that cost no wait */
-#define KN_THROTTLE_WAIT_MAX     900        /* seconds of the longest wait between two guesses */
+#define KN_THROTTLE_WAIT_MAX     10         /* seconds between a wrong secret and the next look at one */
+#define KN_TURN_SECONDS          15         /* longest wait for a turn */
+#define KN_TURN_GRACE_SECONDS    60         /* a turn is used within this, or is none */
+#define KN_THROTTLE_FEW          100        /* distinct wrong secrets after which fewer tries wait side by side */
+#define KN_TURN_STEP_FEW         0.05       /* seconds between two turns: 100 of them fit behind the longest wait */
+#define KN_TURN_STEP_MANY        5.0        /* and so beyond KN_THROTTLE_FEW: two fit */
+#define KN_DEVICE_SECRETS        5          /* distinct wrong secrets a day in a known device's own lane */
+#define KN_DEVICE_DAYS           90         /* a known device that did not sign in for so long is none */
+#define KN_DEVICES_MAX           32         /* known devices of an account; the oldest makes room */
 #define KN_THROTTLE_SECRETS      32         /* wrong secrets remembered, to count each once */
 #define KN_THROTTLE_HOURS        24         /* without a new wrong secret, all is forgotten */
 #define KN_HASH_WAIT_MS          2000       /* wait for a hashing slot before the answer is: busy */

@@ -5,7 +5,8 @@
  *
  * Called from SQL (schema kintaraa_api).  Rows are in account_store.c.  An
  * e-mail is not unique: registering with a taken one makes another account and
- * tells nothing.  Nobody changes an own role.
+ * tells nothing.  E-mail and password together are: registering with both of an
+ * account is signing in to it.  Nobody changes an own role.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +14,7 @@
 
 #include "base/errcodes.h"
 #include "identity/account_store.h"
+#include "identity/attempt.h"
 #include "identity/invitation.h"
 #include "identity/session.h"
 #include "identity/session_store.h"
@@ -23,9 +25,10 @@
 typedef struct Wish
 {
 	KnAccount account;
-	KnEmail email;
+	KnAttempt attempt;
 	char *password;
 	char *device;
+	char *provider_type;
 	bool has_role;
 	bool has_code;
 	unsigned char code[KN_BLIND_SIZE];
@@ -33,17 +36,20 @@ typedef struct Wish
 
 static void make(KnCall *call);
 static void read_wish(KnCall *call, Wish *wish);
-static void require_survivor(const Wish *wish, const char *provider_type);
+static bool open_existing(KnCall *call, Wish *wish, const unsigned char *hash, KnOpened *opened);
+static void require_survivor(KnCall *call, const Wish *wish, const unsigned char *hash);
 static void read_profile(JsonbContainer *body, KnAccount *account, const char *language);
 static char *read_name(JsonbContainer *body, const char *key);
 static char *read_phone(JsonbContainer *body);
-static bool insert(KnCall *call, Wish *wish, const unsigned char *hash);
+static void insert(KnCall *call, Wish *wish, const unsigned char *hash);
+static void take_invitation(KnCall *call, Wish *wish, const unsigned char *hash);
 static void show(KnCall *call);
 static void change(KnCall *call);
 static void require_value(JsonbContainer *body, const char *key);
 static void refuse_owned(JsonbContainer *body);
 static void answer_user(KnCall *call, const KnAccount *account);
 static void change_password(KnCall *call);
+static void refuse_twin(KnCall *call, KnAttempt *attempt, const unsigned char *hash);
 
 KN_DOOR(auth_register, make, KN_ROLE_NONE, KN_DOOR_AUDITED);
 KN_DOOR(me_get, show, KN_ROLE_ANY, KN_DOOR_READS);
@@ -60,15 +66,35 @@ static void
 make(KnCall *call)
 {
 	unsigned char hash[KN_PASSWORD_HASH_SIZE];
-	pg_uuid_t session;
+	KnOpened opened = {0};
 	Wish wish = {0};
 
 	read_wish(call, &wish);
-	kn_secret_hash(call, NULL, wish.password, &wish.email, hash);
-	kn_account_lock_email(&wish.email);
-	call->outcome = insert(call, &wish, hash) ? KN_CREATED : KN_OK;
-	session = kn_session_start(&wish.account, wish.device);
-	kn_session_answer(call, &wish.account, &session);
+	kn_attempt_hash(call, &wish.attempt, &wish.password, 1, hash);
+	kn_account_lock_email(&wish.attempt.email);
+	call->outcome = KN_OK;
+	if (!open_existing(call, &wish, hash, &opened))
+	{
+		insert(call, &wish, hash);
+		call->outcome = KN_CREATED;
+	}
+	kn_session_begin(call, &wish.account, &wish.attempt, &opened, wish.device);
+}
+
+/*
+ * Whoever knows both is she, at any time and whatever role she asked for.  An
+ * invitation is for somebody new: with it only the account that it made is opened.
+ */
+static bool
+open_existing(KnCall *call, Wish *wish, const unsigned char *hash, KnOpened *opened)
+{
+	if (!kn_attempt_open(call, &wish->attempt, hash,
+						 wish->has_role ? wish->account.role : KN_ROLE_NONE,
+						 wish->has_code ? wish->code : NULL, opened))
+		return false;
+	if (wish->has_code && !opened->was_invited)
+		kn_attempt_refuse_twin(call, &wish->attempt, hash, "password");
+	return kn_account_find(&opened->account, true, &wish->account) && wish->account.is_active;
 }
 
 static void
@@ -76,24 +102,23 @@ read_wish(KnCall *call, Wish *wish)
 {
 	static const char *const fields[] = {
 		"email", "password", "firstName", "lastName", "phone", "role", "providerType",
-		"isAnonymous", "language", "invitation", "device", NULL};
+		"isAnonymous", "language", "invitation", "device", "deviceToken", NULL};
 	JsonbContainer *body = kn_in_object(call->body);
 	bool swahili = call->language != NULL && strncmp(call->language, "sw", 2) == 0;
-	char *provider_type;
 	char *role;
 	char *code;
 
 	kn_in_only(body, fields);
-	kn_secret_email(kn_in_text(body, "email", 0, KN_EMAIL_MAX, true), &wish->email);
+	kn_attempt_init(call, &wish->attempt, kn_in_text(body, "email", 0, KN_EMAIL_MAX, true),
+					kn_session_device_token(body),
+					kn_in_member(body, "invitation") == NULL);
 	role = kn_in_choice(body, "role", roles, false);
-	provider_type = kn_in_choice(body, "providerType", provider_types, false);
+	wish->provider_type = kn_in_choice(body, "providerType", provider_types, false);
 	code = kn_in_text(body, "invitation", 0, KN_INVITATION_TEXT_MAX, false);
 	wish->has_role = role != NULL;
 	wish->has_code = code != NULL;
 	wish->account.role = role ? kn_role_parse(role) : KN_ROLE_SURVIVOR;
-	if (!wish->has_code)
-		require_survivor(wish, provider_type);
-	else if (!kn_invitation_index(code, wish->code))
+	if (wish->has_code && !kn_invitation_index(code, wish->code))
 		kn_invitation_refuse();
 	read_profile(body, &wish->account, swahili ? "sw" : "en");
 	wish->device = kn_session_device(call, body);
@@ -102,11 +127,12 @@ read_wish(KnCall *call, Wish *wish)
 }
 
 static void
-require_survivor(const Wish *wish, const char *provider_type)
+require_survivor(KnCall *call, const Wish *wish, const unsigned char *hash)
 {
-	if (wish->account.role != KN_ROLE_SURVIVOR || provider_type != NULL)
-		kn_refuse(ERRCODE_KN_INVITATION_NEEDED, "this role needs an invitation",
-				  "Ask an administrator for an invitation and send its code.");
+	if (wish->account.role != KN_ROLE_SURVIVOR || wish->provider_type != NULL)
+		kn_attempt_refuse(call, &wish->attempt, hash, ERRCODE_KN_INVITATION_NEEDED,
+						  "this role needs an invitation",
+						  "Ask an administrator for an invitation and send its code.");
 }
 
 /* Members that are absent leave what is there; null empties a name or a number. */
@@ -147,39 +173,43 @@ read_phone(JsonbContainer *body)
 	return number;
 }
 
-/* False when this very registration was made a moment ago: the answer to it got lost. */
-static bool
+static void
 insert(KnCall *call, Wish *wish, const unsigned char *hash)
 {
 	KnAccount *account = &wish->account;
-	const unsigned char *code = wish->has_code ? wish->code : NULL;
-	KnThrottle throttle;
 
-	if (kn_account_replayed(&wish->email, hash, code, &account->id) &&
-		kn_account_find(&account->id, true, account))
-		return false;
-	kn_throttle_init(&throttle, "throttle.register", wish->email.index, call->network);
-	kn_throttle_spend(call, &throttle, KN_ACCOUNTS_PER_EMAIL);
-	if (code != NULL)
-	{
-		KnInvitation invitation;
-
-		if (!kn_invitation_take(code, &invitation) ||
-			(wish->has_role && account->role != invitation.role))
-			kn_invitation_refuse();
-		account->role = invitation.role;
-		account->has_provider = invitation.has_provider;
-		account->provider = invitation.provider;
-		account->has_centre = invitation.has_centre;
-		account->centre = invitation.centre;
-	}
-	kn_account_insert(account, &wish->email, hash);
-	if (code != NULL)
-		kn_invitation_taken_by(code, &account->id);
+	if (wish->has_code)
+		take_invitation(call, wish, hash);
+	else
+		require_survivor(call, wish, hash);
+	kn_attempt_count(&wish->attempt, hash);
+	if (!wish->has_code)
+		kn_throttle_registered(&wish->attempt.network);
+	kn_account_insert(account, &wish->attempt.email, hash);
+	if (wish->has_code)
+		kn_invitation_taken_by(wish->code, &account->id);
 	kn_change_flush(NULL);
 	if (account->has_provider)
 		kn_account_staff_changed();
-	return kn_account_find(&account->id, false, account);
+	(void) kn_account_find(&account->id, false, account);
+}
+
+static void
+take_invitation(KnCall *call, Wish *wish, const unsigned char *hash)
+{
+	KnAccount *account = &wish->account;
+	KnInvitation invitation;
+
+	if (!kn_invitation_take(wish->code, &invitation) ||
+		(wish->has_role && account->role != invitation.role))
+		kn_attempt_refuse(call, &wish->attempt, hash, ERRCODE_KN_INVITATION,
+						  "the invitation is not good",
+						  "Check the code and the role, or ask for a new invitation.");
+	account->role = invitation.role;
+	account->has_provider = invitation.has_provider;
+	account->provider = invitation.provider;
+	account->has_centre = invitation.has_centre;
+	account->centre = invitation.centre;
 }
 
 void
@@ -271,34 +301,51 @@ refuse_owned(JsonbContainer *body)
 					err_generic_string(PG_DIAG_COLUMN_NAME, owned[i]));
 }
 
-/* The old password is asked for although the caller is proven: a phone left lying is not she. */
+/*
+ * The old password is asked for although the caller is proven: a phone left
+ * lying is not she.  Whoever sends the password that is already the account's
+ * has changed it before and lost the answer.  Both are tries like at sign-in.
+ */
 static void
 change_password(KnCall *call)
 {
 	static const char *const fields[] = {"currentPassword", "newPassword", NULL};
 	JsonbContainer *body = kn_in_object(call->body);
 	const pg_uuid_t *id = &call->caller->account;
-	unsigned char old[KN_PASSWORD_HASH_SIZE];
-	unsigned char new[KN_PASSWORD_HASH_SIZE];
+	unsigned char hash[2][KN_PASSWORD_HASH_SIZE];
 	KnAccount account = {0};
-	KnThrottle throttle;
-	KnEmail email;
-	char *chosen;
+	KnAttempt attempt = {0};
+	char *secrets[2];
 
 	kn_call_target(call, "account", id);
 	kn_in_only(body, fields);
-	chosen = kn_in_text(body, "newPassword", KN_PASSWORD_MIN, KN_PASSWORD_MAX, true);
-	kn_secret_require_strong(chosen, "newPassword");
+	secrets[1] = kn_in_text(body, "newPassword", KN_PASSWORD_MIN, KN_PASSWORD_MAX, true);
+	kn_secret_require_strong(secrets[1], "newPassword");
+	secrets[0] = kn_in_text(body, "currentPassword", 0, KN_PASSWORD_MAX, true);
 	if (!kn_account_find(id, false, &account) || account.email == NULL)
 		kn_refuse_absent();
-	kn_secret_email(account.email, &email);
-	kn_throttle_init(&throttle, "throttle.password", id->data, call->network);
-	kn_secret_hash(call, &throttle, kn_in_text(body, "currentPassword", 0, KN_PASSWORD_MAX, true),
-				   &email, old);
-	kn_secret_hash(call, NULL, chosen, &email, new);
-	if (!kn_account_change_password(id, old, new))
-		kn_throttle_refuse(call, &throttle, old, ERRCODE_KN_CURRENT_PASSWORD,
-						   "the current password is wrong");
+	kn_attempt_init(call, &attempt, account.email, NULL, false);
+	kn_attempt_hash(call, &attempt, secrets, 2, hash[0]);
+	kn_account_lock_email(&attempt.email);
+	if (!kn_account_has_password(id, hash[1]))
+	{
+		if (!kn_account_has_password(id, hash[0]))
+			kn_attempt_refuse(call, &attempt, hash[0], ERRCODE_KN_CURRENT_PASSWORD,
+							  "the current password is wrong", NULL);
+		refuse_twin(call, &attempt, hash[1]);
+		kn_attempt_count(&attempt, hash[1]);
+		kn_account_set_password(id, hash[1]);
+		kn_known_device_end_all(id);
+	}
 	kn_session_end_others(id, &call->caller->session);
 	call->outcome = KN_NONE;
+}
+
+static void
+refuse_twin(KnCall *call, KnAttempt *attempt, const unsigned char *hash)
+{
+	KnOpened other;
+
+	if (kn_attempt_open(call, attempt, hash, KN_ROLE_NONE, NULL, &other))
+		kn_attempt_refuse_twin(call, attempt, hash, "newPassword");
 }

@@ -18,7 +18,6 @@
 
 static void read_account(const KnRows *rows, KnAccount *out);
 static void seal_profile(KnArgs *args, const KnSubject *subject, const KnAccount *account);
-static bool first_id(uint64 n, pg_uuid_t *id);
 
 static KnStatement find_account = KN_READ(
 	KN_AS_SYSTEM,
@@ -62,29 +61,15 @@ static KnStatement update_profile = KN_WRITE(
 	"  phone_sealed = $4, phone_index = $5, language = $6, is_anonymous = $7 WHERE id = $1",
 	UUIDOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, TEXTOID, BOOLOID);
 
-/* Plain comparison is enough: what is compared is an Argon2 output under a secret salt. */
-static KnStatement match_account = KN_READ(
+static KnStatement has_password = KN_FRESH(
 	KN_AS_SYSTEM,
-	"SELECT id FROM kintaraa.account "
-	" WHERE email_index = $1 AND password_hash = $2 AND is_active "
-	" ORDER BY created_at DESC, id LIMIT 1",
-	BYTEAOID, BYTEAOID);
+	"SELECT FROM kintaraa.account WHERE id = $1 AND password_hash = $2",
+	UUIDOID, BYTEAOID);
 
-static KnStatement find_replayed = KN_READ(
+static KnStatement set_password = KN_WRITE(
 	KN_AS_SYSTEM,
-	"SELECT a.id FROM kintaraa.account a "
-	" WHERE a.email_index = $1 AND a.password_hash = $2 AND a.is_active "
-	"   AND a.created_at > pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $4) "
-	"   AND CASE WHEN $3 IS NULL THEN a.role = 'survivor' "
-	"            ELSE EXISTS (SELECT FROM kintaraa.invitation i "
-	"                          WHERE i.code_index = $3 AND i.used_by = a.id) END "
-	" ORDER BY a.created_at DESC, a.id LIMIT 1",
-	BYTEAOID, BYTEAOID, BYTEAOID, FLOAT8OID);
-
-static KnStatement change_password = KN_WRITE(
-	KN_AS_SYSTEM,
-	"UPDATE kintaraa.account SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
-	UUIDOID, BYTEAOID, BYTEAOID);
+	"UPDATE kintaraa.account SET password_hash = $2 WHERE id = $1",
+	UUIDOID, BYTEAOID);
 
 static KnStatement page = KN_READ(
 	KN_AS_SYSTEM,
@@ -225,45 +210,23 @@ kn_account_lock_email(const KnEmail *email)
 }
 
 bool
-kn_account_match(const KnEmail *email, const unsigned char *hash, pg_uuid_t *id)
-{
-	KnArgs args = {0};
-
-	kn_arg_bytes(&args, email->index, KN_BLIND_SIZE);
-	kn_arg_bytes(&args, hash, KN_PASSWORD_HASH_SIZE);
-	return first_id(kn_run(&match_account, &args), id);
-}
-
-static bool
-first_id(uint64 n, pg_uuid_t *id)
-{
-	KnRows rows = kn_rows();
-
-	return n > 0 && kn_col_uuid(&rows, 0, 1, id);
-}
-
-bool
-kn_account_replayed(const KnEmail *email, const unsigned char *hash, const unsigned char *code,
-					pg_uuid_t *id)
-{
-	KnArgs args = {0};
-
-	kn_arg_bytes(&args, email->index, KN_BLIND_SIZE);
-	kn_arg_bytes(&args, hash, KN_PASSWORD_HASH_SIZE);
-	kn_arg_bytes(&args, code, KN_BLIND_SIZE);
-	kn_arg_float(&args, KN_REPLAY_SECONDS, false);
-	return first_id(kn_run(&find_replayed, &args), id);
-}
-
-bool
-kn_account_change_password(const pg_uuid_t *id, const unsigned char *old, const unsigned char *new)
+kn_account_has_password(const pg_uuid_t *id, const unsigned char *hash)
 {
 	KnArgs args = {0};
 
 	kn_arg_uuid(&args, id);
-	kn_arg_bytes(&args, old, KN_PASSWORD_HASH_SIZE);
-	kn_arg_bytes(&args, new, KN_PASSWORD_HASH_SIZE);
-	return kn_run(&change_password, &args) == 1;
+	kn_arg_bytes(&args, hash, KN_PASSWORD_HASH_SIZE);
+	return kn_run(&has_password, &args) == 1;
+}
+
+void
+kn_account_set_password(const pg_uuid_t *id, const unsigned char *hash)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, id);
+	kn_arg_bytes(&args, hash, KN_PASSWORD_HASH_SIZE);
+	kn_run(&set_password, &args);
 }
 
 KnRows

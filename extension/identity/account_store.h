@@ -20,16 +20,10 @@ extern void kn_account_insert(KnAccount *account, const KnEmail *email, const un
 /* Writes names, telephone number, language and is_anonymous. */
 extern void kn_account_write_profile(const KnAccount *account);
 
-/* One registration of an e-mail at a time, until the transaction ends. */
+/* One registration or change of password of an e-mail at a time, until the transaction ends. */
 extern void kn_account_lock_email(const KnEmail *email);
-/* The newest active account of that e-mail and password. */
-extern bool kn_account_match(const KnEmail *email, const unsigned char *hash, pg_uuid_t *id);
-/* The account this registration made a moment ago; code is the index of its invitation or NULL. */
-extern bool kn_account_replayed(const KnEmail *email, const unsigned char *hash,
-								const unsigned char *code, pg_uuid_t *id);
-/* True when old was the password and now new is. */
-extern bool kn_account_change_password(const pg_uuid_t *id, const unsigned char *old,
-									   const unsigned char *new);
+extern bool kn_account_has_password(const pg_uuid_t *id, const unsigned char *hash);
+extern void kn_account_set_password(const pg_uuid_t *id, const unsigned char *hash);
 
 /* A page of accounts, newest first, as columns id, role, is_active, created_at, provider_id. */
 extern KnRows kn_account_page(const char *role, TimestampTz before, const pg_uuid_t *before_id,

@@ -16,6 +16,7 @@
 #include "base/filter.h"
 #include "identity/account_store.h"
 #include "identity/door.h"
+#include "identity/known_device.h"
 #include "identity/session_store.h"
 
 static void list(KnCall *call);
@@ -142,4 +143,5 @@ deactivate(KnCall *call)
 				  "Invite another administrator first.");
 	kn_account_switch_off(&id);
 	kn_session_end_others(&id, NULL);
+	kn_known_device_end_all(&id);
 }

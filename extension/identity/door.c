@@ -51,7 +51,7 @@ static void run_body(KnCall *call);
 static void check_role(const KnCall *call);
 static void check_maintenance(const KnDoor *door);
 static const char *refusal(KnCall *call, ErrorData *error);
-static const char *refusal_outcome(int sqlerrcode);
+static const char *refusal_outcome(const KnCall *call, int sqlerrcode);
 static void write_audit(const KnCall *call, const char *outcome, const char *code);
 static Datum make_result(FunctionCallInfo fcinfo, const char *outcome, const StringInfo body);
 static void finish_object(KnJson *json);
@@ -88,7 +88,7 @@ kn_door_run(FunctionCallInfo fcinfo, const KnDoor *door)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(memory);
 		CurrentResourceOwner = owner;
-		if (refusal_outcome(error->sqlerrcode) == NULL)
+		if (refusal_outcome(&call, error->sqlerrcode) == NULL)
 			ReThrowError(error);
 	}
 	PG_END_TRY();
@@ -163,6 +163,7 @@ read_arguments(FunctionCallInfo fcinfo, KnCall *call)
 	call->app_version = context_text(context, "appVersion");
 	call->if_match = context_text(context, "ifMatch");
 	call->idempotency_key = context_text(context, "idempotencyKey");
+	call->turn = context_text(context, "turn");
 	if (!PG_ARGISNULL(1))
 	{
 		Datum *items;
@@ -220,8 +221,9 @@ pin_settings(const KnDoor *door)
 								 GUC_ACTION_LOCAL, true, 0, false);
 }
 
+/* Wrong input stays an error, unless it leaves something that must commit with the answer. */
 static const char *
-refusal_outcome(int sqlerrcode)
+refusal_outcome(const KnCall *call, int sqlerrcode)
 {
 	char code[6];
 
@@ -242,6 +244,8 @@ refusal_outcome(int sqlerrcode)
 			return "absent";
 		case '4':
 			return "conflict";
+		case '5':
+			return call->after_refusal != NULL ? "invalid" : NULL;
 		case '6':
 			return "slow_down";
 		default:
@@ -253,7 +257,7 @@ refusal_outcome(int sqlerrcode)
 static const char *
 refusal(KnCall *call, ErrorData *error)
 {
-	const char *outcome = refusal_outcome(error->sqlerrcode);
+	const char *outcome = refusal_outcome(call, error->sqlerrcode);
 	char *code = pstrdup(unpack_sql_state(error->sqlerrcode));
 
 	if (call->after_refusal != NULL)

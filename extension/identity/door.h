@@ -47,6 +47,7 @@ typedef struct KnCall
 	char *app_version;
 	char *if_match;
 	char *idempotency_key;
+	char *turn; /* the ticket of a try that waited in the gateway */
 	/* the answer */
 	KnOutcome outcome;
 	KnJson json;

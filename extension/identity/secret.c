@@ -3,7 +3,7 @@
  * secret.c
  *	  From an e-mail and a password to what rows are found by.
  *
- * Called by account.c and session.c.
+ * Called by account.c and attempt.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 #include <openssl/crypto.h>
 
 #include "base/errcodes.h"
-#include "identity/hash_slot.h"
+#include "base/input.h"
 #include "identity/secret.h"
 #include "keys/keystore.h"
 #include "keys/normalise.h"
@@ -53,29 +53,9 @@ kn_secret_require_strong(char *password, const char *pointer)
 				   psprintf("Send %d to %d characters.", KN_PASSWORD_MIN, KN_PASSWORD_MAX));
 }
 
-/* The second look at the throttle is for those who waited while others guessed. */
-void
-kn_secret_hash(KnCall *call, const KnThrottle *throttle, char *password, const KnEmail *email,
+bool
+kn_secret_hash(const char *password, const KnEmail *email,
 			   unsigned char hash[KN_PASSWORD_HASH_SIZE])
 {
-	size_t len = strlen(password);
-	volatile bool done = false;
-
-	PG_TRY();
-	{
-		if (throttle != NULL)
-			kn_throttle_check(call, throttle);
-		kn_hash_slot_take();
-		if (throttle != NULL)
-			kn_throttle_check(call, throttle);
-		done = kn_password_hash(password, len, email->salt, hash);
-	}
-	PG_FINALLY();
-	{
-		kn_hash_slot_release();
-		OPENSSL_cleanse(password, len);
-	}
-	PG_END_TRY();
-	if (!done)
-		elog(ERROR, "could not hash a password");
+	return kn_password_hash(password, strlen(password), email->salt, hash);
 }

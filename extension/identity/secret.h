@@ -13,7 +13,6 @@
 
 #include "base/limits.h"
 #include "identity/password.h"
-#include "identity/throttle.h"
 #include "keys/blind.h"
 
 typedef struct KnEmail
@@ -27,11 +26,8 @@ typedef struct KnEmail
 extern void kn_secret_email(const char *text, KnEmail *out);
 /* Raises KN505 or KN507 unless somebody may choose that password. */
 extern void kn_secret_require_strong(char *password, const char *pointer);
-/*
- * Hashes in one of the slots and cleanses password, whatever happens.  With a
- * throttle it raises KN601 while a wait is on.  Takes no lock and wants none held.
- */
-extern void kn_secret_hash(KnCall *call, const KnThrottle *throttle, char *password,
-						   const KnEmail *email, unsigned char hash[KN_PASSWORD_HASH_SIZE]);
+/* Within a slot of hash_slot.c.  False when memory is short. */
+extern bool kn_secret_hash(const char *password, const KnEmail *email,
+						   unsigned char hash[KN_PASSWORD_HASH_SIZE]);
 
 #endif

@@ -16,7 +16,6 @@
 #include "base/errcodes.h"
 #include "base/filter.h"
 #include "identity/account_store.h"
-#include "identity/secret.h"
 #include "identity/session.h"
 #include "identity/session_store.h"
 #include "identity/token.h"
@@ -26,6 +25,7 @@
 #define REFRESH_TEXT_MAX 256
 
 static void login(KnCall *call);
+static char *optional_text(JsonbContainer *body, const char *key);
 static void refresh(KnCall *call);
 static void renew(KnCall *call, KnSession *session, uint64 generation);
 static void refuse_refresh(void) pg_attribute_noreturn();
@@ -51,22 +51,40 @@ login(KnCall *call)
 	char *device = kn_session_device(call, body);
 	unsigned char hash[KN_PASSWORD_HASH_SIZE];
 	KnAccount account = {0};
-	KnThrottle throttle;
-	KnEmail email;
-	pg_uuid_t session;
+	KnAttempt attempt = {0};
+	KnOpened opened = {0};
+	char *password;
+	char *role = optional_text(body, "role");
 
-	kn_secret_email(kn_in_text(body, "email", 0, KN_EMAIL_MAX, true), &email);
-	kn_throttle_init(&throttle, "throttle.login", email.index, call->network);
-	kn_secret_hash(call, &throttle, kn_in_text(body, "password", 0, KN_PASSWORD_MAX, true), &email,
-				   hash);
-	if (!kn_account_match(&email, hash, &account.id))
-		kn_throttle_refuse(call, &throttle, hash, ERRCODE_KN_CREDENTIALS,
-						   "e-mail or password is wrong");
+	kn_attempt_init(call, &attempt, kn_in_text(body, "email", 0, KN_EMAIL_MAX, true),
+					kn_session_device_token(body), false);
+	password = kn_in_text(body, "password", 0, KN_PASSWORD_MAX, true);
+	kn_attempt_hash(call, &attempt, &password, 1, hash);
+	if (!kn_attempt_open(call, &attempt, hash, role ? kn_role_parse(role) : KN_ROLE_NONE, NULL,
+						 &opened))
+		kn_attempt_refuse(call, &attempt, hash, ERRCODE_KN_CREDENTIALS,
+						  "e-mail or password is wrong", NULL);
 	/* locked, so that a deactivation meanwhile ends this session as well */
-	if (!kn_account_find(&account.id, true, &account) || !account.is_active)
+	if (!kn_account_find(&opened.account, true, &account) || !account.is_active)
 		kn_refuse(ERRCODE_KN_CREDENTIALS, "e-mail or password is wrong", NULL);
-	session = kn_session_start(&account, device);
-	kn_session_answer(call, &account, &session);
+	kn_session_begin(call, &account, &attempt, &opened, device);
+}
+
+char *
+kn_session_device_token(JsonbContainer *body)
+{
+	return optional_text(body, "deviceToken");
+}
+
+/* A wish that is no text is none; who has the right password is not sent away for it. */
+static char *
+optional_text(JsonbContainer *body, const char *key)
+{
+	JsonbValue *value = kn_in_member(body, key);
+
+	return value == NULL || value->type != jbvString
+			   ? NULL
+			   : pnstrdup(value->val.string.val, value->val.string.len);
 }
 
 char *
@@ -76,9 +94,11 @@ kn_session_device(KnCall *call, JsonbContainer *body)
 	return call->device;
 }
 
-pg_uuid_t
-kn_session_start(const KnAccount *account, const char *device)
+void
+kn_session_begin(KnCall *call, const KnAccount *account, const KnAttempt *attempt,
+				 const KnOpened *opened, const char *device)
 {
+	KnJson *json = &call->json;
 	pg_uuid_t session;
 
 	kn_uuid4(session.data);
@@ -86,18 +106,16 @@ kn_session_start(const KnAccount *account, const char *device)
 	kn_session_insert(&session, &account->id, account->role, device);
 	if (device != NULL)
 		kn_device_seen(&account->id, device);
-	return session;
-}
-
-void
-kn_session_answer(KnCall *call, const KnAccount *account, const pg_uuid_t *session)
-{
-	kn_call_target(call, "session", session);
-	kn_json_open(&call->json, '{');
-	kn_json_key(&call->json, "user");
-	kn_account_json(&call->json, account);
-	write_tokens(&call->json, &account->id, account->role, session, 0);
-	kn_json_close(&call->json, '}');
+	kn_call_target(call, "session", &session);
+	kn_json_open(json, '{');
+	kn_json_key(json, "user");
+	kn_account_json(json, account);
+	write_tokens(json, &account->id, account->role, &session, 0);
+	kn_json_pair_text(json, "deviceToken",
+					  kn_known_device_token(attempt->is_known ? &attempt->device : NULL,
+											&account->id, &session));
+	kn_json_pair_bool(json, "otherAccounts", opened->has_others);
+	kn_json_close(json, '}');
 }
 
 static void
@@ -250,5 +268,6 @@ end_own(KnCall *call)
 	if (!kn_session_is_of(&id, &call->caller->account))
 		kn_refuse_absent();
 	(void) kn_session_end(&id);
+	kn_known_device_end(&id);
 	call->outcome = KN_NONE;
 }

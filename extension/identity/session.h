@@ -9,13 +9,18 @@
 #define KN_IDENTITY_SESSION_H
 
 #include "identity/account.h"
+#include "identity/attempt.h"
 #include "identity/door.h"
 
-/* Starts a session for the account; returns its id.  device may be NULL. */
-extern pg_uuid_t kn_session_start(const KnAccount *account, const char *device);
+/*
+ * Starts a session and answers {"user":{…},"tokens":{…},"deviceToken":…,
+ * "otherAccounts":…}; device may be NULL.
+ */
+extern void kn_session_begin(KnCall *call, const KnAccount *account, const KnAttempt *attempt,
+							 const KnOpened *opened, const char *device);
 /* The device of a request: of its body, else of its context; NULL when it has no name. */
 extern char *kn_session_device(KnCall *call, JsonbContainer *body);
-/* {"user":{…},"tokens":{…}} of a session that just began. */
-extern void kn_session_answer(KnCall *call, const KnAccount *account, const pg_uuid_t *session);
+/* The token of a known device in a body, or NULL. */
+extern char *kn_session_device_token(JsonbContainer *body);
 
 #endif

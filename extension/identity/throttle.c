@@ -3,8 +3,13 @@
  * throttle.c
  *	  Slowing down who guesses, without ever locking anybody out.
  *
- * Called by session.c and account.c.  What is remembered of a wrong secret is a
- * keyed hash of its Argon2 hash: as slow to try as the password itself.
+ * Called by attempt.c.  What is remembered of a wrong secret is a keyed hash of
+ * its Argon2 hash: as slow to try as the password itself.
+ *
+ * A row is one line of people who try.  failures counts its distinct wrong
+ * secrets, until is when the next try may be looked at.  A try that comes before
+ * that is given a turn at its end and moves until by a step, so that tries sent
+ * side by side are looked at one after the other.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +17,7 @@
 
 #include "catalog/pg_type.h"
 
-#include "base/errcodes.h"
+#include "base/guc.h"
 #include "base/spi.h"
 #include "identity/password.h"
 #include "identity/throttle.h"
@@ -22,16 +27,24 @@
 #define NETWORK_MAX 64
 
 static void blind(const char *purpose, const void *data, Size len, unsigned char *out);
-static void count(KnCall *call);
-static void refuse_for(KnCall *call, int seconds) pg_attribute_noreturn();
 
-/* clang-format off */
-static KnStatement find_wait = KN_READ(
+static KnStatement find_wait = KN_FRESH(
 	KN_AS_SYSTEM,
-	"SELECT pg_catalog.ceil(pg_catalog.date_part('epoch', until - pg_catalog.clock_timestamp()))::integer "
-	"  FROM kintaraa.throttle WHERE key = $1 AND until > pg_catalog.clock_timestamp()",
-	BYTEAOID);
-/* clang-format on */
+	"SELECT FROM kintaraa.throttle "
+	" WHERE key = $1 AND failures > $2 AND until > pg_catalog.clock_timestamp()",
+	BYTEAOID, INT4OID);
+
+/* $1 key, $2 longest wait, $3 few, $4 step while few were wrong, $5 step after */
+static KnStatement take_turn = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.throttle AS t SET until = s.turn + pg_catalog.make_interval("
+	"         secs => CASE WHEN t.failures <= $3 THEN $4 ELSE $5 END) "
+	"  FROM (SELECT key, GREATEST(until, pg_catalog.clock_timestamp()) AS turn "
+	"          FROM kintaraa.throttle WHERE key = $1 FOR UPDATE) AS s "
+	" WHERE t.key = s.key "
+	"   AND s.turn <= pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $2) "
+	"RETURNING s.turn",
+	BYTEAOID, FLOAT8OID, INT4OID, FLOAT8OID, FLOAT8OID);
 
 /* $1 key, $2 secret, $3 free, $4 longest wait, $5 remembered, $6 hours */
 /* clang-format off */
@@ -43,8 +56,8 @@ static KnStatement count_secret = KN_WRITE(
 	"  SELECT n.failures, n.secrets, "
 	"         CASE WHEN n.known THEN t.until "
 	"              WHEN n.failures <= $3 THEN pg_catalog.clock_timestamp() "
-	"              ELSE pg_catalog.clock_timestamp() + pg_catalog.make_interval("
-	"                   secs => LEAST($4, pg_catalog.power(2::float8, LEAST(n.failures - $3, 20)))) END, "
+	"              ELSE GREATEST(t.until, pg_catalog.clock_timestamp() + pg_catalog.make_interval("
+	"                   secs => LEAST($4, pg_catalog.power(2::float8, LEAST(n.failures - $3, 20))))) END, "
 	"         CASE WHEN n.known THEN t.updated_at ELSE pg_catalog.clock_timestamp() END "
 	"    FROM (SELECT o.known, "
 	"                 CASE WHEN o.stale THEN 1 WHEN o.known THEN t.failures ELSE t.failures + 1 END, "
@@ -57,16 +70,29 @@ static KnStatement count_secret = KN_WRITE(
 	BYTEAOID, BYTEAOID, INT4OID, FLOAT8OID, INT4OID, INT4OID);
 /* clang-format on */
 
-/* $1 key, $2 limit, $3 hours; no row when the limit is reached */
+static KnStatement is_used_up = KN_FRESH(
+	KN_AS_SYSTEM,
+	"SELECT FROM kintaraa.throttle WHERE key = $1 AND failures >= $2",
+	BYTEAOID, INT4OID);
+
+/* until is when the registrations so far would have come at their ordinary pace */
+static KnStatement find_pace = KN_FRESH(
+	KN_AS_SYSTEM,
+	"SELECT pg_catalog.ceil(pg_catalog.date_part('epoch', until - pg_catalog.clock_timestamp()) "
+	"                       * $2 / 3600 - $2)::integer "
+	"  FROM kintaraa.throttle WHERE key = $1 AND until > pg_catalog.clock_timestamp()",
+	BYTEAOID, INT4OID);
+
+/* $1 key, $2 registrations an hour, $3 registrations after which no more is remembered */
 static KnStatement spend_one = KN_WRITE(
 	KN_AS_SYSTEM,
-	"INSERT INTO kintaraa.throttle AS t (key, failures) VALUES ($1, 1) "
+	"INSERT INTO kintaraa.throttle AS t (key, failures, until) "
+	"VALUES ($1, 1, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => 3600.0 / $2)) "
 	"ON CONFLICT (key) DO UPDATE SET updated_at = pg_catalog.clock_timestamp(), "
-	"  failures = CASE WHEN t.updated_at < pg_catalog.clock_timestamp() "
-	"                       - pg_catalog.make_interval(hours => $3) THEN 1 ELSE t.failures + 1 END "
-	"WHERE t.failures < $2 OR t.updated_at < pg_catalog.clock_timestamp() "
-	"                       - pg_catalog.make_interval(hours => $3) "
-	"RETURNING failures",
+	"  until = LEAST(GREATEST(t.until, pg_catalog.clock_timestamp()) "
+	"                + pg_catalog.make_interval(secs => 3600.0 / $2), "
+	"                pg_catalog.clock_timestamp() "
+	"                + pg_catalog.make_interval(secs => $3 * 3600.0 / $2))",
 	BYTEAOID, INT4OID, INT4OID);
 
 void
@@ -87,48 +113,43 @@ blind(const char *purpose, const void *data, Size len, unsigned char *out)
 		elog(ERROR, "could not make a blind index");
 }
 
-void
-kn_throttle_check(KnCall *call, const KnThrottle *throttle)
+bool
+kn_throttle_waits(const KnThrottle *throttle)
+{
+	KnArgs args = {0};
+
+	kn_arg_bytes(&args, throttle->key, KN_BLIND_SIZE);
+	kn_arg_int(&args, KN_THROTTLE_FREE);
+	return kn_run(&find_wait, &args) == 1;
+}
+
+bool
+kn_throttle_turn(const KnThrottle *throttle, TimestampTz *turn)
 {
 	KnArgs args = {0};
 	KnRows rows;
 
 	kn_arg_bytes(&args, throttle->key, KN_BLIND_SIZE);
-	if (kn_run(&find_wait, &args) == 0)
-		return;
+	kn_arg_float(&args, KN_TURN_SECONDS, false);
+	kn_arg_int(&args, KN_THROTTLE_FEW);
+	kn_arg_float(&args, KN_TURN_STEP_FEW, false);
+	kn_arg_float(&args, KN_TURN_STEP_MANY, false);
+	if (kn_run(&take_turn, &args) == 0)
+		return false;
 	rows = kn_rows();
-	refuse_for(call, kn_col_int(&rows, 0, 1, 1));
-}
-
-static void
-refuse_for(KnCall *call, int seconds)
-{
-	kn_call_extend(call, "retryAfter", psprintf("%d", Max(seconds, 1)));
-	kn_refuse(ERRCODE_KN_SLOW_DOWN, "too many attempts",
-			  "Wait as many seconds as retryAfter says, then try again.");
+	*turn = kn_col_time(&rows, 0, 1);
+	return true;
 }
 
 void
-kn_throttle_refuse(KnCall *call, const KnThrottle *throttle, const unsigned char *hash, int code,
-				   const char *message)
+kn_throttle_count(const KnThrottle *throttle, const unsigned char *hash)
 {
-	KnThrottle *state = MemoryContextAlloc(call->memory, sizeof(KnThrottle));
-
-	memcpy(state->key, throttle->key, KN_BLIND_SIZE);
-	blind("throttle.secret", hash, KN_PASSWORD_HASH_SIZE, state->secret);
-	call->refusal_state = state;
-	call->after_refusal = count;
-	kn_refuse(code, message, NULL);
-}
-
-static void
-count(KnCall *call)
-{
-	const KnThrottle *state = call->refusal_state;
+	unsigned char secret[KN_BLIND_SIZE];
 	KnArgs args = {0};
 
-	kn_arg_bytes(&args, state->key, KN_BLIND_SIZE);
-	kn_arg_bytes(&args, state->secret, KN_BLIND_SIZE);
+	blind("throttle.secret", hash, KN_PASSWORD_HASH_SIZE, secret);
+	kn_arg_bytes(&args, throttle->key, KN_BLIND_SIZE);
+	kn_arg_bytes(&args, secret, KN_BLIND_SIZE);
 	kn_arg_int(&args, KN_THROTTLE_FREE);
 	kn_arg_float(&args, KN_THROTTLE_WAIT_MAX, false);
 	kn_arg_int(&args, KN_THROTTLE_SECRETS);
@@ -136,14 +157,41 @@ count(KnCall *call)
 	kn_run(&count_secret, &args);
 }
 
-void
-kn_throttle_spend(KnCall *call, const KnThrottle *throttle, int limit)
+bool
+kn_throttle_is_used_up(const KnThrottle *throttle, int limit)
 {
 	KnArgs args = {0};
 
 	kn_arg_bytes(&args, throttle->key, KN_BLIND_SIZE);
 	kn_arg_int(&args, limit);
-	kn_arg_int(&args, KN_THROTTLE_HOURS);
-	if (kn_run(&spend_one, &args) == 0)
-		refuse_for(call, SECS_PER_HOUR);
+	return kn_run(&is_used_up, &args) == 1;
+}
+
+/* Doubles with each registration beyond the ordinary pace. */
+int
+kn_throttle_pace(const KnThrottle *throttle)
+{
+	KnArgs args = {0};
+	KnRows rows;
+	int over;
+
+	kn_arg_bytes(&args, throttle->key, KN_BLIND_SIZE);
+	kn_arg_int(&args, kn_guc_registrations_per_hour);
+	if (kn_run(&find_pace, &args) == 0)
+		return 0;
+	rows = kn_rows();
+	over = kn_col_int(&rows, 0, 1, 0) + 1;
+	return over <= 0 ? 0 : over > 8 ? KN_REGISTRATION_WAIT
+									: Min(1 << over, KN_REGISTRATION_WAIT);
+}
+
+void
+kn_throttle_registered(const KnThrottle *throttle)
+{
+	KnArgs args = {0};
+
+	kn_arg_bytes(&args, throttle->key, KN_BLIND_SIZE);
+	kn_arg_int(&args, kn_guc_registrations_per_hour);
+	kn_arg_int(&args, kn_guc_registrations_per_hour + 8);
+	kn_run(&spend_one, &args);
 }

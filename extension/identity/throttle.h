@@ -19,19 +19,25 @@
 typedef struct KnThrottle
 {
 	unsigned char key[KN_BLIND_SIZE];
-	unsigned char secret[KN_BLIND_SIZE]; /* the wrong secret, for kn_throttle_count */
 } KnThrottle;
 
-/* what: 1..KN_PURPOSE_MAX bytes; subject: 16 bytes, of an e-mail's index or an account's id. */
+/*
+ * what: 1..KN_PURPOSE_MAX bytes; subject: 16 bytes, of an e-mail's index or an
+ * id; network may be NULL.
+ */
 extern void kn_throttle_init(KnThrottle *throttle, const char *what, const unsigned char *subject,
 							 const char *network);
-/* Raises KN601 with retryAfter while a wait is on. */
-extern void kn_throttle_check(KnCall *call, const KnThrottle *throttle);
-/* Raises code; the secret of that hash is counted although the refusal undoes the body. */
-extern void kn_throttle_refuse(KnCall *call, const KnThrottle *throttle, const unsigned char *hash,
-							   int code, const char *message) pg_attribute_noreturn();
+/* Must a try wait for a turn? */
+extern bool kn_throttle_waits(const KnThrottle *throttle);
+/* Takes the next turn, at most KN_TURN_SECONDS ahead; false when all those are taken. */
+extern bool kn_throttle_turn(const KnThrottle *throttle, TimestampTz *turn);
+/* One wrong secret more, unless that one was wrong before; hash: its Argon2 hash. */
+extern void kn_throttle_count(const KnThrottle *throttle, const unsigned char *hash);
+/* Have that many secrets been wrong? */
+extern bool kn_throttle_is_used_up(const KnThrottle *throttle, int limit);
 
-/* For registrations: raises KN601 when the network made limit of them, else counts one more. */
-extern void kn_throttle_spend(KnCall *call, const KnThrottle *throttle, int limit);
+/* Registrations of a network: how many seconds the next one waits, and one was made. */
+extern int kn_throttle_pace(const KnThrottle *throttle);
+extern void kn_throttle_registered(const KnThrottle *throttle);
 
 #endif

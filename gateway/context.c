@@ -161,12 +161,12 @@ id_is_fine(HttpText text)
 }
 
 bool
-context_fields(RequestContext *context, const HttpParser *parser)
+context_fields(RequestFields *fields, const HttpParser *parser)
 {
-	name_copy(parser, "X-Device-Id", context->device);
-	name_copy(parser, "X-App-Version", context->app_version);
-	return key_copy(parser, "Idempotency-Key", context->idempotency_key) &&
-		   key_copy(parser, "If-Match", context->if_match);
+	name_copy(parser, "X-Device-Id", fields->device);
+	name_copy(parser, "X-App-Version", fields->app_version);
+	return key_copy(parser, "Idempotency-Key", fields->idempotency_key) &&
+		   key_copy(parser, "If-Match", fields->if_match);
 }
 
 /* The first of that name, of any text, cut after so many characters. */

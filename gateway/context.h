@@ -29,7 +29,7 @@ bool context_start(void);
 void context_read(RequestContext *context, const HttpParser *parser, Asker *asker);
 
 /* The header fields that doors know.  False when one is not valid that must be. */
-bool context_fields(RequestContext *context, const HttpParser *parser);
+bool context_fields(RequestFields *fields, const HttpParser *parser);
 
 /* The caller's own id if it is harmless in a log and in a header field, else a random one. */
 void context_id(RequestContext *context, const HttpParser *parser);

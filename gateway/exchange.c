@@ -13,14 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
+#include "clock.h"
 #include "config.h"
 #include "exchange.h"
+#include "hub.h"
 #include "json_text.h"
 #include "keys.h"
 #include "log.h"
 #include "metrics.h"
+#include "subscription.h"
 #include "token.h"
 #include "watch.h"
 
@@ -41,6 +43,7 @@ static ExchangeStep refuse(Exchange *exchange, Refusal refusal);
 static bool url_read(Exchange *exchange);
 static bool origin_is_listed(HttpText origin);
 static ExchangeStep socket_head(Exchange *exchange);
+static void join_reply(void *owner, const Reply *reply);
 static ExchangeStep door_head(Exchange *exchange);
 static bool token_read(Exchange *exchange);
 static void preflight_answer(Exchange *exchange);
@@ -59,7 +62,6 @@ static void keys_answer(Exchange *exchange);
 static void problem_answer(Exchange *exchange);
 static const char *accept_encoding(const Exchange *exchange);
 static void answer_send(Exchange *exchange, Answer *answer);
-static int64_t now_us(void);
 
 bool
 exchange_start(void)
@@ -92,7 +94,7 @@ exchange_new(const Address *peer, bool is_tls, ExchangeAnswer answer, void *owne
 	http_parser_init(&exchange->parser, &limits, exchange->head);
 	exchange->asker = (Asker){.peer = *peer, .is_tls = is_tls};
 	exchange->route = route_unknown_index();
-	exchange->since_us = now_us();
+	exchange->since_us = clock_us();
 	exchange->answer = answer;
 	exchange->owner = owner;
 	return exchange;
@@ -118,7 +120,7 @@ exchange_head(Exchange *exchange)
 	HttpParser *parser = &exchange->parser;
 	HttpText origin;
 
-	exchange->since_us = now_us();
+	exchange->since_us = clock_us();
 	context_read(&exchange->context, parser, &exchange->asker);
 	if (!parser->is_asterisk && !url_read(exchange))
 		return EXCHANGE_REFUSED;
@@ -238,7 +240,62 @@ socket_head(Exchange *exchange)
 	}
 	if (!ws_origin_is_allowed(&exchange->parser, config_get()->origins))
 		return refuse(exchange, REFUSAL_ORIGIN);
-	return EXCHANGE_UPGRADE;
+	if (exchange_url_token(exchange).at == NULL)
+		return EXCHANGE_UPGRADE;
+	return EXCHANGE_JOIN;
+}
+
+/* A client forgets that it should wait once it is let in, so a bad token is not. */
+void
+exchange_join(Exchange *exchange)
+{
+	UrlText token = exchange_url_token(exchange);
+	RequestInput input = {
+		.door = "feed_join",
+		.lane = LANE_NORMAL,
+		.token = token.at,
+		.token_len = token.len,
+		.context = &exchange->context,
+		.reply = join_reply,
+		.owner = exchange,
+	};
+	Body *body;
+
+	if (token_check(token.at, token.len, NULL) == TOKEN_BAD)
+	{
+		exchange_refuse_with(exchange, REFUSAL_BAD_TOKEN);
+		return;
+	}
+	if (hub_gateway() == NULL)
+	{
+		exchange_refuse_with(exchange, REFUSAL_BUSY);
+		return;
+	}
+	exchange->generation = hub_generation();
+	body = subscription_body("null", false);
+	if (body != NULL)
+		exchange->request = request_start(&input, body);
+	if (exchange->request == NULL)
+		exchange_refuse_with(exchange, REFUSAL_SERVER);
+}
+
+static void
+join_reply(void *owner, const Reply *reply)
+{
+	Exchange *exchange = owner;
+	Answer answer = {.status = 101, .body = reply->body, .body_len = reply->body_len};
+
+	exchange->request = NULL;
+	if (reply->status == 200)
+		answer_send(exchange, &answer);
+	else if (reply->status == 404)
+	{
+		/* The database does not know this gateway any more: its feed starts anew. */
+		hub_distrust();
+		exchange_refuse_with(exchange, REFUSAL_BUSY);
+	}
+	else
+		door_reply(exchange, reply);
 }
 
 UrlText
@@ -254,7 +311,7 @@ door_head(Exchange *exchange)
 {
 	if (!token_read(exchange))
 		return EXCHANGE_REFUSED;
-	if (!context_fields(&exchange->context, &exchange->parser))
+	if (!context_fields(&exchange->fields, &exchange->parser))
 		return refuse(exchange, REFUSAL_HEADER);
 	return EXCHANGE_READ_BODY;
 }
@@ -379,6 +436,7 @@ door_run(Exchange *exchange)
 		.pair = exchange->url.pair,
 		.pair_count = exchange->url.pair_count,
 		.context = &exchange->context,
+		.fields = &exchange->fields,
 		.reply = door_reply,
 		.owner = exchange,
 	};
@@ -621,7 +679,7 @@ accept_encoding(const Exchange *exchange)
 static void
 answer_send(Exchange *exchange, Answer *answer)
 {
-	int64_t micros = now_us() - exchange->since_us;
+	int64_t micros = clock_us() - exchange->since_us;
 
 	answer->request_id = exchange->context.request_id;
 	answer->origin = exchange->origin;
@@ -633,13 +691,4 @@ answer_send(Exchange *exchange, Answer *answer)
 				 answer->request_id, route_name(exchange->route), answer->status,
 				 (long long) micros, answer->body_len);
 	exchange->answer(exchange->owner, answer);
-}
-
-static int64_t
-now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }

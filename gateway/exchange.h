@@ -30,6 +30,7 @@ typedef enum ExchangeStep
 {
 	EXCHANGE_READ_BODY, /* feed the body, then exchange_run() */
 	EXCHANGE_UPGRADE,   /* handshake holds the accept key */
+	EXCHANGE_JOIN,      /* the same, once exchange_join() has been answered with a 101 */
 	EXCHANGE_REFUSED    /* call exchange_refuse() with refusal */
 } ExchangeStep;
 
@@ -39,10 +40,12 @@ typedef struct Exchange
 	Url url;
 	RouteMatch match;
 	RequestContext context;
+	RequestFields fields;
 	Problem problem; /* set with EXCHANGE_REFUSED */
 	WsHandshake handshake;
 	HttpText token;   /* borrows from the head; len 0: none */
 	uint64_t account; /* that it is of */
+	int generation;   /* of the feed, when it was joined for a WebSocket */
 	HttpText origin;
 	Asker asker;
 	int route; /* for the log and the metrics */
@@ -72,6 +75,12 @@ bool exchange_body(Exchange *exchange, const char *bytes, size_t len);
 
 /* After HTTP_DONE: answers now or later, once. */
 void exchange_run(Exchange *exchange);
+
+/*
+ * After EXCHANGE_JOIN: answers with the 101 and what the feed said to the token in
+ * the address, or with a problem, now or later, once.
+ */
+void exchange_join(Exchange *exchange);
 
 /* Answers with the problem; fits at any time before an answer. */
 void exchange_refuse(Exchange *exchange);

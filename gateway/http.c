@@ -22,10 +22,10 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "admit.h"
+#include "clock.h"
 #include "config.h"
 #include "exchange.h"
 #include "http.h"
@@ -56,6 +56,7 @@ typedef struct Conn
 	bool closes;     /* after the answer in hand */
 	bool is_whole;   /* the request was read to its end */
 	bool is_reading; /* conn_read() is below us on the stack */
+	bool is_full;    /* more unread input than is kept: nothing is taken from the kernel */
 	bool is_tls;
 	int64_t deadline_ms;
 	size_t lingered;
@@ -76,8 +77,9 @@ static struct evconnlistener *listeners[LIMIT_LISTENERS];
 static int listener_count;
 static struct event *sweep_timer;
 static struct event *dead_event;
-static struct event *accept_timer;
-static AddressSet front; /* proxies of ours are not counted as one client */
+static bool is_paused;        /* nothing is accepted */
+static int64_t pause_ends_ms; /* at the earliest */
+static AddressSet front;      /* proxies of ours are not counted as one client */
 static bool is_closing;
 
 static void patience_set(void);
@@ -90,8 +92,8 @@ static void conn_turn_away(evutil_socket_t fd);
 static void on_accept_error(struct evconnlistener *listener, void *arg);
 static void accept_pause(void);
 static void accept_resume(void);
-static void on_accept_timer(evutil_socket_t fd, short what, void *arg);
 static void conn_enter(Conn *conn, ConnState state);
+static void conn_regulate(Conn *conn);
 static void on_read(struct bufferevent *bev, void *arg);
 static void on_written(struct bufferevent *bev, void *arg);
 static void on_event(struct bufferevent *bev, short what, void *arg);
@@ -99,7 +101,7 @@ static void conn_read(Conn *conn);
 static bool conn_feed(Conn *conn);
 static void conn_parsed(Conn *conn, HttpEvent event, const char *body, size_t body_len);
 static void conn_head(Conn *conn);
-static void conn_upgrade(Conn *conn);
+static void conn_upgrade(Conn *conn, const Answer *joined);
 static void conn_refuse_parser(Conn *conn);
 static void conn_answer(void *owner, const Answer *answer);
 static bool conn_write(Conn *conn, const Answer *answer);
@@ -111,7 +113,6 @@ static void conn_late(Conn *conn);
 static void conn_free(Conn *conn);
 static void on_sweep(evutil_socket_t fd, short what, void *arg);
 static void on_dead(evutil_socket_t fd, short what, void *arg);
-static int64_t now_ms(void);
 
 bool
 http_start(struct event_base *base, const int *fds, int count)
@@ -129,8 +130,7 @@ http_start(struct event_base *base, const int *fds, int count)
 	admit_when_room(accept_resume);
 	sweep_timer = event_new(base, -1, EV_PERSIST, on_sweep, NULL);
 	dead_event = evtimer_new(base, on_dead, NULL);
-	accept_timer = evtimer_new(base, on_accept_timer, NULL);
-	if (sweep_timer == NULL || dead_event == NULL || accept_timer == NULL ||
+	if (sweep_timer == NULL || dead_event == NULL ||
 		evtimer_add(sweep_timer, &often) != 0)
 		return false;
 	for (int i = 0; i < count; i++)
@@ -206,7 +206,7 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 		accept_pause();
 }
 
-/* From here on the bufferevent owns the descriptor. */
+/* False leaves the descriptor to the caller; after that the bufferevent owns it. */
 static bool
 conn_admit(Conn *conn, evutil_socket_t fd, const struct sockaddr *from)
 {
@@ -225,12 +225,12 @@ conn_admit(Conn *conn, evutil_socket_t fd, const struct sockaddr *from)
 		return false;
 	}
 	bufferevent_setcb(conn->bev, on_read, on_written, on_event, conn);
-	bufferevent_setwatermark(conn->bev, EV_READ, 0, LIMIT_INPUT_BYTES);
-	bufferevent_enable(conn->bev, EV_READ | EV_WRITE);
 	conn->state = CONN_DEAD;
 	TAILQ_INSERT_TAIL(&lists[CONN_DEAD], conn, link);
 	counts[CONN_DEAD]++;
 	conn_enter(conn, conn->is_tls ? CONN_HANDSHAKE : CONN_HEAD);
+	if (bufferevent_enable(conn->bev, EV_READ | EV_WRITE) != 0)
+		conn_enter(conn, CONN_DEAD);
 	return true;
 }
 
@@ -250,50 +250,40 @@ conn_turn_away(evutil_socket_t fd)
 static void
 on_accept_error(struct evconnlistener *listener, void *arg)
 {
-	const struct timeval pause = {.tv_usec = LIMIT_ACCEPT_PAUSE_MS * 1000};
-
 	(void) listener;
 	(void) arg;
 	log_line(LEVEL_WARN, "accept_failed", "error=%s open=%ld", log_text(strerror(errno)),
 			 admit_count());
+	pause_ends_ms = clock_ms() + LIMIT_ACCEPT_PAUSE_MS;
 	accept_pause();
-	evtimer_add(accept_timer, &pause);
 }
 
 static void
 accept_pause(void)
 {
+	is_paused = true;
 	for (int i = 0; i < listener_count; i++)
 		evconnlistener_disable(listeners[i]);
 }
 
+/* The sweep tries again what does not succeed here. */
 static void
 accept_resume(void)
 {
+	is_paused = false;
 	for (int i = 0; i < listener_count && !is_closing; i++)
-		evconnlistener_enable(listeners[i]);
-}
-
-static void
-on_accept_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void) fd;
-	(void) what;
-	(void) arg;
-	if (!admit_is_full())
-		accept_resume();
+		if (evconnlistener_enable(listeners[i]) != 0)
+			is_paused = true;
 }
 
 /* The only place that changes a state. */
 static void
 conn_enter(Conn *conn, ConnState state)
 {
-	const struct timeval now = {0};
-
 	TAILQ_REMOVE(&lists[conn->state], conn, link);
 	counts[conn->state]--;
 	conn->state = state;
-	conn->deadline_ms = patience_ms[state] > 0 ? now_ms() + patience_ms[state] : INT64_MAX;
+	conn->deadline_ms = patience_ms[state] > 0 ? clock_ms() + patience_ms[state] : INT64_MAX;
 	TAILQ_INSERT_TAIL(&lists[state], conn, link);
 	counts[state]++;
 	if (state != CONN_DEAD)
@@ -303,7 +293,7 @@ conn_enter(Conn *conn, ConnState state)
 		bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
 		bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
 	}
-	evtimer_add(dead_event, &now);
+	event_active(dead_event, EV_TIMEOUT, 0); /* unlike a timer it cannot fail */
 }
 
 static void
@@ -358,6 +348,28 @@ conn_read(Conn *conn)
 	conn->is_reading = false;
 	if (conn->state == CONN_LINGER)
 		conn_drain(conn);
+	conn_regulate(conn);
+}
+
+/*
+ * What waits for an answer before it stays small.  A watermark of libevent would
+ * do the same, but it falls over when memory is short.
+ */
+static void
+conn_regulate(Conn *conn)
+{
+	bool is_full;
+
+	if (conn->state == CONN_DEAD)
+		return;
+	is_full = evbuffer_get_length(bufferevent_get_input(conn->bev)) >= LIMIT_INPUT_BYTES;
+	if (is_full == conn->is_full)
+		return;
+	conn->is_full = is_full;
+	if (is_full)
+		bufferevent_disable(conn->bev, EV_READ);
+	else if (bufferevent_enable(conn->bev, EV_READ) != 0)
+		conn_enter(conn, CONN_DEAD);
 }
 
 /* Feeds the next piece of input.  False when there is nothing to do. */
@@ -436,7 +448,13 @@ conn_head(Conn *conn)
 				conn_enter(conn, CONN_DEAD);
 			break;
 		case EXCHANGE_UPGRADE:
-			conn_upgrade(conn);
+			conn_enter(conn, CONN_WAITING);
+			conn_upgrade(conn, NULL);
+			break;
+		case EXCHANGE_JOIN:
+			conn->closes = !parser->keep_alive;
+			conn_enter(conn, CONN_WAITING);
+			exchange_join(conn->exchange);
 			break;
 		case EXCHANGE_REFUSED:
 			/* A body nobody wants is not read to its end. */
@@ -447,38 +465,38 @@ conn_head(Conn *conn)
 	}
 }
 
-/* The bytes that follow are frames and stay in the input buffer. */
+/*
+ * The bytes that follow are frames and stay in the input buffer.  joined is what the
+ * feed said; NULL: the token is still to come.
+ */
 static void
-conn_upgrade(Conn *conn)
+conn_upgrade(Conn *conn, const Answer *joined)
 {
 	Exchange *exchange = conn->exchange;
 	UrlText token = exchange_url_token(exchange);
 	char head[ANSWER_HEAD_MAX];
-	struct iovec piece = {head, 0};
 	WsOpening opening = {
 		.bev = conn->bev,
 		.counted = conn->counted,
 		.context = &exchange->context,
-		.token = token.at,
-		.token_len = token.len,
+		.head = head,
+		.head_len = answer_upgrade(exchange->handshake.accept, exchange->context.request_id, head),
+		.token = joined != NULL ? token.at : NULL,
+		.joined = joined != NULL ? joined->body : NULL,
+		.joined_len = joined != NULL ? joined->body_len : 0,
+		.generation = exchange->generation,
 	};
 
-	if (is_closing)
+	if (!is_closing && ws_open(loop, &opening))
 	{
-		conn->closes = true;
-		conn_enter(conn, CONN_WAITING);
-		exchange_refuse_with(exchange, REFUSAL_STOPPING);
-		return;
-	}
-	piece.iov_len = answer_upgrade(exchange->handshake.accept, exchange->context.request_id, head);
-	bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
-	if (!stream_write(conn->bev, &piece, 1) || !ws_open(loop, &opening))
-	{
+		conn->bev = NULL;
+		exchange_free(exchange);
+		conn->exchange = NULL;
 		conn_enter(conn, CONN_DEAD);
 		return;
 	}
-	conn->bev = NULL;
-	conn_enter(conn, CONN_DEAD);
+	conn->closes = true;
+	exchange_refuse_with(exchange, is_closing ? REFUSAL_STOPPING : REFUSAL_BUSY);
 }
 
 static void
@@ -501,6 +519,11 @@ conn_answer(void *owner, const Answer *answer)
 
 	if (conn->state != CONN_WAITING)
 		return;
+	if (answer->status == 101)
+	{
+		conn_upgrade(conn, answer);
+		return;
+	}
 	conn->closes = conn->closes || is_closing;
 	is_sent = conn_write(conn, answer);
 	exchange_free(conn->exchange);
@@ -571,7 +594,7 @@ conn_drain(Conn *conn)
 static void
 on_sweep(evutil_socket_t fd, short what, void *arg)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	(void) fd;
 	(void) what;
@@ -584,6 +607,8 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 			conn_late(conn);
 	}
 	metrics_set(METRIC_CONNECTIONS_OPEN, admit_count());
+	if (is_paused && pause_ends_ms <= now && !admit_is_full())
+		accept_resume();
 }
 
 /* Moves the connection out of its list, or to its end. */
@@ -676,14 +701,4 @@ http_stop(void)
 	exchange_stop();
 	event_free(sweep_timer);
 	event_free(dead_event);
-	event_free(accept_timer);
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -73,6 +73,7 @@
 #define LIMIT_FAN_OUT_SLICE         32	/* sockets written to per turn of the loop */
 #define LIMIT_POKE_FIRST_MS        100	/* news wait so long for more */
 #define LIMIT_POKE_LAST_MS        2000	/* and up to this while they keep coming */
+#define LIMIT_JOINS                  4	/* hellos answered at once: the others wait for their turn */
 #define LIMIT_REJOINS                4	/* subscriptions renewed at once after a lost listener */
 #define LIMIT_LEAVES               256	/* subscriptions given up in one call */
 

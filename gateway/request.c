@@ -45,7 +45,8 @@ struct Request
 static void parameter_init(JsonText *text, char *room, size_t size);
 static void path_write(JsonText *out, const UrlText *parameter, int count);
 static void query_write(JsonText *out, const UrlPair *pair, int count);
-static void context_write(JsonText *out, const RequestContext *context);
+static void context_write(JsonText *out, const RequestContext *context,
+						  const RequestFields *fields);
 static void member_write(JsonText *out, const char *name, const char *value);
 static void request_free(Request *request);
 static void request_decided(Claim *claim, BudgetVerdict verdict);
@@ -79,7 +80,7 @@ request_start(const RequestInput *input, Body *body)
 	memcpy(request->request_id, input->context->request_id, sizeof(request->request_id));
 	path_write(&request->path, input->parameter, input->parameter_count);
 	query_write(&request->query, input->pair, input->pair_count);
-	context_write(&request->context, input->context);
+	context_write(&request->context, input->context, input->fields);
 	if (!json_text_ok(&request->path) || !json_text_ok(&request->query) ||
 		!json_text_ok(&request->context))
 	{
@@ -143,15 +144,18 @@ query_write(JsonText *out, const UrlPair *pair, int count)
 }
 
 static void
-context_write(JsonText *out, const RequestContext *context)
+context_write(JsonText *out, const RequestContext *context, const RequestFields *fields)
 {
 	json_open(out, '{');
 	member_write(out, "requestId", context->request_id);
 	member_write(out, "network", context->network);
-	member_write(out, "device", context->device);
-	member_write(out, "appVersion", context->app_version);
-	member_write(out, "idempotencyKey", context->idempotency_key);
-	member_write(out, "ifMatch", context->if_match);
+	if (fields != NULL)
+	{
+		member_write(out, "device", fields->device);
+		member_write(out, "appVersion", fields->app_version);
+		member_write(out, "idempotencyKey", fields->idempotency_key);
+		member_write(out, "ifMatch", fields->if_match);
+	}
 	member_write(out, "language", problem_language_name(context->language));
 	json_close(out, '}');
 }

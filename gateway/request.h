@@ -31,16 +31,21 @@ typedef struct Reply
 
 typedef void (*RequestReply)(void *owner, const Reply *reply);
 
+/* Header fields that doors know: UTF-8, "" when absent. */
+typedef struct RequestFields
+{
+	char device[4 * LIMIT_CONTEXT_FIELD + 1];
+	char app_version[4 * LIMIT_CONTEXT_FIELD + 1];
+	char idempotency_key[LIMIT_CONTEXT_FIELD + 1];
+	char if_match[LIMIT_CONTEXT_FIELD + 1];
+} RequestFields;
+
 /* What a door may know of who asks besides the token. */
 typedef struct RequestContext
 {
 	char request_id[LIMIT_REQUEST_ID + 1];
 	char network[64];
 	Language language;
-	char device[4 * LIMIT_CONTEXT_FIELD + 1]; /* "" when absent, as the next three; UTF-8 */
-	char app_version[4 * LIMIT_CONTEXT_FIELD + 1];
-	char idempotency_key[LIMIT_CONTEXT_FIELD + 1];
-	char if_match[LIMIT_CONTEXT_FIELD + 1];
 } RequestContext;
 
 /* borrows until request_start() returns */
@@ -58,6 +63,7 @@ typedef struct RequestInput
 	const UrlPair *pair;
 	int pair_count;
 	const RequestContext *context;
+	const RequestFields *fields; /* NULL: none */
 	RequestReply reply;
 	void *owner;
 } RequestInput;

@@ -16,9 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "admit.h"
+#include "clock.h"
 #include "config.h"
 #include "limits.h"
 #include "log.h"
@@ -27,6 +27,7 @@
 #include "ws_socket.h"
 
 #define NEVER INT64_MAX
+#define PINGS_MISSED 2 /* that end it */
 
 TAILQ_HEAD(SocketList, Socket);
 
@@ -37,6 +38,7 @@ static long socket_count;
 
 static Socket *socket_new(struct event_base *base, const WsOpening *opening);
 static bool socket_prepare(Socket *socket, struct event_base *base);
+static bool socket_begin(Socket *socket, const WsOpening *opening);
 static void socket_free(Socket *socket);
 static ssize_t on_wslay_recv(wslay_event_context_ptr ctx, uint8_t *data, size_t len, int flags,
 							 void *arg);
@@ -92,12 +94,25 @@ ws_open(struct event_base *base, const WsOpening *opening)
 	TAILQ_INSERT_TAIL(&sockets, socket, link);
 	metrics_set(METRIC_SOCKETS_OPEN, ++socket_count);
 	metrics_add(METRIC_SOCKETS_OPENED, 1);
+	if (!socket_begin(socket, opening))
+		socket_die(socket);
+	return true;
+}
+
+/* False when the client has gone or cannot be served; from here on it is ours to end. */
+static bool
+socket_begin(Socket *socket, const WsOpening *opening)
+{
+	struct iovec head = {(char *) opening->head, opening->head_len};
+
 	bufferevent_setcb(socket->bev, on_read, on_written, on_event, socket);
-	bufferevent_setwatermark(socket->bev, EV_READ, 0, LIMIT_INPUT_BYTES);
-	bufferevent_enable(socket->bev, EV_READ | EV_WRITE);
+	if (!stream_write(socket->bev, &head, 1) ||
+		bufferevent_enable(socket->bev, EV_READ | EV_WRITE) != 0)
+		return false;
 	socket_schedule(socket);
-	if (opening->token_len > 0)
-		command_hello(socket, opening->token, opening->token_len);
+	if (opening->token != NULL)
+		command_greet(socket, opening->token, opening->joined, opening->joined_len,
+					  opening->generation);
 	/* Frames may have come together with the request. */
 	socket_turn(socket);
 	return true;
@@ -129,10 +144,14 @@ socket_new(struct event_base *base, const WsOpening *opening)
 static bool
 socket_prepare(Socket *socket, struct event_base *base)
 {
+	wslay_event_context_ptr wslay;
+
 	socket->timer = evtimer_new(base, on_timer, socket);
+	/* When it fails wslay frees the context and leaves the pointer. */
 	if (socket->timer == NULL ||
-		wslay_event_context_server_init(&socket->wslay, &wslay_callbacks, socket) != 0)
+		wslay_event_context_server_init(&wslay, &wslay_callbacks, socket) != 0)
 		return false;
+	socket->wslay = wslay;
 	wslay_event_config_set_max_recv_msg_length(socket->wslay, LIMIT_SOCKET_MESSAGE);
 	return true;
 }
@@ -203,8 +222,13 @@ on_wslay_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_re
 static void
 on_read(struct bufferevent *bev, void *arg)
 {
+	Socket *socket = arg;
+
 	(void) bev;
-	socket_turn(arg);
+	socket_turn(socket);
+	/* What is left came after a close frame: nobody will read it. */
+	if (socket->state == SOCKET_CLOSING && !wslay_event_want_read(socket->wslay))
+		evbuffer_drain(bufferevent_get_input(socket->bev), SIZE_MAX);
 }
 
 static void
@@ -439,8 +463,6 @@ socket_is_greeted(Socket *socket, int64_t ends_at_ms)
 static void
 socket_die(Socket *socket)
 {
-	const struct timeval now = {0};
-
 	if (socket->state == SOCKET_DEAD)
 		return;
 	command_forget(socket);
@@ -451,7 +473,7 @@ socket_die(Socket *socket)
 	TAILQ_REMOVE(&sockets, socket, link);
 	TAILQ_INSERT_TAIL(&dead, socket, link);
 	metrics_set(METRIC_SOCKETS_OPEN, --socket_count);
-	evtimer_add(dead_event, &now);
+	event_active(dead_event, EV_TIMEOUT, 0); /* unlike a timer it cannot fail */
 }
 
 static void
@@ -472,7 +494,8 @@ socket_schedule(Socket *socket)
 	if (wait < 1)
 		wait = 1;
 	interval = (struct timeval){wait / 1000, wait % 1000 * 1000};
-	evtimer_add(socket->timer, &interval);
+	if (evtimer_add(socket->timer, &interval) != 0)
+		socket_die(socket);
 }
 
 static void
@@ -485,9 +508,11 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void) what;
 	if (socket->close_by_ms <= now)
 		socket_die(socket);
-	else if (socket->state < SOCKET_CLOSING &&
-			 (socket->hello_by_ms <= now || socket->ends_at_ms <= now))
+	else if (socket->state < SOCKET_CLOSING && socket->ends_at_ms <= now)
 		socket_close(socket, CLOSE_TOKEN);
+	else if (socket->state < SOCKET_CLOSING && socket->hello_by_ms <= now)
+		/* Who has said hello waits for us. */
+		socket_close(socket, socket->running == COMMAND_HELLO ? CLOSE_BUSY : CLOSE_TOKEN);
 	else if (socket->state < SOCKET_CLOSING && socket->stuck_at_ms <= now)
 		socket_is_stuck(socket);
 	else if (socket->state < SOCKET_CLOSING && socket->ping_at_ms <= now)
@@ -504,7 +529,7 @@ socket_ping(Socket *socket)
 	socket->missed = socket->was_heard ? 0 : socket->missed + 1;
 	socket->was_heard = false;
 	socket->ping_at_ms = socket_now_ms() + config_get()->ping_ms;
-	if (socket->missed > 2 || wslay_event_queue_msg(socket->wslay, &ping) != 0 ||
+	if (socket->missed >= PINGS_MISSED || wslay_event_queue_msg(socket->wslay, &ping) != 0 ||
 		wslay_event_send(socket->wslay) != 0)
 		socket_die(socket);
 }
@@ -563,8 +588,5 @@ ws_stop(void)
 int64_t
 socket_now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_ms();
 }

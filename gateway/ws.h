@@ -17,15 +17,20 @@
 
 typedef struct WsOpening
 {
-	struct bufferevent *bev;       /* takes, but on failure; the 101 is written already */
+	struct bufferevent *bev;       /* takes, but on failure */
 	Address counted;               /* takes over its admit_leave(), but on failure */
-	const RequestContext *context; /* borrows */
-	const char *token;             /* of the URL; borrows */
-	size_t token_len;              /* 0: none */
+	const RequestContext *context; /* borrows, as all that follows */
+	const char *head;              /* the 101 */
+	size_t head_len;
+	const char *token;  /* of the address, NUL-terminated; NULL: none */
+	const char *joined; /* what the feed said to it */
+	size_t joined_len;
+	int generation; /* of the feed when it was asked */
 } WsOpening;
 
 bool ws_start(struct event_base *base);
 
+/* False when memory is short: then nothing was written and the connection is as before. */
 bool ws_open(struct event_base *base, const WsOpening *opening);
 
 /* Says goodbye (1001) to all. */

@@ -5,8 +5,8 @@
  *
  * ws.c passes messages on; doors are called through request.c.  A socket has one
  * command running, the next messages wait in a short queue, so that answers
- * come in the order of the questions.  After a restart of the feed all sockets
- * subscribe again, a few at a time.
+ * come in the order of the questions.  Hellos are answered a few at a time, and so
+ * do all sockets subscribe again after a restart of the feed.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,10 +23,14 @@
 #include "ws_socket.h"
 
 #define TEXT_BYTES 1048576
+#define CURSOR_MAX ((1LL << 53) - 1) /* whole numbers a client keeps exact */
 #define DUMP (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
 
+static TAILQ_HEAD(, Socket) joiners; /* have said hello */
 static TAILQ_HEAD(, Socket) rejoiners;
+static int joins_running;
 static int rejoins_running;
+static struct event *pump_event;
 static struct event *second_timer;
 
 static void command_run(Socket *socket, const char *text, size_t len);
@@ -35,14 +39,19 @@ static void command_wait(Socket *socket, const char *text, size_t len);
 static void command_next(Socket *socket);
 static void run_hello(Socket *socket, json_t *message);
 static const char *cursor_text(json_t *cursor, char room[24]);
-static void hello_start(Socket *socket, CommandKind kind, const char *token, const char *cursor,
-						bool is_poked);
+static json_t *message_read(const char *text, size_t len);
+static void hello_start(Socket *socket, const char *token, const char *cursor, bool is_poked);
+static void join_start(Socket *socket, CommandKind kind, const char *token, const char *cursor,
+					   bool is_poked);
+static void joins_pump(void);
+static void on_pump(evutil_socket_t fd, short what, void *arg);
 static void run_ping(Socket *socket, json_t *message);
 static void run_status(Socket *socket, json_t *message);
 static bool envelope_take(Socket *socket, json_t *message);
 static void command_start_request(Socket *socket, CommandKind kind, const RequestInput *input,
 								  Body *body);
 static void command_reply(void *owner, const Reply *reply);
+static void command_ended(CommandKind kind);
 static void hello_reply(Socket *socket, CommandKind kind, const Reply *reply);
 static void hello_busy(Socket *socket);
 static void hello_refused(Socket *socket, CommandKind kind, const Reply *reply);
@@ -63,14 +72,17 @@ command_start(struct event_base *base)
 {
 	const struct timeval second = {.tv_sec = 1};
 
+	TAILQ_INIT(&joiners);
 	TAILQ_INIT(&rejoiners);
+	pump_event = evtimer_new(base, on_pump, NULL);
 	second_timer = event_new(base, -1, EV_PERSIST, on_second, NULL);
-	return second_timer != NULL && evtimer_add(second_timer, &second) == 0;
+	return pump_event != NULL && second_timer != NULL && evtimer_add(second_timer, &second) == 0;
 }
 
 void
 command_stop(void)
 {
+	event_free(pump_event);
 	event_free(second_timer);
 }
 
@@ -118,11 +130,8 @@ command_next(Socket *socket)
 static void
 command_run(Socket *socket, const char *text, size_t len)
 {
-	JsonFault fault;
-	json_t *message = NULL;
+	json_t *message = message_read(text, len);
 
-	if (json_check(text, len, LIMIT_JSON_DEPTH, &fault))
-		message = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	if (message != NULL && json_typeof(message) == JSON_OBJECT)
 		command_dispatch(socket, message);
 	else if (socket->state == SOCKET_GREETING)
@@ -130,6 +139,21 @@ command_run(Socket *socket, const char *text, size_t len)
 	else
 		send_refusal(socket, NULL, REFUSAL_JSON);
 	json_decref(message);
+}
+
+/* Whole numbers that fit nowhere are read as what they are near to: they are no cursor of ours. */
+static json_t *
+message_read(const char *text, size_t len)
+{
+	JsonFault fault;
+	json_t *message;
+
+	if (!json_check(text, len, LIMIT_JSON_DEPTH, &fault))
+		return NULL;
+	message = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	if (message == NULL)
+		message = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+	return message;
 }
 
 static void
@@ -162,44 +186,93 @@ run_hello(Socket *socket, json_t *message)
 	if (json_string_value(token) == NULL ||
 		token_check(json_string_value(token), json_string_length(token), NULL) == TOKEN_BAD)
 		socket_close(socket, CLOSE_TOKEN);
-	else if (cursor == NULL)
-		socket_close(socket, CLOSE_EPOCH);
 	else if (mode != NULL && !is_poked && (word == NULL || strcmp(word, "delta") != 0))
 		send_refusal(socket, message, REFUSAL_FRAME);
 	else
-		hello_start(socket, COMMAND_HELLO, json_string_value(token), cursor, is_poked);
+		hello_start(socket, json_string_value(token), cursor, is_poked);
 }
 
 void
-command_hello(Socket *socket, const char *token, size_t len)
+command_greet(Socket *socket, const char *token, const char *body, size_t len, int generation)
 {
-	if (token_check(token, len, NULL) == TOKEN_BAD)
-		socket_close(socket, CLOSE_TOKEN);
+	const Reply reply = {.status = 200, .body = body, .body_len = len};
+
+	socket->next_token = strdup(token);
+	socket->next_told = -1;
+	socket->running_generation = generation;
+	if (socket->next_token == NULL)
+		socket_close(socket, CLOSE_INTERNAL);
 	else
-		hello_start(socket, COMMAND_HELLO, token, "null", false);
+		hello_reply(socket, COMMAND_HELLO, &reply);
 }
 
-/* As it goes into the body of the call; NULL for what is no cursor. */
+/* As it goes into the body of the call.  What is no cursor of ours is as good as none. */
 static const char *
 cursor_text(json_t *cursor, char room[24])
 {
 	const char *digits = json_string_value(cursor);
 
-	if (cursor == NULL || json_is_null(cursor))
-		return "null";
-	if (json_is_integer(cursor) && json_integer_value(cursor) >= 0)
-		snprintf(room, 24, "%lld", (long long) json_integer_value(cursor));
+	long long number = -1;
+
+	if (json_is_integer(cursor))
+		number = (long long) json_integer_value(cursor);
 	else if (digits != NULL && *digits != '\0' && strlen(digits) < 19 &&
 			 strspn(digits, "0123456789") == strlen(digits))
-		snprintf(room, 24, "%lld", strtoll(digits, NULL, 10));
-	else
-		return NULL;
+		number = strtoll(digits, NULL, 10);
+	if (number < 0 || number > CURSOR_MAX)
+		return "null";
+	snprintf(room, 24, "%lld", number);
 	return room;
 }
 
+/* When thousands come back at once their turn comes within moments, and nobody else's is lost. */
 static void
-hello_start(Socket *socket, CommandKind kind, const char *token, const char *cursor,
-			bool is_poked)
+hello_start(Socket *socket, const char *token, const char *cursor, bool is_poked)
+{
+	if (hub_gateway() == NULL)
+	{
+		hello_busy(socket);
+		return;
+	}
+	free(socket->next_token);
+	socket->next_token = strdup(token);
+	socket->next_is_poked = is_poked;
+	socket->next_told = *cursor == 'n' ? -1 : strtoll(cursor, NULL, 10);
+	if (socket->next_token == NULL)
+	{
+		socket_close(socket, CLOSE_INTERNAL);
+		return;
+	}
+	socket->running = COMMAND_HELLO;
+	socket->waits_to_join = true;
+	TAILQ_INSERT_TAIL(&joiners, socket, join_link);
+	joins_pump();
+}
+
+static void
+joins_pump(void)
+{
+	while (joins_running < LIMIT_JOINS && !TAILQ_EMPTY(&joiners))
+	{
+		Socket *socket = TAILQ_FIRST(&joiners);
+		char cursor[24] = "null";
+
+		TAILQ_REMOVE(&joiners, socket, join_link);
+		socket->waits_to_join = false;
+		socket->running = COMMAND_NONE;
+		if (socket->next_told >= 0)
+			snprintf(cursor, sizeof(cursor), "%lld", (long long) socket->next_told);
+		join_start(socket, COMMAND_HELLO, socket->next_token, cursor, socket->next_is_poked);
+		if (socket->running == COMMAND_HELLO)
+			joins_running++;
+		else
+			command_next(socket);
+	}
+}
+
+/* socket->running says afterwards whether it runs. */
+static void
+join_start(Socket *socket, CommandKind kind, const char *token, const char *cursor, bool is_poked)
 {
 	RequestInput input = {
 		.door = "feed_join",
@@ -214,21 +287,22 @@ hello_start(Socket *socket, CommandKind kind, const char *token, const char *cur
 		hello_busy(socket);
 		return;
 	}
-	socket->next_told = *cursor == 'n' ? -1 : strtoll(cursor, NULL, 10);
 	body = subscription_body(cursor, is_poked);
-	if (kind == COMMAND_HELLO)
-	{
-		free(socket->next_token);
-		socket->next_token = strdup(token);
-		socket->next_is_poked = is_poked;
-	}
-	if (body == NULL || (kind == COMMAND_HELLO && socket->next_token == NULL))
-	{
-		body_free(body);
+	if (body == NULL)
 		socket_close(socket, CLOSE_INTERNAL);
-		return;
-	}
-	command_start_request(socket, kind, &input, body);
+	else
+		command_start_request(socket, kind, &input, body);
+}
+
+/* A turn is free. */
+static void
+on_pump(evutil_socket_t fd, short what, void *arg)
+{
+	(void) fd;
+	(void) what;
+	(void) arg;
+	joins_pump();
+	rejoins_pump();
 }
 
 static void
@@ -326,6 +400,7 @@ command_reply(void *owner, const Reply *reply)
 
 	socket->request = NULL;
 	socket->running = COMMAND_NONE;
+	command_ended(kind);
 	if (kind == COMMAND_STATUS)
 	{
 		watch_distrust(socket->token, strlen(socket->token));
@@ -334,11 +409,16 @@ command_reply(void *owner, const Reply *reply)
 	else
 		hello_reply(socket, kind, reply);
 	command_next(socket);
-	if (kind == COMMAND_REJOIN)
-	{
-		rejoins_running--;
-		rejoins_pump();
-	}
+}
+
+/* Whoever waits for a turn has it once the loop has left what runs now. */
+static void
+command_ended(CommandKind kind)
+{
+	joins_running -= kind == COMMAND_HELLO;
+	rejoins_running -= kind == COMMAND_REJOIN;
+	if (kind == COMMAND_HELLO || kind == COMMAND_REJOIN)
+		event_active(pump_event, EV_TIMEOUT, 0);
 }
 
 static void
@@ -577,11 +657,14 @@ command_forget(Socket *socket)
 	if (socket->request != NULL)
 	{
 		request_abandon(socket->request);
-		rejoins_running -= socket->running == COMMAND_REJOIN;
+		command_ended(socket->running);
 	}
 	socket->request = NULL;
 	socket->running = COMMAND_NONE;
 	poke_forget(&socket->poke);
+	if (socket->waits_to_join)
+		TAILQ_REMOVE(&joiners, socket, join_link);
+	socket->waits_to_join = false;
 	if (socket->waits_to_rejoin)
 		TAILQ_REMOVE(&rejoiners, socket, rejoin_link);
 	socket->waits_to_rejoin = false;
@@ -634,7 +717,7 @@ rejoins_pump(void)
 			socket->waits_to_rejoin = false;
 			snprintf(cursor, sizeof(cursor), "%lld", (long long) socket->subscriber.from);
 			rejoins_running++;
-			hello_start(socket, COMMAND_REJOIN, socket->token, cursor, socket->is_poked);
+			join_start(socket, COMMAND_REJOIN, socket->token, cursor, socket->is_poked);
 			if (socket->running != COMMAND_REJOIN)
 				rejoins_running--;
 		}

@@ -55,9 +55,11 @@ STAILQ_HEAD(MessageList, Message);
 typedef struct Socket
 {
 	Subscriber subscriber;
-	TAILQ_ENTRY(Socket) link; /* of all, or of the dead */
+	TAILQ_ENTRY(Socket) link;      /* of all, or of the dead */
+	TAILQ_ENTRY(Socket) join_link; /* of those whose hello waits for its turn */
 	TAILQ_ENTRY(Socket) rejoin_link;
 	SocketState state;
+	bool waits_to_join;
 	bool waits_to_rejoin;
 	bool was_heard;     /* since the last ping */
 	int missed;         /* pings */
@@ -113,7 +115,10 @@ int64_t socket_now_ms(void);
 bool command_start(struct event_base *base);
 void command_stop(void);
 void command_receive(Socket *socket, const char *text, size_t len);
-void command_hello(Socket *socket, const char *token, size_t len);
+
+/* The feed was joined before the socket was opened; body is its answer. */
+void command_greet(Socket *socket, const char *token, const char *body, size_t len,
+				   int generation);
 void command_rejoin(Socket *socket);
 void command_forget(Socket *socket);
 

@@ -47,7 +47,8 @@
 #define KN_INVITATION_DAYS_MAX   30         /* longest life of an invitation */
 #define KN_ACCESS_SECONDS        900        /* life of an access token */
 #define KN_SKEW_SECONDS          30         /* clock skew allowed in a token */
-#define KN_REUSE_SECONDS         60         /* a rotated refresh token still answers with the current pair */
+#define KN_REUSE_SECONDS         60         /* refresh tokens that were current within this answer the current pair */
+#define KN_RECENT_MAX            64         /* of them, remembered for a session */
 #define KN_SURVIVOR_SESSION_DAYS 180        /* sliding */
 #define KN_STAFF_SESSION_HOURS   12         /* sliding */
 #define KN_TOKEN_CACHE_ENTRIES   16384      /* verified tokens in shared memory */

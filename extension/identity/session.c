@@ -5,7 +5,9 @@
  *
  * Called from SQL (schema kintaraa_api) and by account.c.  A refresh token is
  * session, generation and MAC, so nothing of it is stored, and phones that send
- * the same one four times at once get the same next one four times.
+ * the same one four times at once get the same next one four times.  Use of one
+ * that is older than the last two and than a minute ends the session: somebody
+ * else has it.
  *
  *-------------------------------------------------------------------------
  */
@@ -155,15 +157,21 @@ refresh(KnCall *call)
 }
 
 /*
+ * A token stays good until the one that followed it has been used: the answer
+ * may have been lost.  Those that were current a moment ago are good as well,
+ * for phones that send several at once.
+ *
  * A generation above ours is genuine all the same: the database was restored
  * from a backup that is older than the phone's token.
  */
 static void
 renew(KnCall *call, KnSession *session, uint64 generation)
 {
-	if (generation + 1 == (uint64) session->generation && session->is_recent)
+	uint64 current = (uint64) session->generation;
+
+	if (generation < current && current - generation <= (uint64) Max(session->n_recent, 1))
 		return;
-	if (generation < (uint64) session->generation)
+	if (generation < current)
 	{
 		call->refusal_state = MemoryContextAlloc(call->memory, sizeof(pg_uuid_t));
 		memcpy(call->refusal_state, &session->id, sizeof(pg_uuid_t));
@@ -171,7 +179,7 @@ renew(KnCall *call, KnSession *session, uint64 generation)
 		refuse_refresh();
 	}
 	session->generation = generation + 1;
-	kn_session_rotate(&session->id, session->role, session->generation);
+	kn_session_rotate(session);
 	if (session->device != NULL)
 		kn_device_seen(&session->account, session->device);
 }

@@ -27,7 +27,9 @@ static KnStatement lock_session = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT s.account_id, a.role, s.device, s.generation, "
 	"       s.revoked_at IS NULL AND s.expires_at > pg_catalog.clock_timestamp() AND a.is_active, "
-	"       s.rotated_at > pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2) "
+	"       (SELECT pg_catalog.count(*) FROM pg_catalog.unnest(s.recent) AS r (ended_at) "
+	"         WHERE r.ended_at > pg_catalog.clock_timestamp() "
+	"                            - pg_catalog.make_interval(secs => $2)) "
 	"  FROM kintaraa.session s JOIN kintaraa.account a ON a.id = s.account_id "
 	" WHERE s.id = $1 FOR NO KEY UPDATE OF s",
 	UUIDOID, FLOAT8OID);
@@ -35,9 +37,12 @@ static KnStatement lock_session = KN_WRITE(
 static KnStatement rotate_session = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.session SET generation = $2, rotated_at = pg_catalog.clock_timestamp(), "
-	"       expires_at = pg_catalog.clock_timestamp() + pg_catalog.make_interval(hours => $3) "
+	"       expires_at = pg_catalog.clock_timestamp() + pg_catalog.make_interval(hours => $3), "
+	"       recent = CASE WHEN generation + 1 = $2 THEN "
+	"                     recent[pg_catalog.cardinality(recent) + 1 - $4:] ELSE '{}' END "
+	"                || pg_catalog.clock_timestamp() "
 	" WHERE id = $1",
-	UUIDOID, INT8OID, INT4OID);
+	UUIDOID, INT8OID, INT4OID, INT4OID);
 
 /* clang-format off */
 static KnStatement end_session = KN_WRITE(
@@ -116,18 +121,19 @@ kn_session_lock(const pg_uuid_t *id, KnSession *out)
 	out->device = kn_col_text(&rows, 0, 3);
 	out->generation = kn_col_bigint(&rows, 0, 4, 0);
 	out->is_alive = kn_col_bool(&rows, 0, 5);
-	out->is_recent = kn_col_bool(&rows, 0, 6);
+	out->n_recent = (int) kn_col_bigint(&rows, 0, 6, 0);
 	return true;
 }
 
 void
-kn_session_rotate(const pg_uuid_t *id, KnRole role, int64 generation)
+kn_session_rotate(const KnSession *session)
 {
 	KnArgs args = {0};
 
-	kn_arg_uuid(&args, id);
-	kn_arg_bigint(&args, generation);
-	arg_life(&args, role);
+	kn_arg_uuid(&args, &session->id);
+	kn_arg_bigint(&args, session->generation);
+	arg_life(&args, session->role);
+	kn_arg_int(&args, Min(session->n_recent, KN_RECENT_MAX - 1));
 	kn_run(&rotate_session, &args);
 }
 

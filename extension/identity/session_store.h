@@ -18,15 +18,16 @@ typedef struct KnSession
 	KnRole role;
 	char *device;
 	int64 generation;
-	bool is_alive;  /* neither ended nor expired, of an active account */
-	bool is_recent; /* rotated within KN_REUSE_SECONDS */
+	bool is_alive; /* neither ended nor expired, of an active account */
+	int n_recent;  /* generations before this one that were current within KN_REUSE_SECONDS */
 } KnSession;
 
 extern void kn_session_insert(const pg_uuid_t *id, const pg_uuid_t *account, KnRole role,
 							  const char *device);
 /* Locks the row; false when there is none. */
 extern bool kn_session_lock(const pg_uuid_t *id, KnSession *out);
-extern void kn_session_rotate(const pg_uuid_t *id, KnRole role, int64 generation);
+/* Writes a new generation, which follows the row's unless the database was restored. */
+extern void kn_session_rotate(const KnSession *session);
 /* Ends one session; false when it had ended. */
 extern bool kn_session_end(const pg_uuid_t *id);
 /* Ends all of an account's but one, which may be NULL. */

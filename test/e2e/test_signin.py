@@ -123,8 +123,8 @@ def test_four_refreshes_at_once_get_the_same_next_token():
 
 def test_a_refresh_token_used_too_late_ends_the_session_for_good():
     first = call("auth_register", person())[1]
-    second = call("auth_refresh", first["tokens"])[1]
-    cluster.psql("UPDATE kintaraa.session SET rotated_at = clock_timestamp() - interval '61 seconds' "
+    second = call("auth_refresh", call("auth_refresh", first["tokens"])[1]["tokens"])[1]
+    cluster.psql("UPDATE kintaraa.session SET recent = ARRAY[clock_timestamp() - interval '61 seconds'] || recent[2:] "
                  "WHERE account_id = %s", (first["user"]["id"],))
     assert told("auth_refresh", first["tokens"]) == "malformed KN002"
     # the refusal is an answer and no error: what it wrote is there for everybody

@@ -78,8 +78,8 @@ static KnStatement page = KN_READ(
 	" ORDER BY created_at DESC, id DESC LIMIT $4",
 	TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
-static KnStatement lock_admins = {
-	.sql = "SELECT id FROM kintaraa.account WHERE role = 'admin' AND is_active "
+static KnStatement lock_last = {
+	.sql = "SELECT role FROM kintaraa.account WHERE role IN ('admin', 'dispatcher') AND is_active "
 		   " ORDER BY id FOR NO KEY UPDATE",
 	.actor = KN_AS_SYSTEM,
 	.writes = true,
@@ -241,10 +241,19 @@ kn_account_page(const char *role, TimestampTz before, const pg_uuid_t *before_id
 	return kn_rows();
 }
 
-int
-kn_account_lock_admins(void)
+KnStaffCount
+kn_account_lock_last(void)
 {
-	return (int) kn_run0(&lock_admins);
+	KnStaffCount count = {0};
+	uint64 n = kn_run0(&lock_last);
+	KnRows rows = kn_rows();
+
+	for (uint64 i = 0; i < n; i++)
+		if (strcmp(kn_col_text(&rows, i, 1), "admin") == 0)
+			count.admins++;
+		else
+			count.dispatchers++;
+	return count;
 }
 
 void

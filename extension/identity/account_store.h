@@ -28,8 +28,15 @@ extern void kn_account_set_password(const pg_uuid_t *id, const unsigned char *ha
 /* A page of accounts, newest first, as columns id, role, is_active, created_at, provider_id. */
 extern KnRows kn_account_page(const char *role, TimestampTz before, const pg_uuid_t *before_id,
 							  int limit);
-/* Locks the active administrators and returns how many there are. */
-extern int kn_account_lock_admins(void);
+/* Active accounts of the roles of which one must be left. */
+typedef struct KnStaffCount
+{
+	int admins;
+	int dispatchers;
+} KnStaffCount;
+
+/* Locks them and returns how many there are. */
+extern KnStaffCount kn_account_lock_last(void);
 extern void kn_account_switch_off(const pg_uuid_t *id);
 
 #endif

@@ -117,14 +117,15 @@ write_staff(KnJson *json, const pg_uuid_t *id)
 /*
  * What the account was the last to work on is searched for anew by a trigger, in
  * this transaction: identity knows no case.
- * The administrators are locked and counted first: two who switch each other off
- * at once must not leave the installation without any.
+ * The administrators and dispatchers are locked and counted first: two who switch
+ * each other off at once must not leave the installation without any.  For
+ * dispatchers a trigger sees to it in psql as well.
  */
 static void
 deactivate(KnCall *call)
 {
 	KnAccount account = {0};
-	int admins;
+	KnStaffCount left;
 	pg_uuid_t id;
 
 	kn_call_path_uuid(call, 0, &id);
@@ -133,14 +134,17 @@ deactivate(KnCall *call)
 	if (kn_uuid_equal(&id, &call->caller->account))
 		kn_refuse(ERRCODE_KN_OWN_ACCOUNT, "nobody deactivates the own account",
 				  "Ask another administrator.");
-	admins = kn_account_lock_admins();
+	left = kn_account_lock_last();
 	if (!kn_account_find(&id, true, &account))
 		kn_refuse_absent();
 	if (!account.is_active)
 		return;
-	if (account.role == KN_ROLE_ADMIN && admins < 2)
+	if (account.role == KN_ROLE_ADMIN && left.admins < 2)
 		kn_refuse(ERRCODE_KN_LAST_ADMIN, "the last administrator stays",
 				  "Invite another administrator first.");
+	if (account.role == KN_ROLE_DISPATCHER && left.dispatchers < 2)
+		kn_refuse(ERRCODE_KN_LAST_ADMIN, "the last dispatcher stays",
+				  "Invite another dispatcher first.");
 	kn_account_switch_off(&id);
 	kn_session_end_others(&id, NULL);
 	kn_known_device_end_all(&id);

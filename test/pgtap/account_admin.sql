@@ -1,6 +1,6 @@
 -- account_list, account_deactivate: administrators see that a survivor is there, never who she is.
 \ir include/identity.sql
-SELECT plan(34);
+SELECT plan(44);
 
 CREATE TEMP TABLE admin AS SELECT pg_temp.staff('admin', 'admin@example.org') AS a;
 CREATE TEMP TABLE second AS SELECT pg_temp.staff('admin', 'second@example.org') AS a;
@@ -68,4 +68,19 @@ SELECT is(pg_temp.off((SELECT pg_temp.user_id(a)::text FROM second)), 'none',
     'another administrator, while one remains');
 SELECT is(pg_temp.off('00000000-0000-4000-8000-0000000000aa') || ', ' || pg_temp.off('x'),
     'absent KN301, absent KN301', 'nobody who is not there');
+-- the last dispatcher stays, whoever wants it otherwise
+CREATE TEMP TABLE d1 AS SELECT pg_temp.user_id(pg_temp.staff('dispatcher', 'd1@example.org')) AS id;
+UPDATE kintaraa.account SET is_active = false WHERE role = 'dispatcher' AND id <> (SELECT id FROM d1);
+SELECT kintaraa.change_flush() AS n \gset
+SELECT is(pg_temp.off((SELECT id::text FROM d1)), 'conflict KN408', 'no administrator switches off the last dispatcher');
+SELECT throws_ok('UPDATE kintaraa.account SET ' || change || ' WHERE role = ''dispatcher''', 'KN408',
+    'the last dispatcher stays', 'nor does anybody in psql: ' || change)
+  FROM unnest(ARRAY['is_active = false', 'role = ''admin''', 'role = ''analyst'', centre_id = NULL']) AS change;
+SELECT throws_ok('DELETE FROM kintaraa.account WHERE role = ''dispatcher''', 'KN408', NULL, 'nor deletes it');
+SELECT lives_ok('UPDATE kintaraa.account SET language = ''sw'' WHERE role = ''dispatcher''', 'its other fields change');
+SELECT lives_ok('UPDATE kintaraa.account SET is_active = true WHERE role = ''dispatcher''', 'others may come back');
+SELECT kintaraa.change_flush() AS n \gset
+SELECT is(pg_temp.off((SELECT id::text FROM d1)), 'none', 'then it may go');
+SELECT throws_ok('UPDATE kintaraa.account SET is_active = false', 'KN408', NULL, 'not all of them at once');
+SELECT is((SELECT count(*) > 0 FROM kintaraa.account WHERE role = 'dispatcher' AND is_active), true, 'one is left');
 SELECT finish();

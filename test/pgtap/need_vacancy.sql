@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(30);
+SELECT plan(31);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201, 3), play.helper('second', 'healthcare', -1.32, 36.86),
        play.helper('lawyer', 'legal', -1.2804, 36.8204), play.staff('dora', 'dispatcher'),
        play.staff('otto', 'dispatcher'), play.staff('root', 'admin'), play.register('amina') \g /dev/null
@@ -118,6 +118,10 @@ SELECT is((SELECT count(*)::int FROM kintaraa.team_check), 0, 'and no longer');
 -- Whoever was told of a waiting need leaves the centre.
 SELECT play.report('amina', 'waits', '{shelter}') AS waits \gset
 SELECT is(pg_temp.told('dora', :'waits') || ' ' || pg_temp.told('root', :'waits'), '1 0', 'the centre is called');
+-- what is refused, done all the same
+ALTER TABLE kintaraa.account DISABLE TRIGGER dispatcher_moved;
 UPDATE kintaraa.account SET is_active = false WHERE role = 'dispatcher';
 SELECT is(pg_temp.told('root', :'waits'), 1, 'when it is empty, administrators are');
+SELECT play.report('amina', 'now', '{shelter}', '{"urgencyLevel": "immediate"}') AS now \gset
+SELECT is(pg_temp.told('root', :'now'), 1, 'and of each immediate report as long as it is');
 SELECT * FROM finish();

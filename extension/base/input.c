@@ -246,7 +246,13 @@ kn_in_int(JsonbContainer *object, const char *key, int64 min, int64 max, bool re
 	if (floor(number) != number)
 		kn_input_error(ERRCODE_KN_FIELD_VALUE, key, "the number is not a whole number",
 					   "Send a whole number.");
-	*out = (int64) number;
+	/* a double is exact up to 2^53 only */
+	*out = DatumGetInt64(DirectFunctionCall1(
+		numeric_int8, NumericGetDatum(kn_in_member(object, key)->val.numeric)));
+	if (*out < min || *out > max)
+		kn_input_error(ERRCODE_KN_FIELD_VALUE, key, "the number is out of range",
+					   psprintf("Send a number from " INT64_FORMAT " to " INT64_FORMAT ".", min,
+								max));
 	return true;
 }
 

@@ -74,6 +74,7 @@
 #define KN_RESUME_CHANGES_MAX    5000       /* changed records a returning socket's catch-up looks at */
 #define KN_RESUME_FRAMES_MAX     1000       /* frames a returning socket is sent */
 #define KN_LEAVE_MAX             10000      /* subscriptions ended by one call */
+#define KN_SEQ_MAX               INT64CONST(9007199254740992) /* running number of a device, the highest exact one */
 #define KN_CURSOR_MAX            9007199254740991 /* integers a client's JSON keeps exact */
 #define KN_SEAL_ENTRIES          5000       /* audit entries of one seal, give or take a transaction's */
 /* clang-format on */

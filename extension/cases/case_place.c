@@ -21,7 +21,7 @@ static KnStatement select_place = KN_READ(
 	UUIDOID);
 
 void
-kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out)
+kn_case_place(const pg_uuid_t *incident, KnCasePlace *out)
 {
 	KnArgs args = {0};
 	KnRows rows;
@@ -30,15 +30,14 @@ kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out)
 	if (kn_run(&select_place, &args) == 0)
 		elog(ERROR, "a need has no incident");
 	rows = kn_rows();
-	kn_case_place_read(&rows, 0, 1, incident, exact, out);
+	kn_case_place_read(&rows, 0, 1, out);
 }
 
 void
-kn_case_place_read(const KnRows *rows, uint64 row, int first, const pg_uuid_t *incident, bool exact,
-				   KnCasePlace *out)
+kn_case_place_read(const KnRows *rows, uint64 row, int first, KnCasePlace *out)
 {
 	bool is_null;
-	Datum barred = kn_col(rows, row, first + 7, &is_null);
+	Datum barred = kn_col(rows, row, first + 4, &is_null);
 	Datum *items;
 
 	memset(out, 0, sizeof(*out));
@@ -52,17 +51,4 @@ kn_case_place_read(const KnRows *rows, uint64 row, int first, const pg_uuid_t *i
 	out->barred = palloc(sizeof(pg_uuid_t) * Max(out->n_barred, 1));
 	for (int i = 0; i < out->n_barred; i++)
 		out->barred[i] = *DatumGetUUIDP(items[i]);
-	if (exact && out->has_cell)
-	{
-		KnSubject subject;
-		pg_uuid_t owner;
-		char *point;
-
-		kn_col_uuid(rows, row, first + 4, &owner);
-		kn_subject_open(&subject, &owner, kn_col_bytea(rows, row, first + 6));
-		point = kn_unseal(&subject, "incident.point", incident, kn_col_bytea(rows, row, first + 5));
-		out->has_point = point != NULL &&
-						 sscanf(point, "%lf %lf", &out->latitude, &out->longitude) == 2;
-		kn_subject_forget(&subject);
-	}
 }

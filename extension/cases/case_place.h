@@ -11,22 +11,22 @@
 #include "access/barred.h"
 #include "base/spi.h"
 
-/* Never who she is. */
+/*
+ * Never who she is, and of where she is the cell: whom routing asks, in what
+ * order and how far away they are is told to people who must not work out more.
+ */
 typedef struct KnCasePlace
 {
 	bool has_cell;
 	double cell_latitude;
 	double cell_longitude;
-	bool has_point; /* filled for rescue needs only */
-	double latitude;
-	double longitude;
 	char *preferred_gender; /* NULL when none */
 	char *language;         /* of her account */
 	int n_barred;
 	pg_uuid_t *barred;
 } KnCasePlace;
 
-extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *out);
+extern void kn_case_place(const pg_uuid_t *incident, KnCasePlace *out);
 
 #define KN_BARRED_OF_INCIDENT KN_BARRED_OF("i.id")
 /* A team with nobody left in it who may see the case. */
@@ -39,16 +39,12 @@ extern void kn_case_place(const pg_uuid_t *incident, bool exact, KnCasePlace *ou
  * The columns of a place, and the tables beside kintaraa.incident i that they come from.  The
  * team that reported for somebody is not asked to help, as whom she barred is not.
  */
-#define KN_PLACE_COLUMNS                                                              \
-	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, i.owner_id, " \
-	"i.point_sealed, k.wrapped, "                                                     \
-	"ARRAY(" KN_BARRED_OF_INCIDENT "UNION ALL " KN_EMPTIED_TEAMS "UNION ALL "         \
+#define KN_PLACE_COLUMNS                                                      \
+	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, "     \
+	"ARRAY(" KN_BARRED_OF_INCIDENT "UNION ALL " KN_EMPTIED_TEAMS "UNION ALL " \
 	"      SELECT a.provider_id WHERE a.provider_id IS NOT NULL) "
-#define KN_PLACE_FROM                                \
-	" JOIN kintaraa.account a ON a.id = i.owner_id " \
-	" LEFT JOIN kintaraa.subject_key k ON k.subject = i.owner_id "
-/* They begin at column first.  exact: for a rescue, whose point is then opened. */
-extern void kn_case_place_read(const KnRows *rows, uint64 row, int first,
-							   const pg_uuid_t *incident, bool exact, KnCasePlace *out);
+#define KN_PLACE_FROM " JOIN kintaraa.account a ON a.id = i.owner_id "
+/* They begin at column first. */
+extern void kn_case_place_read(const KnRows *rows, uint64 row, int first, KnCasePlace *out);
 
 #endif

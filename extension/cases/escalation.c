@@ -53,16 +53,11 @@ static KnStatement notify_people = KN_WRITE(
 	UUIDOID, TEXTOID);
 
 bool
-kn_service_is_rescue(const char *service)
-{
-	return strcmp(service, "emergency") == 0 || strcmp(service, "shelter") == 0;
-}
-
-bool
 kn_service_is_clinical(const char *service)
 {
-	return strcmp(service, "medical") == 0 || kn_service_is_rescue(service) ||
-		   strcmp(service, KN_TRIAGE) == 0;
+	static const char *const clinical[] = {"medical", "emergency", "shelter", KN_TRIAGE, NULL};
+
+	return kn_choice_has(clinical, service);
 }
 
 KnUrgency
@@ -129,7 +124,6 @@ void
 kn_escalation_wanted(const KnNeed *need, const KnCasePlace *place, const pg_uuid_t *asked,
 					 int n_asked, double radius_factor, KnRouteNeed *out)
 {
-	bool exact = place->has_point && kn_service_is_rescue(need->service);
 	char *language = place->language;
 	pg_uuid_t *excluded = palloc(sizeof(pg_uuid_t) * (n_asked + place->n_barred + 1));
 
@@ -137,9 +131,9 @@ kn_escalation_wanted(const KnNeed *need, const KnCasePlace *place, const pg_uuid
 		memcpy(excluded, asked, sizeof(pg_uuid_t) * n_asked);
 	memcpy(excluded + n_asked, place->barred, sizeof(pg_uuid_t) * place->n_barred);
 	*out = (KnRouteNeed){
-		.has_place = exact || place->has_cell,
-		.latitude = exact ? place->latitude : place->cell_latitude,
-		.longitude = exact ? place->longitude : place->cell_longitude,
+		.has_place = place->has_cell,
+		.latitude = place->cell_latitude,
+		.longitude = place->cell_longitude,
 		.service = need->service,
 		.urgency = need->urgency,
 		.radius_factor = radius_factor,
@@ -200,7 +194,7 @@ advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
 	pg_uuid_t *asked;
 	int n_asked = kn_escalation_asked(need, &asked);
 
-	kn_case_place(&need->bucket, kn_service_is_rescue(need->service), &place);
+	kn_case_place(&need->bucket, &place);
 	kn_escalation_next(need, &place, asked, n_asked, policy, now, &memo, &step);
 	kn_need_save(need);
 	kn_escalation_store(need, &step, now);

@@ -41,7 +41,7 @@ extern void kn_escalation_reopen(KnNeed *need, KnUrgency urgency, const KnCasePo
 extern void kn_escalation_await_contact(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
 /* Teams not to be named again for a need: asked in this round, or gave it back in any. */
 extern int kn_escalation_asked(const KnNeed *need, pg_uuid_t **out);
-/* What routing is to look for; a rescue that knows the exact place is routed from there. */
+/* What routing is to look for, from the cell of the case. */
 extern void kn_escalation_wanted(const KnNeed *need, const KnCasePlace *place,
 								 const pg_uuid_t *asked, int n_asked, double radius_factor,
 								 KnRouteNeed *out);
@@ -51,7 +51,6 @@ extern void kn_escalation_hurry(KnNeed *need, KnUrgency urgency, const KnCasePol
 /* Promise to the survivor at the opening of a need: independent of how many decline. */
 extern TimestampTz kn_escalation_promise(const KnNeed *need, const KnCasePolicy *policy,
 										 TimestampTz now);
-extern bool kn_service_is_rescue(const char *service);
 /* Whether the clinical clock hurries it; other services keep the urgency she asked for. */
 extern bool kn_service_is_clinical(const char *service);
 /* Of a need of this case, when it opens. */

@@ -244,7 +244,7 @@ incident_get(KnCall *call)
 		return;
 	/* reopen the object for the members that only a detail of a named report has */
 	call->json.text.len--;
-	kn_incident_render_people(&call->json, &incident);
+	kn_incident_render_people(&call->json, &incident, relation == KN_DISPATCHER);
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(incident_get, incident_get, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);

@@ -18,7 +18,6 @@
 
 static int wanted(const KnIncident *incident, const char **services);
 static const KnNeed *find_need(const KnCaseParts *parts, const char *service);
-static bool begins_rescue(const KnValue *services, const KnCaseParts *known);
 static void plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
 					  const KnCasePolicy *policy, TimestampTz now, KnRouteMemo *memo, KnNeed *need,
 					  KnStep *step);
@@ -86,7 +85,7 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 	TimestampTz latest = now;
 
 	kn_need_load_parts(&incident->id, &known);
-	kn_case_place(&incident->id, begins_rescue(asked, &known), &place);
+	kn_case_place(&incident->id, &place);
 	for (int i = 0; i < known.n_needs; i++)
 		latest = Max(latest, known.needs[i].created_at + 1);
 	memset(out, 0, sizeof(*out));
@@ -125,17 +124,6 @@ find_need(const KnCaseParts *parts, const char *service)
 		if (strcmp(parts->needs[i].service, service) == 0)
 			return &parts->needs[i];
 	return NULL;
-}
-
-/* Nobody else is told the exact place, and it is opened for nobody else. */
-static bool
-begins_rescue(const KnValue *services, const KnCaseParts *known)
-{
-	for (int i = 0; i < services->n_items; i++)
-		if (kn_service_is_rescue(services->items[i]) &&
-			find_need(known, services->items[i]) == NULL)
-			return true;
-	return false;
 }
 
 static void
@@ -181,16 +169,12 @@ kn_opening_defer(const KnIncident *incident, const KnCasePolicy *policy, Timesta
 static void
 place_of(const KnIncident *incident, KnCasePlace *out)
 {
-	const KnValue *point = &incident->values[KN_INCIDENT_POINT];
 	const KnValue *gender = &incident->values[KN_INCIDENT_GENDER];
 
 	memset(out, 0, sizeof(*out));
 	out->has_cell = incident->has_cell;
 	out->cell_latitude = incident->cell_latitude;
 	out->cell_longitude = incident->cell_longitude;
-	out->has_point = incident->has_cell && point->present;
-	out->latitude = point->number;
-	out->longitude = point->second;
 	out->preferred_gender = gender->present ? gender->text : NULL;
 	out->language = incident->language;
 	if (incident->by_provider)

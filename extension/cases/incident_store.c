@@ -44,7 +44,7 @@
 
 static void read_incident(const KnRows *rows, uint64 row, KnIncident *out);
 static void set_text(KnIncident *out, KnIncidentField field, char *text);
-static void render_person(KnJson *json, const pg_uuid_t *account, bool of_team);
+static void render_person(KnJson *json, const pg_uuid_t *account, bool of_team, bool reachable);
 
 static KnStatement select_intake = KN_READ(
 	KN_AS_SYSTEM,
@@ -555,22 +555,22 @@ kn_incident_allowed(const char *from, const char *actor, const char *to, bool *a
 }
 
 void
-kn_incident_render_people(KnJson *json, const KnIncident *incident)
+kn_incident_render_people(KnJson *json, const KnIncident *incident, bool reachable)
 {
 	kn_json_key(json, "survivor");
 	if (incident->by_provider)
 		kn_json_null(json);
 	else
-		render_person(json, &incident->owner, false);
+		render_person(json, &incident->owner, false, true);
 	kn_json_key(json, "reportedBy");
 	if (incident->by_provider)
-		render_person(json, &incident->owner, true);
+		render_person(json, &incident->owner, true, reachable);
 	else
 		kn_json_null(json);
 }
 
 static void
-render_person(KnJson *json, const pg_uuid_t *account, bool of_team)
+render_person(KnJson *json, const pg_uuid_t *account, bool of_team, bool reachable)
 {
 	static const char *const keys[] = {"firstName", "lastName", "phone", "email"};
 	static const char *const places[] = {"account.first_name", "account.last_name",
@@ -594,7 +594,7 @@ render_person(KnJson *json, const pg_uuid_t *account, bool of_team)
 	team = kn_col_text(&rows, 0, 6);
 	kn_incident_subject(account, &subject);
 	kn_json_open(json, '{');
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < (reachable ? 4 : 2); i++)
 		kn_json_pair_text(json, keys[i], kn_unseal(&subject, places[i], account, sealed[i]));
 	if (of_team)
 		kn_json_pair_text(json, "providerName", team);

@@ -61,9 +61,10 @@ extern char *kn_incident_allowed(const char *from, const char *actor, const char
 								 bool *allowed);
 /*
  * Names and how to reach them, for helpers and dispatchers of a named report:
- * hers, or of whoever reported for her, who is not her.
+ * hers, or of whoever reported for her, who is not her and whose own telephone
+ * number and e-mail are for those only whom that member of staff is reachable for.
  */
-extern void kn_incident_render_people(KnJson *json, const KnIncident *incident);
+extern void kn_incident_render_people(KnJson *json, const KnIncident *incident, bool reachable);
 extern bool kn_incident_exists(const pg_uuid_t *id); /* whoever may see it */
 extern void kn_incident_owner(const pg_uuid_t *id, pg_uuid_t *owner);
 /* A case's urgency changed: counters follow. */

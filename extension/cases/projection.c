@@ -18,7 +18,8 @@
 
 static void render_head(KnJson *json, const KnIncident *incident, KnRelation relation);
 static void render_fields(KnJson *json, const KnIncident *incident, KnRelation relation,
-						  KnShape shape, bool in_person);
+						  KnShape shape, const KnCaseParts *parts, const pg_uuid_t *provider);
+static void render_own_services(KnJson *json, const KnCaseParts *parts, const pg_uuid_t *provider);
 static bool shows(const KnField *field, KnRelation relation, KnShape shape, bool in_person);
 static void render_object(KnJson *json, const char *object, const KnIncident *incident,
 						  KnRelation relation, KnShape shape, bool in_person);
@@ -35,11 +36,9 @@ void
 kn_render_incident(KnJson *json, const KnIncident *incident, KnRelation relation, KnShape shape,
 				   const KnCaseParts *parts, const pg_uuid_t *provider, const char *hotlines)
 {
-	bool in_person = kn_helps_in_person(parts, provider);
-
 	kn_json_open(json, '{');
 	render_head(json, incident, relation);
-	render_fields(json, incident, relation, shape, in_person);
+	render_fields(json, incident, relation, shape, parts, provider);
 	render_needs(json, parts, relation, provider);
 	render_helpers(json, parts, relation, provider);
 	if (relation == KN_OWNER)
@@ -80,8 +79,10 @@ shows(const KnField *field, KnRelation relation, KnShape shape, bool in_person)
 
 static void
 render_fields(KnJson *json, const KnIncident *incident, KnRelation relation, KnShape shape,
-			  bool in_person)
+			  const KnCaseParts *parts, const pg_uuid_t *provider)
 {
+	bool in_person = kn_helps_in_person(parts, provider);
+
 	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
 	{
 		const KnField *field = &kn_incident_fields[i];
@@ -91,11 +92,24 @@ render_fields(KnJson *json, const KnIncident *incident, KnRelation relation, KnS
 		kn_json_key(json, field->key);
 		if (i == KN_INCIDENT_URGENCY)
 			kn_json_text(json, kn_urgency_names[incident->urgency]);
+		else if (i == KN_INCIDENT_SERVICES && relation == KN_HELPER)
+			render_own_services(json, parts, provider);
 		else
 			kn_field_write(json, field, &incident->values[i]);
 	}
 	render_object(json, "location", incident, relation, shape, in_person);
 	render_object(json, "providerPreferences", incident, relation, shape, in_person);
+}
+
+/* What else she asked for would tell whether she goes to the police or looks for a shelter. */
+static void
+render_own_services(KnJson *json, const KnCaseParts *parts, const pg_uuid_t *provider)
+{
+	kn_json_open(json, '[');
+	for (int i = 0; i < parts->n_needs; i++)
+		if (kn_need_visible(&parts->needs[i], parts, KN_HELPER, provider))
+			kn_json_text(json, parts->needs[i].service);
+	kn_json_close(json, ']');
 }
 
 /* A place that may not be shown is the centre of its cell. */

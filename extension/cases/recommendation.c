@@ -55,7 +55,7 @@ recommendation_list(KnCall *call)
 		kn_refuse_absent();
 	kn_call_target(call, "incident", &incident.id);
 	kn_need_load_parts(&incident.id, &parts);
-	kn_case_place(&incident.id, false, &place);
+	kn_case_place(&incident.id, &place);
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');

@@ -193,7 +193,7 @@ read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place)
 	value = kn_col(rows, row, 6, &is_null);
 	need->escalation = is_null ? NULL : DatumGetJsonbP(value);
 	need->due_at = kn_col_time(rows, row, 7);
-	kn_case_place_read(rows, row, 8, &need->bucket, kn_service_is_rescue(need->service), place);
+	kn_case_place_read(rows, row, 8, place);
 }
 
 static void

@@ -47,7 +47,7 @@ sync_batch(KnCall *call)
 	KnPush push = {.atomic = mode && strcmp(mode, "atomic") == 0};
 	KnCursor nothing = {0};
 	int64 seq = 0;
-	bool has_seq = kn_in_int(body, "seq", 0, PG_INT32_MAX, false, &seq);
+	bool has_seq = kn_in_int(body, "seq", 0, KN_SEQ_MAX, false, &seq);
 
 	call->noun = "sync";
 	kn_call_device(call, body);
@@ -113,9 +113,9 @@ superseded(KnCall *call, KnPush *push, const char *seq_text)
 		return false;
 	errno = 0;
 	seq = strtoll(seq_text, &end, 10);
-	if (errno != 0 || end == seq_text || *end != '\0' || seq < 0)
+	if (errno != 0 || end == seq_text || *end != '\0' || seq < 0 || seq > KN_SEQ_MAX)
 		kn_input_error(ERRCODE_KN_QUERY, "seq", "seq is not a number",
-					   "Send a number that this device counts up.");
+					   "Send a number from 0 to 2^53 that this device counts up.");
 	last = kn_device_lock(call, call->device);
 	if (seq >= last)
 	{

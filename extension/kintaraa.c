@@ -21,6 +21,7 @@
 #include "base/told.h"
 #include "identity/caller.h"
 #include "keep/health.h"
+#include "trail/audit.h"
 #include "trail/change.h"
 #include "worker/worker.h"
 
@@ -38,6 +39,7 @@ _PG_init(void)
 	kn_shared_init();
 	kn_installed_init();
 	kn_change_init();
+	kn_audit_init();
 	kn_caller_init();
 	kn_told_init();
 	kn_health_init();

@@ -34,12 +34,15 @@ COMMENT ON FUNCTION kintaraa.audit_anchor IS 'Writes the newest root of the audi
 ALTER FUNCTION kintaraa.audit_anchor OWNER TO kintaraa_system;
 
 -- API: public, superuser only.
-CREATE FUNCTION kintaraa.audit_verify(OUT ok boolean, OUT sealed bigint, OUT unsealed bigint, OUT first_bad bigint)
+-- root: the newest one that left this machine, 64 digits of the log; NULL asks for none.
+CREATE FUNCTION kintaraa.audit_verify(
+    root text DEFAULT NULL, OUT ok boolean, OUT sealed bigint, OUT unsealed bigint, OUT first_bad bigint)
     RETURNS record
     LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'kn_audit_verify_sql';
 COMMENT ON FUNCTION kintaraa.audit_verify IS
-    'Computes every seal of the audit trail anew; first_bad is the first one that does not hold.';
+    'Computes every seal of the audit trail anew; first_bad is the first one that does not hold, or the one that is '
+    'missing when a root that left the machine is not there any more.';
 ALTER FUNCTION kintaraa.audit_verify OWNER TO kintaraa_system;
 
 CREATE FUNCTION kintaraa.worker_status(OUT pid integer, OUT seen_at timestamptz, OUT database text)

@@ -51,13 +51,18 @@ assignment_list(KnCall *call)
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');
 	for (int i = 0; i < Min(n, limit); i++)
+	{
+		kn_call_shown(call, &items[i].id, 1);
 		kn_render_assignment_row(&call->json, &items[i]);
+	}
 	kn_json_close(&call->json, ']');
 	kn_page_next(call, n > limit, n > limit ? items[limit - 1].offered_at : 0,
 				 n > limit ? &items[limit - 1].id : NULL);
 	kn_json_close(&call->json, '}');
+	call->noun = "assignment";
+	call->unaudited = n == 0; /* apps ask again and again, and mostly there is nothing */
 }
-KN_DOOR(assignment_list, assignment_list, KN_ROLE_PROVIDER, KN_DOOR_READS);
+KN_DOOR(assignment_list, assignment_list, KN_ROLE_PROVIDER, KN_DOOR_READS | KN_DOOR_AUDITED);
 
 /* The need first, or all of the case, then the offer as it is under the lock. */
 static void

@@ -48,7 +48,6 @@ static int find_lost(const pg_uuid_t *bucket, Lost *lost);
 static void end_work(const pg_uuid_t *bucket, const Lost *lost);
 static void go_on(const pg_uuid_t *bucket, const pg_uuid_t *need);
 static void call_others(const pg_uuid_t *bucket);
-static void leave_entry(const pg_uuid_t *bucket);
 
 PG_FUNCTION_INFO_V1(kn_bar_sql);
 
@@ -109,7 +108,7 @@ kn_bar_sql(PG_FUNCTION_ARGS)
 	check_case(bucket, principal);
 	check_principal(bucket, principal);
 	kn_case_bar(bucket, principal);
-	leave_entry(bucket);
+	kn_audit_function("bar", "incident", bucket);
 	kn_change_flush(NULL);
 	SPI_finish();
 	PG_RETURN_VOID();
@@ -269,19 +268,4 @@ call_others(const pg_uuid_t *bucket)
 		if (kn_need_read(bucket, &id, &need))
 			kn_escalation_call_again(&need);
 	}
-}
-
-static void
-leave_entry(const pg_uuid_t *bucket)
-{
-	KnAuditEntry entry = {
-		.action = "bar",
-		.outcome = "ok",
-		.actor_role = "database",
-		.noun = "incident",
-		.target = bucket,
-		.fields = "barred",
-	};
-
-	kn_audit_write(&entry);
 }

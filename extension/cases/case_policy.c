@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -26,6 +27,8 @@
 #include "base/spi.h"
 #include "base/told.h"
 #include "cases/case_policy.h"
+#include "identity/caller.h"
+#include "trail/audit.h"
 
 #define MINUTE_USECS ((int64) USECS_PER_MINUTE)
 #define MINUTES_MIN 0.02
@@ -238,5 +241,8 @@ kn_policy_changed(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		elog(ERROR, "policy_changed is a trigger");
 	CacheInvalidateRelcache(data->tg_relation);
+	/* a door has its own entry, a migration none */
+	if (kn_caller() == NULL && superuser())
+		kn_audit_function("policy_changed", RelationGetRelationName(data->tg_relation), NULL);
 	PG_RETURN_POINTER(NULL);
 }

@@ -105,7 +105,13 @@ dispatch_queue(KnCall *call)
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');
 	for (uint64 i = 0; i < rows.n; i++)
+	{
+		pg_uuid_t incident;
+
+		if (kn_col_uuid(&rows, i, 1, &incident))
+			kn_call_shown(call, &incident, 1);
 		render_queue_row(&call->json, &rows, i);
+	}
 	kn_json_close(&call->json, ']');
 	kn_json_close(&call->json, '}');
 }

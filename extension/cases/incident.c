@@ -301,6 +301,8 @@ incident_list(KnCall *call)
 	kn_need_load_many(buckets, n, parts);
 	call->noun = "incident";
 	call->unaudited = relation == KN_OWNER;
+	if (relation != KN_OWNER)
+		kn_call_shown(call, buckets, Min(n, limit));
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');

@@ -52,6 +52,8 @@ static void check_role(const KnCall *call);
 static void check_maintenance(const KnDoor *door);
 static const char *refusal(KnCall *call, ErrorData *error);
 static const char *refusal_outcome(const KnCall *call, int sqlerrcode);
+static void aim(KnCall *call);
+static bool is_person(const char *noun);
 static void write_audit(const KnCall *call, const char *outcome, const char *code);
 static Datum make_result(FunctionCallInfo fcinfo, const char *outcome, const StringInfo body);
 static void finish_object(KnJson *json);
@@ -268,7 +270,10 @@ refusal(KnCall *call, ErrorData *error)
 	if (code[2] == '1')
 		pg_atomic_fetch_add_u64(&kn_shared()->refused_tokens, 1);
 	else if (code[2] != '6')
+	{
+		aim(call);
 		write_audit(call, outcome, code);
+	}
 	/* the statements above left us in SPI's memory, which ends before the answer is read */
 	MemoryContextSwitchTo(call->memory);
 	kn_json_init(&call->json);
@@ -285,20 +290,42 @@ refusal(KnCall *call, ErrorData *error)
 	return outcome;
 }
 
+/* What was asked for is the target of a refusal, whether there is such a thing or not. */
+static void
+aim(KnCall *call)
+{
+	call->n_shown = 0;
+	if (!call->has_target && call->caller != NULL && call->n_path > 0)
+		call->has_target = kn_uuid_parse(call->path[0], &call->target);
+}
+
+static bool
+is_person(const char *noun)
+{
+	return noun != NULL && (strcmp(noun, "account") == 0 || strcmp(noun, "session") == 0);
+}
+
 static void
 write_audit(const KnCall *call, const char *outcome, const char *code)
 {
 	const KnCaller *caller = kn_caller();
+	bool is_survivor = caller && caller->role == KN_ROLE_SURVIVOR;
+	/* a survivor's own account or session is no target: it would be a thread from case to case */
+	bool has_target = call->has_target && !(is_survivor && is_person(call->noun));
 	KnAuditEntry entry = {
 		.action = call->door->name,
 		.outcome = outcome,
 		.code = code,
 		.actor = caller ? &caller->account : NULL,
+		.actor_by_case = is_survivor,
 		.actor_role = caller ? kn_role_name(caller->role) : NULL,
 		.noun = call->noun,
-		.target = call->has_target ? &call->target : NULL,
+		.target = has_target ? &call->target : NULL,
+		.n_targets = call->n_shown,
+		.targets = call->shown,
 		.fields = call->fields,
-		.request = call->request_id,
+		/* a client may choose it, and then the same one for two cases */
+		.request = is_survivor || caller == NULL ? NULL : call->request_id,
 	};
 
 	kn_audit_write(&entry);
@@ -406,6 +433,22 @@ kn_call_target(KnCall *call, const char *noun, const pg_uuid_t *id)
 	call->noun = noun;
 	call->has_target = true;
 	call->target = *id;
+}
+
+void
+kn_call_shown(KnCall *call, const pg_uuid_t *ids, int n)
+{
+	MemoryContext old = MemoryContextSwitchTo(call->memory);
+	int total = call->n_shown + n;
+
+	if (n > 0)
+	{
+		call->shown = call->shown ? repalloc(call->shown, sizeof(pg_uuid_t) * total)
+								  : palloc(sizeof(pg_uuid_t) * total);
+		memcpy(call->shown + call->n_shown, ids, sizeof(pg_uuid_t) * n);
+		call->n_shown = total;
+	}
+	MemoryContextSwitchTo(old);
 }
 
 void

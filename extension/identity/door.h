@@ -55,6 +55,8 @@ typedef struct KnCall
 	const char *noun;
 	bool has_target;
 	pg_uuid_t target;
+	int n_shown; /* of a list or a pull: the records, in memory */
+	pg_uuid_t *shown;
 	const char *fields;
 	bool unaudited; /* set by a body whose read needs no entry */
 	/* members added to the body of a refusal: "key":value[,...] */
@@ -103,6 +105,8 @@ extern void kn_call_device(KnCall *call, JsonbContainer *body);
 /* Who wrote: the device when it names itself, else the session. */
 extern void kn_call_writer(const KnCall *call, pg_uuid_t *out);
 extern void kn_call_target(KnCall *call, const char *noun, const pg_uuid_t *id);
+/* Records of somebody else that a list or a pull shows: they are the targets of its one entry. */
+extern void kn_call_shown(KnCall *call, const pg_uuid_t *ids, int n);
 /* Adds a ready JSON value under key to a refusal that is about to be raised. */
 extern void kn_call_extend(KnCall *call, const char *key, const char *json);
 /* Raises KN412 when the request's If-Match names another version than this one. */

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 
 #include "access/barred.h"
 #include "base/errcodes.h"
@@ -19,19 +20,47 @@
 #include "identity/door.h"
 #include "keys/keystore.h"
 
+#define OWNER_ACTS_MAX 1000
+
+static void render_owner_acts(KnCall *call, const pg_uuid_t *target);
+static void render_actor(KnJson *json, bytea *actor);
 static void render_entry(KnJson *json, const KnRows *rows, uint64 row);
 static void check_action(const char *action);
 static int64 page_key(KnCall *call);
 
+/* clang-format off */
+/*
+ * What survivors did to their cases is not among these: beside the clock of
+ * everybody else's entries it would tell which cases are of one of them.
+ */
 static KnStatement select_entries = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT n, at, action, outcome, code, actor, actor_role, noun, target, fields, request "
-	"  FROM kintaraa.audit "
-	" WHERE n < $1 AND ($2 IS NULL OR target = $2) AND ($3 IS NULL OR actor = $3) "
-	"   AND ($4 IS NULL OR action = $4) AND ($5 IS NULL OR outcome = $5) "
-	"   AND (target IS NULL OR target NOT IN (" KN_OF_BARRED_CASES("$7") ")) "
-																		 " ORDER BY n DESC LIMIT $6",
+	"SELECT a.n, a.at, a.action, a.outcome, a.code, a.actor, a.actor_role, a.noun, a.target, "
+	"       a.fields, a.request, "
+	"       ARRAY(SELECT t FROM pg_catalog.unnest(a.targets) AS t "
+	"              WHERE t NOT IN (" KN_OF_BARRED_CASES("$7") ")) "
+	"  FROM kintaraa.audit a "
+	" WHERE a.n < $1 AND ($2 IS NULL OR a.target = $2 OR a.targets @> ARRAY[$2]) "
+	"   AND ($3 IS NULL OR a.actor = $3) "
+	"   AND ($4 IS NULL OR a.action = $4) AND ($5 IS NULL OR a.outcome = $5) "
+	"   AND (a.target IS NULL OR (a.actor_role IS DISTINCT FROM 'survivor' "
+	"                             AND a.target NOT IN (" KN_OF_BARRED_CASES("$7") "))) "
+	"   AND ($2 IS NULL OR $2 NOT IN (" KN_OF_BARRED_CASES("$7") ")) "
+	" ORDER BY a.n DESC LIMIT $6",
 	INT8OID, UUIDOID, BYTEAOID, TEXTOID, TEXTOID, INT4OID, UUIDARRAYOID);
+
+/* What a survivor did to one case, by days that are over: the hour would tell of her other cases. */
+static KnStatement select_owner_acts = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT (a.at AT TIME ZONE 'UTC')::date::text, a.action, a.outcome, a.code, a.actor, "
+	"       pg_catalog.count(*)::int4 "
+	"  FROM kintaraa.audit a "
+	" WHERE a.target = $1 AND a.actor_role = 'survivor' "
+	"   AND a.at < pg_catalog.date_trunc('day', pg_catalog.now(), 'UTC') "
+	"   AND a.target NOT IN (" KN_OF_BARRED_CASES("$2") ") "
+	" GROUP BY 1, 2, 3, 4, 5 ORDER BY 1 DESC, 2, 3, 4, 5 LIMIT " CppAsString2(OWNER_ACTS_MAX),
+	UUIDOID, UUIDARRAYOID);
+/* clang-format on */
 
 /* What leaves entries: doors, and functions for superusers of the same name as their entry. */
 static KnStatement select_action = KN_READ(
@@ -43,14 +72,22 @@ static KnStatement select_action = KN_READ(
 	" WHERE s.nspname IN ('kintaraa', 'kintaraa_api')",
 	TEXTOID);
 
-/* GET /admin/audit ?target &account &action &outcome &limit &after -> {"items","next"} */
+/*
+ * GET /admin/audit ?target &account &action &outcome &limit &after
+ * -> {"items","next"}, with a target also {"ownerActs"}
+ */
 static void
 audit_list(KnCall *call)
 {
 	static const char *const outcomes[] = {"ok", "created", "accepted", "none", "conflict", "gone",
 										   "malformed", "unknown", "refused", "absent", "stale",
 										   "slow_down", NULL};
-	static const KnFilter filters[] = {{"target", NULL}, {"account", NULL}, {"action", NULL}, {"outcome", outcomes}, KN_FILTER_PAGE, KN_FILTER_END};
+	static const KnFilter filters[] = {{"target", NULL},
+									   {"account", NULL},
+									   {"action", NULL},
+									   {"outcome", outcomes},
+									   KN_FILTER_PAGE,
+									   KN_FILTER_END};
 	int limit = kn_query_int(call->query, "limit", 1, KN_LIST_MAX, KN_LIST_DEFAULT);
 	KnArgs args = {0};
 	pg_uuid_t target;
@@ -83,6 +120,8 @@ audit_list(KnCall *call)
 	kn_json_close(&call->json, ']');
 	kn_json_pair_text(&call->json, "next",
 					  rows.n > (uint64) limit ? psprintf(INT64_FORMAT, last) : NULL);
+	if (has_target)
+		render_owner_acts(call, &target);
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(audit_list, audit_list, KN_ROLE_ADMIN, KN_DOOR_READS | KN_DOOR_AUDITED);
@@ -121,25 +160,64 @@ page_key(KnCall *call)
 }
 
 static void
-render_entry(KnJson *json, const KnRows *rows, uint64 row)
+render_owner_acts(KnCall *call, const pg_uuid_t *target)
 {
-	static const char *const texts[] = {"action", "outcome", "code"};
-	bytea *actor = kn_col_bytea(rows, row, 6);
-	pg_uuid_t target;
-	bool has_target = kn_col_uuid(rows, row, 9, &target);
+	static const char *const keys[] = {"day", "action", "outcome", "code"};
+	KnJson *json = &call->json;
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, target);
+	kn_arg_uuid_array(&args, call->caller->principals, call->caller->n_principals);
+	kn_run(&select_owner_acts, &args);
+	rows = kn_rows();
+	kn_json_key(json, "ownerActs");
+	kn_json_open(json, '[');
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		kn_json_open(json, '{');
+		for (int k = 0; k < lengthof(keys); k++)
+			kn_json_pair_text(json, keys[k], kn_col_text(&rows, i, 1 + k));
+		render_actor(json, kn_col_bytea(&rows, i, 5));
+		kn_json_pair_int(json, "count", kn_col_int(&rows, i, 6, 0));
+		kn_json_close(json, '}');
+	}
+	kn_json_close(json, ']');
+}
+
+static void
+render_actor(KnJson *json, bytea *actor)
+{
 	char hex[64] = "";
 
 	for (int i = 0; actor && i < Min(VARSIZE_ANY_EXHDR(actor), 16); i++)
 		snprintf(hex + 2 * i, 3, "%02x", (unsigned char) VARDATA_ANY(actor)[i]);
+	kn_json_pair_text(json, "actor", actor ? hex : NULL);
+}
+
+static void
+render_entry(KnJson *json, const KnRows *rows, uint64 row)
+{
+	static const char *const texts[] = {"action", "outcome", "code"};
+	pg_uuid_t target;
+	bool has_target = kn_col_uuid(rows, row, 9, &target);
+	bool is_null;
+	ArrayType *targets = DatumGetArrayTypeP(kn_col(rows, row, 12, &is_null));
+
 	kn_json_open(json, '{');
 	kn_json_pair_int(json, "n", kn_col_bigint(rows, row, 1, 0));
 	kn_json_pair_time(json, "at", kn_col_time(rows, row, 2));
 	for (int i = 0; i < lengthof(texts); i++)
 		kn_json_pair_text(json, texts[i], kn_col_text(rows, row, 3 + i));
-	kn_json_pair_text(json, "actor", actor ? hex : NULL);
+	render_actor(json, kn_col_bytea(rows, row, 6));
 	kn_json_pair_text(json, "actorRole", kn_col_text(rows, row, 7));
 	kn_json_pair_text(json, "noun", kn_col_text(rows, row, 8));
 	kn_json_pair_uuid(json, "target", has_target ? &target : NULL);
+	kn_json_key(json, "targets");
+	kn_json_open(json, '[');
+	for (int i = 0; i < ArrayGetNItems(ARR_NDIM(targets), ARR_DIMS(targets)); i++)
+		kn_json_uuid(json, (pg_uuid_t *) ARR_DATA_PTR(targets) + i);
+	kn_json_close(json, ']');
 	kn_json_pair_text(json, "fields", kn_col_text(rows, row, 10));
 	kn_json_pair_text(json, "requestId", kn_col_text(rows, row, 11));
 	kn_json_close(json, '}');

@@ -37,6 +37,10 @@ static bool file_changed(void);
 static bool inside_data_directory(const char *path);
 static int associated_data(unsigned char *aad, const char *place, const pg_uuid_t *row);
 
+static bytea *pseudonym(const unsigned char *bytes, size_t len);
+
+void (*kn_keyring_news)(const char *action) = NULL;
+
 PG_FUNCTION_INFO_V1(kn_keyring_create_sql);
 PG_FUNCTION_INFO_V1(kn_keyring_add_sql);
 
@@ -198,12 +202,27 @@ kn_record_hash(const char *text, int len)
 bytea *
 kn_pseudonym(const pg_uuid_t *account)
 {
+	return pseudonym(account->data, UUID_LEN);
+}
+
+bytea *
+kn_pseudonym_of_case(const pg_uuid_t *account, const pg_uuid_t *target)
+{
+	unsigned char both[2 * UUID_LEN];
+
+	memcpy(both, account->data, UUID_LEN);
+	memcpy(both + UUID_LEN, target->data, UUID_LEN);
+	return pseudonym(both, sizeof(both));
+}
+
+static bytea *
+pseudonym(const unsigned char *bytes, size_t len)
+{
 	unsigned char full[32];
 	bytea *out = palloc(VARHDRSZ + 16);
 
 	SET_VARSIZE(out, VARHDRSZ + 16);
-	if (!kn_hmac(kn_keyring_current(kn_keystore(), KN_KEY_PSEUDONYM), account->data, UUID_LEN,
-				 full))
+	if (!kn_hmac(kn_keyring_current(kn_keystore(), KN_KEY_PSEUDONYM), bytes, len, full))
 		elog(ERROR, "could not make a pseudonym");
 	memcpy(VARDATA(out), full, 16);
 	return out;
@@ -247,6 +266,8 @@ kn_keyring_create_sql(PG_FUNCTION_ARGS)
 	if (status != KN_KEYRING_OK)
 		ereport(ERROR, errcode(ERRCODE_KN_NOT_READY),
 				errmsg("the key ring was not made: %s", kn_keyring_describe(status)));
+	if (kn_keyring_news)
+		kn_keyring_news("keyring_create");
 	PG_RETURN_TEXT_P(cstring_to_text(kn_guc_keyring_file));
 }
 
@@ -275,6 +296,8 @@ kn_keyring_add_sql(PG_FUNCTION_ARGS)
 		if (status != KN_KEYRING_OK)
 			ereport(ERROR, errcode(ERRCODE_KN_NOT_READY),
 					errmsg("the key was not added: %s", kn_keyring_describe(status)));
+		if (kn_keyring_news)
+			kn_keyring_news("keyring_add");
 		PG_RETURN_VOID();
 	}
 	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown kind of key"),

@@ -46,5 +46,10 @@ extern char *kn_unseal(const KnSubject *subject, const char *place, const pg_uui
 extern bytea *kn_record_hash(const char *text, int len);
 /* The keyed pseudonym of an account in the audit trail; returns new, 16 bytes. */
 extern bytea *kn_pseudonym(const pg_uuid_t *account);
+/* Another one for each case of the same account. */
+extern bytea *kn_pseudonym_of_case(const pg_uuid_t *account, const pg_uuid_t *target);
+
+/* Told when a superuser made or changed the key ring, by which function; may be NULL. */
+extern void (*kn_keyring_news)(const char *action);
 
 #endif

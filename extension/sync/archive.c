@@ -65,6 +65,8 @@ archive_list(KnCall *call)
 	{
 		render(&call->json, &rows, i);
 		kn_col_uuid(&rows, i, 1, &last);
+		if (supervises)
+			kn_call_shown(call, &last, 1);
 		last_at = kn_col_time(&rows, i, 7);
 	}
 	kn_json_close(&call->json, ']');

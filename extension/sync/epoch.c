@@ -19,6 +19,7 @@
 #include "access/barred.h"
 #include "base/errcodes.h"
 #include "sync/tick.h"
+#include "trail/audit.h"
 
 #define EPOCH_TAG_MAX 999
 #define PROMOTION_GAP_MS 10000 /* ticks the old primary may have written meanwhile lie before it */
@@ -252,6 +253,7 @@ kn_epoch_adopt_sql(PG_FUNCTION_ARGS)
 				errmsg("the transactions of this database are not those of this server"),
 				errhint("Only pg_upgrade keeps them. After a restore the worker begins a new epoch "
 						"by itself."));
+	kn_audit_function("adopt_epoch", NULL, NULL);
 	PG_RETURN_VOID();
 }
 

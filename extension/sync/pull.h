@@ -46,6 +46,8 @@ typedef struct KnPull
 	int n;
 	int max;
 	KnPullItem *items;
+	int n_shown; /* cases, offers and notes that were rendered, for the trail */
+	pg_uuid_t *shown;
 } KnPull;
 
 /* since: a cursor, an ISO time, milliseconds, or NULL for everything.  Raises KN508. */

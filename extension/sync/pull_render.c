@@ -32,6 +32,7 @@ static void render_notifications(KnPull *pull, const KnPullOut *out, const pg_uu
 static void render_profile(KnPull *pull, const KnPullOut *out, int n);
 static void render_personal(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n);
 static void add_own_assignments(KnPull *pull);
+static void note_shown(KnPull *pull, const pg_uuid_t *ids, int n);
 static void hand_out(const KnPullOut *out, const char *noun, KnJson *json);
 static void hand_out_note(void *arg, const char *json, int len);
 
@@ -69,6 +70,7 @@ kn_pull_render(KnPull *pull, const KnPullOut *out)
 	n = ids_of(pull, "assignment", false, ids);
 	render_assignments(pull, out, ids, n);
 	n = ids_of(pull, "note", false, ids);
+	note_shown(pull, ids, n);
 	kn_note_render(pull->caller, ids, n, hand_out_note, (void *) out);
 	n = ids_of(pull, "notification", false, ids);
 	render_notifications(pull, out, ids, n);
@@ -91,6 +93,18 @@ ids_of(const KnPull *pull, const char *noun, bool removed, pg_uuid_t *ids)
 		if (pull->items[i].removed == removed && strcmp(pull->items[i].noun, noun) == 0)
 			ids[n++] = pull->items[i].id;
 	return n;
+}
+
+static void
+note_shown(KnPull *pull, const pg_uuid_t *ids, int n)
+{
+	if (n == 0)
+		return;
+	pull->shown = pull->shown
+					  ? repalloc(pull->shown, sizeof(pg_uuid_t) * (pull->n_shown + n))
+					  : palloc(sizeof(pg_uuid_t) * n);
+	memcpy(pull->shown + pull->n_shown, ids, sizeof(pg_uuid_t) * n);
+	pull->n_shown += n;
 }
 
 static void
@@ -138,6 +152,7 @@ render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n)
 						   relations[i] == KN_DISPATCHER ? KN_SHAPE_LIST : KN_SHAPE_DETAIL,
 						   &parts[i], team, NULL);
 		hand_out(out, "incident", &json);
+		note_shown(pull, &shown[i], 1);
 	}
 	for (int i = 0; i < n; i++)
 	{
@@ -236,6 +251,7 @@ render_assignments(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int
 		kn_json_init(&json);
 		kn_render_assignment_row(&json, &items[i]);
 		hand_out(out, "assignment", &json);
+		note_shown(pull, &items[i].id, 1);
 	}
 }
 

@@ -136,6 +136,8 @@ pull_all(KnCall *call, KnPull *pull, Gathered *gathered)
 	kn_pull_collect(pull);
 	kn_pull_render(pull, &out);
 	call->unaudited = call->caller->role == KN_ROLE_SURVIVOR || pull->n == 0;
+	if (!call->unaudited)
+		kn_call_shown(call, pull->shown, pull->n_shown);
 	/* a replica serves pulls and writes nothing */
 	if (call->device != NULL && !pull->first && pull->since.known && !RecoveryInProgress())
 		kn_pull_note_acked(call->caller, call->device, pull->since_tick);

@@ -16,13 +16,22 @@ typedef struct KnAuditEntry
 	const char *outcome;     /* as the caller is told */
 	const char *code;        /* SQLSTATE of a refusal, else NULL */
 	const pg_uuid_t *actor;  /* account, stored as a keyed pseudonym; NULL when unknown */
+	bool actor_by_case;      /* the pseudonym is of account and target, none without a target */
 	const char *actor_role;  /* NULL when unknown */
 	const char *noun;        /* NULL when none */
 	const pg_uuid_t *target; /* NULL when none */
-	const char *fields;      /* names of fields, comma separated; never values */
-	const char *request;     /* request id */
+	int n_targets;           /* records that were shown */
+	const pg_uuid_t *targets;
+	const char *fields;  /* names of fields, comma separated; never values */
+	const char *request; /* request id */
 } KnAuditEntry;
 
+extern void kn_audit_init(void);
 extern void kn_audit_write(const KnAuditEntry *entry);
+/*
+ * Of a function for superusers, which has no caller; nothing where the tables
+ * are not there yet.  Connects to SPI by itself.
+ */
+extern void kn_audit_function(const char *action, const char *noun, const pg_uuid_t *target);
 
 #endif

@@ -20,8 +20,10 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/uuid.h"
 
 #include "base/limits.h"
 #include "base/lock.h"
@@ -56,6 +58,9 @@ static void hash_entry(const KnRows *rows, uint64 row, unsigned char *digest);
 static void add_text(pg_cryptohash_ctx *hash, const char *text);
 static void add_bytes(pg_cryptohash_ctx *hash, const void *bytes, Size len);
 static void check(int result);
+static bytea *parse_root(const char *text);
+static bool knows_root(bytea *root);
+static bool unlinked_hold(void);
 static void verify(Verdict *verdict);
 static bool verify_page(Verdict *verdict);
 static bool seal_holds(const KnRows *seals, uint64 row, Verdict *verdict);
@@ -98,7 +103,7 @@ static KnStatement open_ranges = {
 static KnStatement select_entries = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT a.n, a.x, a.at, a.action, a.outcome, a.code, a.actor, a.actor_role, a.noun, a.target, "
-	"       a.fields, a.request "
+	"       a.fields, a.request, a.targets, a.digest "
 	"  FROM kintaraa.audit a WHERE a.epoch = $1 AND a.x >= $2 AND a.x < $3 ORDER BY a.x, a.n",
 	INT2OID, XID8OID, XID8OID);
 
@@ -113,6 +118,23 @@ static KnStatement select_seals = KN_READ(
 	"SELECT s.n, s.epoch, s.from_x, s.to_x, s.entries, s.previous_root, s.root "
 	"  FROM kintaraa.audit_seal s WHERE s.n > $1 ORDER BY s.n LIMIT 1000",
 	INT8OID);
+
+/* Entries whose actor was taken out, and what their sum was then. */
+static KnStatement select_unlinked = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT a.n, a.x, a.at, a.action, a.outcome, a.code, a.actor, a.actor_role, a.noun, a.target, "
+	"       a.fields, a.request, a.targets, a.digest "
+	"  FROM kintaraa.audit a WHERE a.n > $1 AND a.digest IS NOT NULL ORDER BY a.n LIMIT 10000",
+	INT8OID);
+
+static KnStatement select_unlinking = {
+	.sql = "SELECT a.fields FROM kintaraa.audit a WHERE a.action = 'trail_unlink' "
+		   " ORDER BY a.n LIMIT 1",
+	.actor = KN_AS_SYSTEM,
+};
+
+static KnStatement select_root = KN_READ(
+	KN_AS_SYSTEM, "SELECT s.n FROM kintaraa.audit_seal s WHERE s.root = $1", BYTEAOID);
 
 static KnStatement count_entries = {
 	.sql = "SELECT pg_catalog.count(*) FROM kintaraa.audit",
@@ -194,8 +216,12 @@ fold_entries(const Range *range, unsigned char *root)
 	for (uint64 i = 0; i < rows.n; i++)
 	{
 		unsigned char digest[ROOT_SIZE];
+		bytea *kept = kn_col_bytea(&rows, i, 14);
 
-		hash_entry(&rows, i, digest);
+		if (kept != NULL && VARSIZE_ANY_EXHDR(kept) == ROOT_SIZE)
+			memcpy(digest, VARDATA_ANY(kept), ROOT_SIZE);
+		else
+			hash_entry(&rows, i, digest);
 		check(pg_cryptohash_update(hash, digest, ROOT_SIZE));
 	}
 	check(pg_cryptohash_final(hash, root, ROOT_SIZE));
@@ -213,6 +239,7 @@ hash_entry(const KnRows *rows, uint64 row, unsigned char *digest)
 	bool is_null;
 	bytea *actor = kn_col_bytea(rows, row, 7);
 	pg_uuid_t target;
+	Datum targets;
 
 	numbers[0] = pg_hton64(kn_col_bigint(rows, row, 1, 0));
 	numbers[1] = pg_hton64(DatumGetInt64(kn_col(rows, row, 2, &is_null)));
@@ -230,6 +257,15 @@ hash_entry(const KnRows *rows, uint64 row, unsigned char *digest)
 		add_bytes(hash, NULL, 0);
 	add_text(hash, kn_col_text(rows, row, 11));
 	add_text(hash, kn_col_text(rows, row, 12));
+	/* entries from before there were several targets have the bytes they had */
+	targets = kn_col(rows, row, 13, &is_null);
+	if (!is_null)
+	{
+		ArrayType *array = DatumGetArrayTypeP(targets);
+
+		add_bytes(hash, ARR_DATA_PTR(array),
+				  UUID_LEN * ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)));
+	}
 	check(pg_cryptohash_final(hash, digest, ROOT_SIZE));
 	pg_cryptohash_free(hash);
 }
@@ -291,11 +327,18 @@ kn_audit_anchor_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* kintaraa.audit_verify() -> (ok, sealed, unsealed, first_bad) */
+/*
+ * kintaraa.audit_verify([root text]) -> (ok, sealed, unsealed, first_bad)
+ *	  With a root that left the machine it also finds out that the seals after
+ *	  it were cut off together with their entries, which leaves a chain that holds.
+ */
 PGDLLEXPORT Datum
 kn_audit_verify_sql(PG_FUNCTION_ARGS)
 {
 	Verdict verdict = {0};
+	/* the catalogue of the version before calls it without an argument */
+	bool has_root = PG_NARGS() > 0 && !PG_ARGISNULL(0);
+	bytea *root = has_root ? parse_root(text_to_cstring(PG_GETARG_TEXT_PP(0))) : NULL;
 	TupleDesc desc;
 	Datum values[4];
 	bool nulls[4] = {false};
@@ -304,6 +347,10 @@ kn_audit_verify_sql(PG_FUNCTION_ARGS)
 		elog(ERROR, "audit_verify returns a record");
 	SPI_connect();
 	verify(&verdict);
+	if (verdict.first_bad == 0 && !unlinked_hold())
+		verdict.first_bad = 1;
+	if (verdict.first_bad == 0 && root != NULL && !knows_root(root))
+		verdict.first_bad = verdict.last + 1;
 	SPI_finish();
 	values[0] = BoolGetDatum(verdict.first_bad == 0);
 	values[1] = Int64GetDatum(verdict.sealed);
@@ -311,6 +358,77 @@ kn_audit_verify_sql(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum(verdict.first_bad);
 	nulls[3] = verdict.first_bad == 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+static bytea *
+parse_root(const char *text)
+{
+	bytea *root = palloc(VARHDRSZ + ROOT_SIZE);
+
+	SET_VARSIZE(root, VARHDRSZ + ROOT_SIZE);
+	if (strlen(text) != 2 * ROOT_SIZE || strspn(text, "0123456789abcdefABCDEF") != strlen(text))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("this is not a root of the audit trail"),
+				errhint("Give the 64 digits that follow \"audit root\" in the log."));
+	hex_decode(text, 2 * ROOT_SIZE, VARDATA(root));
+	return root;
+}
+
+/* Before the first seal the root is nothing but zeros. */
+static bool
+knows_root(bytea *root)
+{
+	static const char none[ROOT_SIZE] = {0};
+	KnArgs args = {0};
+
+	kn_arg_bytea(&args, root);
+	return memcmp(VARDATA(root), none, ROOT_SIZE) == 0 || kn_run(&select_root, &args) > 0;
+}
+
+/* Nobody can change an entry, or one like it, because a digest stands in for it. */
+static bool
+unlinked_hold(void)
+{
+	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+	unsigned char sum[ROOT_SIZE];
+	char text[2 * ROOT_SIZE + 1];
+	char *stored = NULL;
+	int64 last = 0;
+	bool any = false;
+	KnRows rows;
+
+	check(pg_cryptohash_init(hash));
+	for (;;)
+	{
+		KnArgs args = {0};
+
+		kn_arg_bigint(&args, last);
+		if (kn_run(&select_unlinked, &args) == 0)
+			break;
+		rows = kn_rows();
+		for (uint64 i = 0; i < rows.n; i++)
+		{
+			bytea *kept = kn_col_bytea(&rows, i, 14);
+			unsigned char digest[ROOT_SIZE];
+
+			hash_entry(&rows, i, digest);
+			check(pg_cryptohash_update(hash, digest, ROOT_SIZE));
+			check(pg_cryptohash_update(hash, (uint8 *) VARDATA_ANY(kept), VARSIZE_ANY_EXHDR(kept)));
+		}
+		last = kn_col_bigint(&rows, rows.n - 1, 1, 0);
+		any = true;
+		SPI_freetuptable(rows.table);
+	}
+	check(pg_cryptohash_final(hash, sum, ROOT_SIZE));
+	pg_cryptohash_free(hash);
+	text[hex_encode((char *) sum, ROOT_SIZE, text)] = '\0';
+	if (kn_run0(&select_unlinking) > 0)
+	{
+		rows = kn_rows();
+		stored = kn_col_text(&rows, 0, 1);
+	}
+	return stored == NULL ? !any : strcmp(stored, text) == 0;
 }
 
 static void

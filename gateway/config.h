@@ -39,6 +39,7 @@ typedef struct Config
 	int64_t max_parked;
 	int64_t max_per_address;
 	int64_t queue_limit;
+	int64_t sos_queue_limit;
 	int64_t read_share;
 	int64_t socket_buffer;
 	int64_t workers;

@@ -12,6 +12,7 @@
  * What a connection sends, and when a row is an answer, is told in db_conn.c.
  * This file keeps the deadlines, in one look at all connections ten times a second:
  *
+ *	call refused	a reading that finds its queue full is told so a second later
  *	call waiting	its place in the queue ends: DB_LATE, nothing was sent
  *	call running	its caller's time ends: DB_SILENT, nobody knows; the connection
  *					goes on by itself
@@ -50,7 +51,8 @@ typedef struct Pool
 } Pool;
 
 static Pool pools[LANE_COUNT];
-static struct CallQueue failed; /* to be told at the end of this turn */
+static struct CallQueue failed;  /* to be told at the end of this turn */
+static struct CallQueue refused; /* to be told in LIMIT_REFUSE_MS, the oldest first */
 static struct event *failed_event;
 static struct event *look_timer;
 static bool is_closing;
@@ -60,6 +62,9 @@ static DbConn *idle_take(Lane lane);
 static void idle_leave(DbConn *conn);
 static void call_send(DbConn *conn, DbCall *call);
 static void call_wait(DbCall *call, bool at_head);
+static bool is_full(const Pool *pool);
+static void call_refuse(DbCall *call, int64_t now);
+static void refused_tell(int64_t until_ms);
 static void call_fail(DbCall *call, DbOutcome outcome);
 static void call_unknown(DbCall *call, DbOutcome outcome);
 static void conn_is_up(DbConn *conn);
@@ -85,6 +90,7 @@ db_start(struct event_base *base)
 	const struct timeval often = {.tv_usec = LIMIT_SWEEP_MS * 1000};
 
 	TAILQ_INIT(&failed);
+	TAILQ_INIT(&refused);
 	is_closing = false;
 	failed_event = evtimer_new(base, on_failed, NULL);
 	look_timer = event_new(base, -1, EV_PERSIST, on_look, NULL);
@@ -115,6 +121,7 @@ void
 db_close(void)
 {
 	is_closing = true;
+	refused_tell(INT64_MAX);
 	for (int lane = 0; lane < LANE_COUNT; lane++)
 	{
 		DbCall *call;
@@ -169,18 +176,47 @@ db_call(DbCall *call)
 		call_send(conn, call);
 	else if (is_closing)
 		call_fail(call, DB_CLOSED);
-	else if (pools[call->lane].waiting_count >= config->queue_limit)
-		call_fail(call, DB_FULL);
+	else if (is_full(&pools[call->lane]))
+		call_refuse(call, now);
 	else
 		call_wait(call, false);
+}
+
+static bool
+is_full(const Pool *pool)
+{
+	const Config *config = config_get();
+
+	return pool->waiting_count >=
+		   (pool == &pools[LANE_SOS] ? config->sos_queue_limit : config->queue_limit);
+}
+
+/*
+ * A reading is told a little later.  Who is refused at once asks again at once,
+ * and refusing thousands in a second takes the processor from what is served.
+ */
+static void
+call_refuse(DbCall *call, int64_t now)
+{
+	if (!call->is_read)
+	{
+		call_fail(call, DB_FULL);
+		return;
+	}
+	call->state = DB_CALL_REFUSED;
+	call->queue_by_ms = now + LIMIT_REFUSE_MS;
+	TAILQ_INSERT_TAIL(&refused, call, link);
 }
 
 bool
 db_cancel(DbCall *call)
 {
-	if (call->state != DB_CALL_WAITING)
+	if (call->state == DB_CALL_REFUSED)
+		TAILQ_REMOVE(&refused, call, link);
+	else if (call->state == DB_CALL_WAITING)
+		waiting_leave(call);
+	else
 		return false;
-	waiting_leave(call);
 	call->state = DB_CALL_DONE;
 	return true;
 }
@@ -384,6 +420,7 @@ on_look(evutil_socket_t fd, short what, void *arg)
 	(void) what;
 	(void) arg;
 	links_look();
+	refused_tell(now);
 	on_failed(-1, 0, NULL);
 	for (int lane = 0; lane < LANE_COUNT; lane++)
 	{
@@ -392,6 +429,18 @@ on_look(evutil_socket_t fd, short what, void *arg)
 			conn_look(&pools[lane].conn[i], now);
 	}
 	idle_probe(LIMIT_PROBE_MS, now);
+}
+
+static void
+refused_tell(int64_t until_ms)
+{
+	DbCall *call;
+
+	while ((call = TAILQ_FIRST(&refused)) != NULL && call->queue_by_ms <= until_ms)
+	{
+		TAILQ_REMOVE(&refused, call, link);
+		call_fail(call, DB_FULL);
+	}
 }
 
 static void

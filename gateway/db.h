@@ -51,6 +51,7 @@ typedef enum DbCallState
 {
 	DB_CALL_NEW,
 	DB_CALL_WAITING,
+	DB_CALL_REFUSED, /* to be told in a moment */
 	DB_CALL_RUNNING,
 	DB_CALL_DONE
 } DbCallState;

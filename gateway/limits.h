@@ -57,6 +57,7 @@
 #define LIMIT_HOST_LAST_MS        3000	/* and up to this in later rounds */
 #define LIMIT_SILENCE_MS          1000	/* a statement may overstay the time of its lane by this */
 #define LIMIT_ANSWER_MORE_MS      1500	/* and its caller's wait the longer of lane and queue by this */
+#define LIMIT_REFUSE_MS           1000	/* a reading that finds a full queue is told so after this */
 #define LIMIT_PROBE_MS            5000	/* a quiet connection is asked whether it lives this often */
 #define LIMIT_PROBE_ANSWER_MS     2000	/* and must answer in this */
 #define LIMIT_READY_MS            2000	/* a connection that owes an answer longer is not ready */

@@ -8,7 +8,7 @@ CREATE TABLE kintaraa.team_check (
 COMMENT ON TABLE kintaraa.team_check IS
     'Teams that lost somebody a short while ago: the worker looks for work that was given to them meanwhile.';
 COMMENT ON COLUMN kintaraa.team_check.provider_id IS 'The team; no foreign key, so that nothing waits for its row.';
-COMMENT ON COLUMN kintaraa.team_check.at IS 
+COMMENT ON COLUMN kintaraa.team_check.at IS
     'When it lost somebody; looked at until nobody can be left who began before.';
 ALTER TABLE kintaraa.team_check ENABLE ROW LEVEL SECURITY;
 ALTER TABLE kintaraa.team_check FORCE ROW LEVEL SECURITY;

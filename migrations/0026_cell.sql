@@ -10,7 +10,8 @@ UPDATE kintaraa.assignment a
  WHERE i.id = a.incident_bucket AND p.id = a.provider_id AND a.service IN ('emergency', 'shelter')
    AND a.status IN ('pending', 'accepted');
 
--- What is over is shown to no team any more: no phone has to hear of it, and it may be more than one transaction stamps.
+-- What is over is shown to no team any more: no phone has to hear of it, and it may be more than one transaction
+-- stamps.
 SET LOCAL ROLE kintaraa_owner;
 ALTER TABLE kintaraa.assignment DISABLE TRIGGER remember;
 SET LOCAL ROLE kintaraa_system;

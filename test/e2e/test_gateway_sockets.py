@@ -178,7 +178,8 @@ def test_bad_first_frames_close_4401():
 
 
 def test_strange_cursor_is_as_good_as_none():
-    for cursor in ("x", "", -1, 1.5, [], {}, True, 2 ** 53, 2 ** 53 + 1, 2 ** 62, 2 ** 63 - 1, 2 ** 63, 2 ** 64, 10 ** 40,
+    for cursor in ("x", "", -1, 1.5, [], {}, True, 2 ** 53, 2 ** 53 + 1, 2 ** 62, 2 ** 63 - 1, 2 ** 63, 2 ** 64,
+                   10 ** 40,
                    -2 ** 63 - 1, str(2 ** 53), str(2 ** 63), "9" * 30):
         socket = Socket(gateway, doors.token(), cursor)
         answer = socket.expect("hello.result")
@@ -196,7 +197,8 @@ def test_token_in_the_url_is_a_hello():
 
 
 def test_bad_token_in_the_url_is_refused_in_the_upgrade():
-    for token in (doors.token(lasts=-5), doors.token()[:-8] + "AAAAAAAA", "x", "", doors.token("ghost"), "%E2%82%AC.a.b"):
+    for token in (doors.token(lasts=-5), doors.token()[:-8] + "AAAAAAAA", "x", "", doors.token("ghost"),
+                  "%E2%82%AC.a.b"):
         assert refusal(gateway.ws + "?token=" + token) == 401, token
     socket = Socket(gateway, url=gateway.ws + "?token=" + doors.token())
     assert socket.expect("hello.result")["resumed"] is False

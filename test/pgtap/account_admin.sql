@@ -72,7 +72,7 @@ SELECT is(pg_temp.off('00000000-0000-4000-8000-0000000000aa') || ', ' || pg_temp
 CREATE TEMP TABLE d1 AS SELECT pg_temp.user_id(pg_temp.staff('dispatcher', 'd1@example.org')) AS id;
 UPDATE kintaraa.account SET is_active = false WHERE role = 'dispatcher' AND id <> (SELECT id FROM d1);
 SELECT kintaraa.change_flush() AS n \gset
-SELECT is(pg_temp.off((SELECT id::text FROM d1)), 'conflict KN408', 'no administrator switches off the last dispatcher');
+SELECT is(pg_temp.off((SELECT id::text FROM d1)), 'conflict KN408', 'nobody switches off the last dispatcher');
 SELECT throws_ok('UPDATE kintaraa.account SET ' || change || ' WHERE role = ''dispatcher''', 'KN408',
     'the last dispatcher stays', 'nor does anybody in psql: ' || change)
   FROM unnest(ARRAY['is_active = false', 'role = ''admin''', 'role = ''analyst'', centre_id = NULL']) AS change;

@@ -12,7 +12,7 @@ CREATE FUNCTION pg_temp.now_in_force(text) RETURNS jsonb LANGUAGE sql AS
 CREATE FUNCTION pg_temp.wrong(kind text, input jsonb) RETURNS text LANGUAGE sql AS $$
     SELECT format('SELECT pg_temp.put(%L, %L)', kind, input) $$;
 
-SELECT is(pg_temp.told(pg_temp.door(d, pg_temp.access(pg_temp.staff(r, r || '@example.org')), '{"body":{}}',
+SELECT is(pg_temp.told(pg_temp.door(d, pg_temp.access(pg_temp.staff(r, r || d || '@example.org')), '{"body":{}}',
     '{retention}')), 'refused KN201',
     r || ': no ' || d) FROM unnest(ARRAY['dispatcher', 'analyst']) AS r, unnest(ARRAY['policy_get', 'policy_put']) AS d;
 SELECT is(pg_temp.told(pg_temp.door(d, NULL, '{"body":{}}', '{retention}')), 'unknown KN101', 'nobody: no ' || d)

@@ -9,7 +9,7 @@ CREATE FUNCTION pg_temp.put(name text, value jsonb) RETURNS jsonb LANGUAGE sql A
 CREATE FUNCTION pg_temp.wrong(name text, value jsonb) RETURNS text LANGUAGE sql AS $$
     SELECT format('SELECT pg_temp.put(%L, %L)', name, value) $$;
 
-SELECT is(pg_temp.told(pg_temp.door(d, pg_temp.access(pg_temp.staff(r, r || '@example.org')), '{"value":1}',
+SELECT is(pg_temp.told(pg_temp.door(d, pg_temp.access(pg_temp.staff(r, r || d || '@example.org')), '{"value":1}',
     '{routing_mode}')), 'refused KN201',
     r || ': no ' || d) FROM unnest(ARRAY['dispatcher', 'analyst']) AS r,
     unnest(ARRAY['setting_list', 'setting_put']) AS d;

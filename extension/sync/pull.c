@@ -31,6 +31,7 @@ static bool parse_iso(const char *text, int64 *micros, int *decimals);
 static void since_untrusted(KnPull *pull, KnCall *call, int64 ms);
 static void since_cursor(KnPull *pull, int64 cursor);
 static void begin_at(KnPull *pull);
+static void collect_by_bucket(KnPull *pull);
 static void require_page(const KnPull *pull);
 static void bad_page(void) pg_attribute_noreturn();
 static int compare(const void *a, const void *b);
@@ -165,16 +166,23 @@ kn_pull_collect(KnPull *pull)
 		resolve_page(pull);
 		require_page(pull);
 		pull->cursor = pull->page.tick;
-		kn_pull_scope(pull);
 	}
-	else if (!pull->first && kn_pull_count_since(&pull->since, RECENT_MAX) < RECENT_MAX)
-		kn_pull_recent(pull);
-	else
-		kn_pull_scope(pull);
+	if (pull->first || pull->caller->has_centre || !kn_pull_news(pull))
+		collect_by_bucket(pull);
 	if (!pull->first && !pull->has_page)
 		kn_pull_barred(pull);
 	sort_items(pull);
 	pull->page.tick = pull->cursor;
+}
+
+static void
+collect_by_bucket(KnPull *pull)
+{
+	if (!pull->first && !pull->has_page &&
+		kn_pull_count_since(&pull->since, RECENT_MAX) < RECENT_MAX)
+		kn_pull_recent(pull);
+	else
+		kn_pull_scope(pull);
 }
 
 /* Another one's page would leave out all that comes before it. */

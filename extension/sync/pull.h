@@ -72,6 +72,8 @@ extern KnPullPage kn_pull_page_parse(const char *text);
 
 /* pull_store.c */
 extern int kn_pull_count_since(const KnCursor *since, int at_most);
+/* What is new for who is in no dispatch centre; false when stamps lack what it reads by. */
+extern bool kn_pull_news(KnPull *pull);
 extern void kn_pull_recent(KnPull *pull);
 extern void kn_pull_scope(KnPull *pull);
 /* Cases from which the caller was barred since the cursor, and what he has of them, as removed. */

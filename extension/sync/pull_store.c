@@ -3,10 +3,15 @@
  * pull_store.c
  *	  Rows that a pull is made of.
  *
- * Called by pull.c.  When little changed anywhere since the cursor, the index
- * on x leads to it and membership filters; otherwise the caller's own buckets
- * are read by primary key.  Either way the cost does not depend on the size of
- * the tables.  Reads run as the system: scope is in every WHERE.
+ * Called by pull.c.  What is new for a survivor, or for a team, is one range of
+ * the stamps by their audience; the cases a team helps with are those of its
+ * members that moved.  So a pull costs what it brings, however much others
+ * wrote, and however many cases there are.
+ *
+ * Everything, what is new for a dispatch centre, whose news is nearly all there
+ * is, and what is older than the audience of stamps, is read by buckets; where
+ * little changed anywhere, by the index on x.  Reads run as the system: scope is
+ * in every WHERE.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +30,9 @@
 
 static void add_rows(KnPull *pull, const KnRows *rows);
 static void args_since(KnArgs *args, const KnPull *pull);
+static void args_page(KnArgs *args, const KnPull *pull);
+static void add_lost(KnPull *pull, KnStatement *statement);
+static void add_page(KnPull *pull, KnRows rows);
 
 /* clang-format off */
 static KnStatement count_since = KN_READ(
@@ -67,18 +75,83 @@ static KnStatement recently_lost = KN_READ(
 	"                    AND k.bucket = l.bucket AND NOT k.revoked)",
 	UUIDARRAYOID, XID8OID, XID8ARRAYOID);
 
+/* Each bucket by its key: a plan that walks all stamps in their order would not end. */
 static KnStatement scope = KN_READ(
 	KN_AS_SYSTEM,
 	"WITH mine AS (SELECT s.bucket, pg_catalog.bool_or(s.fresh) AS fresh FROM ("
 	"    SELECT m.bucket, $4 OR " IS_NEW("m.gx") " AS fresh FROM kintaraa.member m "
 	"     WHERE m.principal = ANY ($1) AND NOT m.revoked AND m.bucket >= $5 "
 	"    UNION ALL SELECT p, $4 FROM pg_catalog.unnest($1) AS p WHERE p >= $5) s GROUP BY 1) "
-	"SELECT c.bucket, c.noun, c.id, c.deleted FROM mine JOIN kintaraa.change c "
-	"    ON c.bucket = mine.bucket AND (mine.fresh OR " IS_NEW("c.x") ") "
-	" WHERE (c.bucket, c.noun, c.id) > ($5, $6, $7) AND NOT ($4 AND c.deleted) "
-	"   AND " NOT_BARRED("c.bucket")
+	"SELECT c.bucket, c.noun, c.id, c.deleted FROM mine CROSS JOIN LATERAL ("
+	"    SELECT c.bucket, c.noun, c.id, c.deleted FROM kintaraa.change c "
+	"     WHERE c.bucket = mine.bucket AND (mine.fresh OR " IS_NEW("c.x") ") "
+	"       AND (c.bucket, c.noun, c.id) > ($5, $6, $7) AND NOT ($4 AND c.deleted) "
+	"     ORDER BY c.bucket, c.noun, c.id LIMIT $8) c "
+	" WHERE " NOT_BARRED("c.bucket")
 	" ORDER BY c.bucket, c.noun, c.id LIMIT $8",
 	UUIDARRAYOID, XID8OID, XID8ARRAYOID, BOOLOID, UUIDOID, TEXTOID, UUIDOID, INT4OID);
+
+/*
+ * One descent of an index of two columns for each principal and each transaction
+ * that the cursor's snapshot had not seen: given an array, a plan takes only the
+ * first column from it and reads all that somebody ever had.
+ */
+#define AMONG(columns_, table_, who_, x_) \
+	"pg_catalog.unnest($1) AS p (who) CROSS JOIN LATERAL (SELECT " columns_ " FROM kintaraa." table_ \
+	" WHERE " who_ " = p.who AND " x_ " >= $2 OFFSET 0) AS n "
+#define AMONG_OPEN(columns_, table_, who_, x_) \
+	"pg_catalog.unnest($1) AS p (who) CROSS JOIN pg_catalog.unnest($3) AS w (x) " \
+	"CROSS JOIN LATERAL (SELECT " columns_ " FROM kintaraa." table_ \
+	" WHERE " who_ " = p.who AND " x_ " = w.x OFFSET 0) AS n "
+
+/*
+ * A row without a bucket, the first one, says that some stamp since the cursor
+ * has no audience yet.
+ */
+#define RECORD "bucket, noun, id, deleted"
+#define NEWS_OF_AUDIENCE \
+	"SELECT c.bucket, c.noun, c.id, c.deleted FROM (" \
+	"  SELECT NULL::uuid AS bucket, NULL::text AS noun, NULL::uuid AS id, false AS deleted " \
+	"   WHERE EXISTS (SELECT FROM kintaraa.change u WHERE u.audience IS NULL AND u.x >= $2) " \
+	"      OR EXISTS (SELECT FROM kintaraa.change u WHERE u.audience IS NULL AND u.x = ANY ($3)) " \
+	"  UNION ALL SELECT n.* FROM " AMONG(RECORD, "change", "audience", "x") \
+	"  UNION ALL SELECT n.* FROM " AMONG_OPEN(RECORD, "change", "audience", "x")
+#define NEWS_PAGE \
+	") AS c " \
+	" WHERE c.bucket IS NULL OR ((c.bucket, c.noun, c.id) > ($4, $5, $6) " \
+	"   AND " NOT_BARRED("c.bucket") ") " \
+	" ORDER BY c.bucket NULLS FIRST, c.noun, c.id LIMIT $7"
+#define NEWS_TYPES UUIDARRAYOID, XID8OID, XID8ARRAYOID, UUIDOID, TEXTOID, UUIDOID, INT4OID
+
+static KnStatement news_of_person =
+	KN_READ(KN_AS_SYSTEM, NEWS_OF_AUDIENCE NEWS_PAGE, NEWS_TYPES);
+
+#define HELPED(among_, x_) \
+	among_("bucket, revoked", "member", "relation IN ('helper', 'reporter') AND principal", x_)
+
+static KnStatement news_of_team = KN_READ(
+	KN_AS_SYSTEM,
+	NEWS_OF_AUDIENCE
+	"  UNION SELECT c.bucket, c.noun, c.id, c.deleted FROM ("
+	"    SELECT g.bucket, pg_catalog.bool_or(g.fresh) AS fresh FROM ("
+	"      SELECT n.bucket, n.revoked, false FROM " HELPED(AMONG, "cx")
+	"      UNION ALL SELECT n.bucket, n.revoked, false FROM " HELPED(AMONG_OPEN, "cx")
+	"      UNION ALL SELECT n.bucket, n.revoked, true FROM " HELPED(AMONG, "gx")
+	"      UNION ALL SELECT n.bucket, n.revoked, true FROM " HELPED(AMONG_OPEN, "gx")
+	"      ) AS g (bucket, revoked, fresh) WHERE NOT g.revoked GROUP BY 1) AS g "
+	"   CROSS JOIN LATERAL (SELECT s.bucket, s.noun, s.id, s.deleted FROM kintaraa.change s "
+	"     WHERE s.bucket = g.bucket AND (g.fresh OR " IS_NEW("s.x") ") OFFSET 0) AS c "
+	NEWS_PAGE,
+	NEWS_TYPES);
+
+/* Cases that the caller's team may see no more. */
+static KnStatement left_by_team = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT l.bucket FROM (SELECT n.bucket, n.revoked FROM " HELPED(AMONG, "gx")
+	"   UNION SELECT n.bucket, n.revoked FROM " HELPED(AMONG_OPEN, "gx") ") AS l "
+	" WHERE l.revoked AND NOT EXISTS (SELECT FROM kintaraa.member k WHERE k.principal = ANY ($1) "
+	"                                  AND k.bucket = l.bucket AND NOT k.revoked)",
+	UUIDARRAYOID, XID8OID, XID8ARRAYOID);
 
 static KnStatement lost = KN_READ(
 	KN_AS_SYSTEM,
@@ -145,17 +218,14 @@ add_rows(KnPull *pull, const KnRows *rows)
 	}
 }
 
-void
-kn_pull_recent(KnPull *pull)
+static void
+add_lost(KnPull *pull, KnStatement *statement)
 {
 	KnArgs args = {0};
 	KnRows rows;
 
 	args_since(&args, pull);
-	kn_run(&recent, &args);
-	rows = kn_rows();
-	add_rows(pull, &rows);
-	kn_run(&recently_lost, &args);
+	kn_run(statement, &args);
 	rows = kn_rows();
 	for (uint64 i = 0; i < rows.n; i++)
 	{
@@ -166,41 +236,72 @@ kn_pull_recent(KnPull *pull)
 	}
 }
 
+static void
+args_page(KnArgs *args, const KnPull *pull)
+{
+	kn_arg_uuid(args, &pull->page.bucket);
+	kn_arg_text(args, pull->page.noun);
+	kn_arg_uuid(args, &pull->page.id);
+	kn_arg_int(args, pull->limit + 1);
+}
+
+static void
+add_page(KnPull *pull, KnRows rows)
+{
+	pull->more = rows.n > (uint64) pull->limit;
+	rows.n = Min(rows.n, (uint64) pull->limit);
+	add_rows(pull, &rows);
+	if (rows.n == 0)
+		return;
+	kn_col_uuid(&rows, rows.n - 1, 1, &pull->page.bucket);
+	strlcpy(pull->page.noun, kn_col_text(&rows, rows.n - 1, 2), sizeof(pull->page.noun));
+	kn_col_uuid(&rows, rows.n - 1, 3, &pull->page.id);
+}
+
+bool
+kn_pull_news(KnPull *pull)
+{
+	bool is_team = pull->caller->n_principals > 1;
+	KnArgs args = {0};
+	KnRows rows;
+
+	args_since(&args, pull);
+	args_page(&args, pull);
+	kn_run(is_team ? &news_of_team : &news_of_person, &args);
+	rows = kn_rows();
+	if (rows.n > 0 && kn_col_is_null(&rows, 0, 1))
+		return false;
+	add_page(pull, rows);
+	if (is_team && !pull->has_page)
+		add_lost(pull, &left_by_team);
+	return true;
+}
+
 void
-kn_pull_scope(KnPull *pull)
+kn_pull_recent(KnPull *pull)
 {
 	KnArgs args = {0};
 	KnRows rows;
 
 	args_since(&args, pull);
-	kn_arg_bool(&args, pull->first);
-	kn_arg_uuid(&args, &pull->page.bucket);
-	kn_arg_text(&args, pull->page.noun);
-	kn_arg_uuid(&args, &pull->page.id);
-	kn_arg_int(&args, pull->limit + 1);
-	kn_run(&scope, &args);
+	kn_run(&recent, &args);
 	rows = kn_rows();
-	pull->more = rows.n > (uint64) pull->limit;
-	rows.n = Min(rows.n, (uint64) pull->limit);
 	add_rows(pull, &rows);
-	if (rows.n > 0)
-	{
-		kn_col_uuid(&rows, rows.n - 1, 1, &pull->page.bucket);
-		strlcpy(pull->page.noun, kn_col_text(&rows, rows.n - 1, 2), sizeof(pull->page.noun));
-		kn_col_uuid(&rows, rows.n - 1, 3, &pull->page.id);
-	}
-	if (pull->first || pull->has_page)
-		return;
-	args.n = 3;
-	kn_run(&lost, &args);
-	rows = kn_rows();
-	for (uint64 i = 0; i < rows.n; i++)
-	{
-		pg_uuid_t bucket;
+	add_lost(pull, &recently_lost);
+}
 
-		kn_col_uuid(&rows, i, 1, &bucket);
-		kn_pull_add(pull, &bucket, "incident", &bucket, true, "access");
-	}
+void
+kn_pull_scope(KnPull *pull)
+{
+	KnArgs args = {0};
+
+	args_since(&args, pull);
+	kn_arg_bool(&args, pull->first);
+	args_page(&args, pull);
+	kn_run(&scope, &args);
+	add_page(pull, kn_rows());
+	if (!pull->first && !pull->has_page)
+		add_lost(pull, &lost);
 }
 
 int64

@@ -23,6 +23,7 @@
 #include "utils/rel.h"
 
 #include "base/errcodes.h"
+#include "base/json.h"
 #include "base/mutant.h"
 #include "base/shared.h"
 #include "base/spi.h"
@@ -34,6 +35,8 @@ typedef struct Change
 {
 	pg_uuid_t bucket;
 	pg_uuid_t id;
+	pg_uuid_t audience; /* whose news it is */
+	bool has_audience;  /* it is known without a look at the report */
 	char noun[NOUN_MAX];
 	bool deleted;
 	bool is_new;  /* a row that was just made, with an id of its own: it has no stamp */
@@ -57,6 +60,13 @@ static int max_stamped = 0;
 static bool wrote_stamps = false;
 static bool are_new = false;
 
+static void remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id, bool deleted,
+					 const pg_uuid_t *audience);
+static void find_audiences(Change *changes, int n);
+static void move_helpers(const Change *changes, int n);
+static bool lies_at_home(const Change *change);
+static const pg_uuid_t *audience_of(HeapTuple row, TupleDesc desc, char **args,
+									const pg_uuid_t *bucket);
 static void at_transaction_end(XactEvent event, void *arg);
 static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 								  SubTransactionId parent, void *arg);
@@ -66,6 +76,7 @@ static int compare(const void *a, const void *b);
 static int compare_in_order(const void *a, const void *b);
 static int sort_and_merge(Change **out);
 static void arg_changes(KnArgs *args, const Change *changes, int n);
+static void arg_audiences(KnArgs *args, const Change *changes, int n);
 static void mark_flushed(void);
 static int new_last(Change *changes, int n);
 static void stamp(const pg_uuid_t *writer, const Change *changes, int n);
@@ -77,12 +88,14 @@ PG_FUNCTION_INFO_V1(kn_change_remember_trigger);
 PG_FUNCTION_INFO_V1(kn_change_flush_sql);
 
 /* clang-format off */
+#define OWNER_OF(bucket_) "(SELECT i.owner_id FROM kintaraa.incident i WHERE i.id = " bucket_ ")"
 #define FIRST_STAMP(source_) \
 	"INSERT INTO kintaraa.change AS c " \
-	"(bucket, noun, id, deleted, writer, x, version, foreign_version, updated_at) " \
+	"(bucket, noun, id, deleted, writer, x, version, foreign_version, updated_at, audience) " \
 	"SELECT u.bucket, u.noun, u.id, u.deleted, $5, pg_catalog.pg_current_xact_id(), 1, 0, " \
-	"       pg_catalog.date_trunc('milliseconds', pg_catalog.clock_timestamp()) " \
-	"  FROM (" source_ ") AS u (bucket, noun, id, deleted) "
+	"       pg_catalog.date_trunc('milliseconds', pg_catalog.clock_timestamp()), " \
+	"       COALESCE(u.audience, " OWNER_OF("u.bucket") ", u.bucket) " \
+	"  FROM (" source_ ") AS u (bucket, noun, id, deleted, audience) "
 /*
  * foreign_version is the highest version that somebody other than the present
  * writer wrote: it tells a device's own unseen writes from foreign ones.
@@ -93,11 +106,13 @@ PG_FUNCTION_INFO_V1(kn_change_flush_sql);
 	"  x = EXCLUDED.x, version = c.version + 1, writer = EXCLUDED.writer, " \
 	"  foreign_version = CASE WHEN c.writer IS NOT DISTINCT FROM EXCLUDED.writer " \
 	"                         THEN c.foreign_version ELSE c.version END, " \
-	"  deleted = EXCLUDED.deleted, " \
+	"  deleted = EXCLUDED.deleted, audience = COALESCE(c.audience, EXCLUDED.audience), " \
 	"  updated_at = GREATEST(EXCLUDED.updated_at, c.updated_at + interval '1 millisecond') "
 #define ITEMS \
-	"SELECT ($1)[i], ($2)[i], ($3)[i], ($4)[i] FROM pg_catalog.generate_series(1, $6) AS i"
-#define ITEM_TYPES UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, BOOLARRAYOID, UUIDOID, INT4OID
+	"SELECT ($1)[i], ($2)[i], ($3)[i], ($4)[i], ($6)[i] " \
+	"  FROM pg_catalog.generate_series(1, $7) AS i"
+#define ITEM_TYPES \
+	UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, BOOLARRAYOID, UUIDOID, UUIDARRAYOID, INT4OID
 #define RETURNING "RETURNING bucket, noun, id, version, updated_at"
 /* clang-format on */
 
@@ -109,14 +124,29 @@ static KnStatement stamp_all = KN_WRITE(KN_AS_SYSTEM, STAMP(ITEMS) RETURNING, IT
 
 /* Most acts change one record, and then the arrays cost more than the row. */
 static KnStatement stamp_one =
-	KN_WRITE(KN_AS_SYSTEM, STAMP("SELECT $1, $2, $3, $4") RETURNING, UUIDOID, TEXTOID, UUIDOID,
-			 BOOLOID, UUIDOID);
+	KN_WRITE(KN_AS_SYSTEM, STAMP("SELECT $1, $2, $3, $4, $6") RETURNING, UUIDOID, TEXTOID, UUIDOID,
+			 BOOLOID, UUIDOID, UUIDOID);
 
+/* clang-format off */
 static KnStatement touch_one = KN_WRITE(
 	KN_AS_SYSTEM,
-	"UPDATE kintaraa.change SET x = pg_catalog.pg_current_xact_id() "
+	"UPDATE kintaraa.change SET x = pg_catalog.pg_current_xact_id(), "
+	"       audience = COALESCE(audience, " OWNER_OF("bucket") ", bucket) "
 	" WHERE bucket = $1 AND noun = $2 AND id = $3",
 	UUIDOID, TEXTOID, UUIDOID);
+/* clang-format on */
+
+/*
+ * Of those who help with a case.  A team may have thousands, and a pull must not
+ * look at each.  It comes before the stamps: whoever leaves a case has written
+ * this row before she stamps.
+ */
+static KnStatement move_members = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.member SET cx = pg_catalog.pg_current_xact_id() "
+	" WHERE bucket = ANY ($1) AND relation IN ('helper', 'reporter') AND NOT revoked "
+	"   AND cx IS DISTINCT FROM pg_catalog.pg_current_xact_id()",
+	UUIDARRAYOID);
 
 void
 kn_change_init(void)
@@ -140,6 +170,13 @@ kn_change_end_new(void)
 void
 kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id, bool deleted)
 {
+	remember(bucket, noun, id, deleted, NULL);
+}
+
+static void
+remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id, bool deleted,
+		 const pg_uuid_t *audience)
+{
 	Change *change;
 
 	if (n_pending >= KN_STAMPS_MAX)
@@ -152,6 +189,9 @@ kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *i
 	change = &pending[n_pending++];
 	change->bucket = *bucket;
 	change->id = *id;
+	change->has_audience = audience != NULL;
+	if (audience != NULL)
+		change->audience = *audience;
 	strlcpy(change->noun, noun, NOUN_MAX);
 	change->deleted = deleted;
 	change->is_new = are_new;
@@ -163,6 +203,7 @@ kn_change_remember(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *i
 void
 kn_change_touch(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id)
 {
+	Change touched = {.bucket = *bucket};
 	KnArgs args = {0};
 
 	if (kn_mutant("no_touch"))
@@ -170,6 +211,7 @@ kn_change_touch(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id)
 	kn_arg_uuid(&args, bucket);
 	kn_arg_text(&args, noun);
 	kn_arg_uuid(&args, id);
+	move_helpers(&touched, 1);
 	kn_run(&touch_one, &args);
 	wrote_stamps = true;
 }
@@ -189,10 +231,14 @@ kn_change_flush(const pg_uuid_t *writer)
 {
 	Change *changes;
 	int n = sort_and_merge(&changes);
-	int n_new = new_last(changes, n);
+	int n_new;
+
+	find_audiences(changes, n);
+	n_new = new_last(changes, n);
 
 	if (n == 0)
 		return 0;
+	move_helpers(changes, n);
 	if (n > n_new)
 		stamp(writer, changes, n - n_new);
 	if (n_new > 0)
@@ -201,13 +247,61 @@ kn_change_flush(const pg_uuid_t *writer)
 
 		arg_changes(&args, changes + n - n_new, n_new);
 		kn_arg_uuid(&args, writer);
-		kn_arg_int(&args, n_new);
+		arg_audiences(&args, changes + n - n_new, n_new);
 		kn_run(&stamp_new, &args);
 		keep_stamps();
 	}
 	mark_flushed();
 	wrote_stamps = true;
 	return n;
+}
+
+/* A report tells whose it is, and what lies beside it in its bucket is the same person's news. */
+static void
+find_audiences(Change *changes, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Change *last = i > 0 ? &changes[i - 1] : NULL;
+
+		if (last == NULL || changes[i].has_audience || !last->has_audience ||
+			!kn_uuid_equal(&last->bucket, &changes[i].bucket))
+			continue;
+		changes[i].has_audience = true;
+		changes[i].audience = last->audience;
+	}
+}
+
+/* With a report that is new nobody helps yet. */
+static void
+move_helpers(const Change *changes, int n)
+{
+	pg_uuid_t *buckets = palloc(sizeof(pg_uuid_t) * n);
+	const Change *report = NULL;
+	KnArgs args = {0};
+	int n_buckets = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (changes[i].is_new && strcmp(changes[i].noun, "incident") == 0)
+			report = &changes[i];
+		if (lies_at_home(&changes[i]) ||
+			(report && kn_uuid_equal(&report->bucket, &changes[i].bucket)) ||
+			(n_buckets > 0 && kn_uuid_equal(&buckets[n_buckets - 1], &changes[i].bucket)))
+			continue;
+		buckets[n_buckets++] = changes[i].bucket;
+	}
+	if (n_buckets == 0)
+		return;
+	kn_arg_uuid_array(&args, buckets, n_buckets);
+	kn_run(&move_members, &args);
+}
+
+/* In the bucket of a person, a team or an organisation, which nobody helps with. */
+static bool
+lies_at_home(const Change *change)
+{
+	return change->has_audience && kn_uuid_equal(&change->audience, &change->bucket);
 }
 
 /* Moves those that are new behind the others, which stay in the order of their keys; how many. */
@@ -244,7 +338,9 @@ stamp(const pg_uuid_t *writer, const Change *changes, int n)
 		arg_changes(&args, changes, n);
 	kn_arg_uuid(&args, writer);
 	if (n > 1)
-		kn_arg_int(&args, n);
+		arg_audiences(&args, changes, n);
+	else
+		kn_arg_uuid(&args, changes->has_audience ? &changes->audience : NULL);
 	kn_run(n == 1 ? &stamp_one : &stamp_all, &args);
 	keep_stamps();
 }
@@ -269,6 +365,21 @@ arg_changes(KnArgs *args, const Change *changes, int n)
 	kn_arg_read_by_index(args);
 	kn_arg_uuid_array(args, ids, n);
 	kn_arg_bool_array(args, deleted, n);
+}
+
+static void
+arg_audiences(KnArgs *args, const Change *changes, int n)
+{
+	Datum *audiences = palloc(sizeof(Datum) * n);
+	bool *nulls = palloc(sizeof(bool) * n);
+
+	for (int i = 0; i < n; i++)
+	{
+		audiences[i] = UUIDPGetDatum(&changes[i].audience);
+		nulls[i] = !changes[i].has_audience;
+	}
+	kn_arg_array(args, UUIDOID, audiences, nulls, n);
+	kn_arg_int(args, n);
 }
 
 /* Key order makes concurrent flushes free of deadlocks; the last word on a record stays. */
@@ -505,9 +616,32 @@ kn_change_remember_trigger(PG_FUNCTION_ARGS)
 	if (data->tg_trigger->tgnargs > 3)
 		(void) SPI_getbinval(row, desc, SPI_fnumber(desc, args[3]), &is_there);
 	noun = args[0][0] == '@' ? SPI_getvalue(row, desc, SPI_fnumber(desc, args[0] + 1)) : args[0];
-	kn_change_remember(DatumGetUUIDP(bucket), noun, DatumGetUUIDP(id),
-					   TRIGGER_FIRED_BY_DELETE(data->tg_event) || !is_there);
+	remember(DatumGetUUIDP(bucket), noun, DatumGetUUIDP(id),
+			 TRIGGER_FIRED_BY_DELETE(data->tg_event) || !is_there,
+			 audience_of(row, desc, args, DatumGetUUIDP(bucket)));
 	PG_RETURN_POINTER(NULL);
+}
+
+/* NULL: it lies in the bucket of a report, whose owner is not known here. */
+static const pg_uuid_t *
+audience_of(HeapTuple row, TupleDesc desc, char **args, const pg_uuid_t *bucket)
+{
+	static const char *const principals[] = {"owner_id", "account_id", "provider_id",
+											 "organisation_id"};
+	int column;
+	bool is_null;
+	Datum owner;
+
+	for (int i = 0; i < lengthof(principals); i++)
+		if (strcmp(args[1], principals[i]) == 0)
+			return bucket;
+	if (strcmp(args[0], "account") == 0)
+		return bucket;
+	column = SPI_fnumber(desc, "owner_id");
+	if (column <= 0)
+		return NULL;
+	owner = SPI_getbinval(row, desc, column, &is_null);
+	return is_null ? NULL : DatumGetUUIDP(owner);
 }
 
 /* kintaraa.change_flush() -> integer: how many records it stamped; for writers in psql. */

@@ -693,6 +693,23 @@ http_unfinished(void)
 }
 
 void
+http_end_fd(evutil_socket_t fd)
+{
+	for (int state = 0; state < CONN_DEAD; state++)
+	{
+		Conn *conn;
+		Conn *next;
+
+		for (conn = TAILQ_FIRST(&lists[state]); conn != NULL; conn = next)
+		{
+			next = TAILQ_NEXT(conn, link);
+			if (bufferevent_getfd(conn->bev) == fd)
+				conn_enter(conn, CONN_DEAD);
+		}
+	}
+}
+
+void
 http_stop(void)
 {
 	for (int state = 0; state < CONN_STATES; state++)

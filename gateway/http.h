@@ -20,6 +20,9 @@ void http_close(void);
 /* Connections that still have a request in flight or an answer to send. */
 long http_unfinished(void);
 
+/* The descriptor is not watched: ends the connection, if it is one of ours. */
+void http_end_fd(evutil_socket_t fd);
+
 /* Ends everything. */
 void http_stop(void);
 

@@ -24,6 +24,7 @@
 #include "limits.h"
 #include "listen.h"
 #include "log.h"
+#include "loop.h"
 #include "metrics.h"
 #include "poll.h"
 #include "routes.h"
@@ -51,6 +52,7 @@ static bool settings_are_usable(void);
 static void process_harden(void);
 static int worker_main(int worker, const int *fds, int count);
 static bool worker_start(const int *fds, int count);
+static void end_fd(evutil_socket_t fd);
 static void on_stop(evutil_socket_t number, short what, void *arg);
 static void on_stop_look(evutil_socket_t fd, short what, void *arg);
 static void on_reload(evutil_socket_t number, short what, void *arg);
@@ -133,6 +135,7 @@ worker_main(int worker, const int *fds, int count)
 {
 	metrics_use(worker);
 	srand((unsigned) now_ms() ^ (unsigned) worker);
+	loop_reserve();
 	base = event_base_new();
 	if (base == NULL || !worker_start(fds, count))
 		return EXIT_FAILURE;
@@ -147,6 +150,7 @@ worker_main(int worker, const int *fds, int count)
 	db_stop();
 	budget_stop();
 	tls_stop();
+	loop_stop();
 	log_line(LEVEL_INFO, "stopped", "worker=%d", worker);
 	log_stop();
 	return EXIT_SUCCESS;
@@ -163,10 +167,17 @@ worker_start(const int *fds, int count)
 	log_start(base);
 	return stop != NULL && interrupt != NULL && reload != NULL && stop_timer != NULL &&
 		   evsignal_add(stop, NULL) == 0 && evsignal_add(interrupt, NULL) == 0 &&
-		   evsignal_add(reload, NULL) == 0 && budget_start(base) && turn_start(base) &&
-		   db_start(base) &&
-		   token_start() && keys_start(base) && subscription_start(base) && poll_start(base) &&
-		   listen_start(base) && ws_start(base) && http_start(base, fds, count);
+		   evsignal_add(reload, NULL) == 0 && loop_start(base, end_fd) && budget_start(base) &&
+		   turn_start(base) && db_start(base) && token_start() && keys_start(base) &&
+		   subscription_start(base) && poll_start(base) && listen_start(base) &&
+		   ws_start(base) && http_start(base, fds, count);
+}
+
+static void
+end_fd(evutil_socket_t fd)
+{
+	http_end_fd(fd);
+	ws_end_fd(fd);
 }
 
 static void

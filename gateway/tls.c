@@ -113,15 +113,14 @@ tls_accept(struct event_base *base, evutil_socket_t fd)
 	SSL *ssl = SSL_new(context);
 	struct bufferevent *bev;
 
-	if (ssl == NULL)
+	/* libevent frees it on most of its ways to fail: a count of our own makes that safe. */
+	if (ssl == NULL || SSL_up_ref(ssl) != 1)
 		return NULL;
 	bev = bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING,
 										 BEV_OPT_CLOSE_ON_FREE);
+	SSL_free(ssl);
 	if (bev == NULL)
-	{
-		SSL_free(ssl);
 		return NULL;
-	}
 	bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
 	return bev;
 }

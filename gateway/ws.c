@@ -556,6 +556,20 @@ socket_left(Subscriber *subscriber)
 }
 
 void
+ws_end_fd(evutil_socket_t fd)
+{
+	Socket *socket;
+	Socket *next;
+
+	for (socket = TAILQ_FIRST(&sockets); socket != NULL; socket = next)
+	{
+		next = TAILQ_NEXT(socket, link);
+		if (bufferevent_getfd(socket->bev) == fd)
+			socket_die(socket);
+	}
+}
+
+void
 ws_close(void)
 {
 	Socket *socket;

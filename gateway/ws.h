@@ -33,6 +33,9 @@ bool ws_start(struct event_base *base);
 /* False when memory is short: then nothing was written and the connection is as before. */
 bool ws_open(struct event_base *base, const WsOpening *opening);
 
+/* The descriptor is not watched: ends the socket, if it is one. */
+void ws_end_fd(evutil_socket_t fd);
+
 /* Says goodbye (1001) to all. */
 void ws_close(void);
 long ws_count(void);

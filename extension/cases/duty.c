@@ -295,8 +295,8 @@ duty_end(KnCall *call)
 	kn_call_target(call, "duty", &id);
 	kn_arg_uuid(&args, &id);
 	kn_arg_uuid(&args, centre);
-	if (kn_run(&delete_coming, &args) == 0 && kn_run(&end_present, &args) == 0)
-		kn_refuse_absent();
+	/* neither: it is over, was taken back, or is not theirs, and no answer tells which */
+	call->unaudited = kn_run(&delete_coming, &args) == 0 && kn_run(&end_present, &args) == 0;
 	call->outcome = KN_NONE;
 }
 KN_DOOR(duty_end, duty_end, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);

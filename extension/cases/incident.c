@@ -382,10 +382,18 @@ incident_update(KnCall *call)
 	if (!kn_incident_lock_own(call->caller, &incident))
 		kn_refuse_absent();
 	write.client_id = incident.client_id;
-	if (!check_version(call, &write, &incident))
-		return;
 	kn_incident_read(body, &fresh, &left);
 	kn_incident_settle(&incident, fresh.values);
+	/* the answer to this very change got lost */
+	if (call->if_match != NULL && left.n_unreadable == 0 &&
+		kn_incident_stands(&incident, fresh.values))
+	{
+		incident.ignored = left.ignored.text.data;
+		show_one(call, &incident, KN_OWNER);
+		return;
+	}
+	if (!check_version(call, &write, &incident))
+		return;
 	incident.triage = fresh.triage;
 	kn_incident_change(call, &incident, fresh.values);
 	if (left.n_unreadable > 0)

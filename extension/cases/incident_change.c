@@ -73,6 +73,24 @@ kn_incident_settle_new(KnIncident *incident, bool account_is_anonymous)
 	anonymous->flag = account_is_anonymous;
 }
 
+bool
+kn_incident_stands(const KnIncident *stored, const KnValue *fresh)
+{
+	KnJson now;
+	KnJson sent;
+
+	kn_json_init(&now);
+	kn_json_init(&sent);
+	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
+	{
+		if (!fresh[i].present && !fresh[i].cleared)
+			continue;
+		kn_field_write(&now, &kn_incident_fields[i], &stored->values[i]);
+		kn_field_write(&sent, &kn_incident_fields[i], &fresh[i]);
+	}
+	return strcmp(now.text.data, sent.text.data) == 0;
+}
+
 void
 kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
 {

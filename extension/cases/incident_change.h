@@ -27,4 +27,7 @@ extern void kn_incident_change(KnCall *call, KnIncident *incident, const KnValue
 /* Hides it at once and ends its open needs. */
 extern void kn_incident_take_back(KnCall *call, const pg_uuid_t *id);
 
+/* Is what was sent as it stands now, so that nothing is to be done? */
+extern bool kn_incident_stands(const KnIncident *stored, const KnValue *fresh);
+
 #endif

@@ -55,7 +55,6 @@ static char *render_own(KnCall *call, KnIncident *incident);
 static void forget_echo(const KnIncident *stored, Report *report);
 static bool same_services(const KnValue *a, const KnValue *b);
 static bool same_as_sent(const KnIncident *stored, const Report *report, const KnWrite *write);
-static bool same_text(const KnIncident *stored, const Report *report);
 static void keep_unreadable(KnCall *call, const KnWrite *write, const Report *report,
 							KnRecordResult *result);
 static KnStatement select_known = KN_READ(
@@ -338,7 +337,8 @@ change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *r
 		return;
 	}
 	forget_echo(&stored, report);
-	if (same_as_sent(&stored, report, write) || same_text(&stored, report))
+	if (same_as_sent(&stored, report, write) ||
+		kn_incident_stands(&stored, report->incident.values))
 	{
 		if (!same_as_sent(&stored, report, write))
 			keep_unreadable(call, write, report, result);
@@ -396,25 +396,6 @@ same_as_sent(const KnIncident *stored, const Report *report, const KnWrite *writ
 {
 	return report->created_hash && (!write->has_base || stored->edited_version == 1) &&
 		   kn_incident_hash_matches(report->created_hash, &report->incident, write->data);
-}
-
-/* As it stands now: nothing is to be done. */
-static bool
-same_text(const KnIncident *stored, const Report *report)
-{
-	KnJson now;
-	KnJson sent;
-
-	kn_json_init(&now);
-	kn_json_init(&sent);
-	for (int i = 0; i < KN_INCIDENT_FIELDS; i++)
-	{
-		if (!report->incident.values[i].present && !report->incident.values[i].cleared)
-			continue;
-		kn_field_write(&now, &kn_incident_fields[i], &stored->values[i]);
-		kn_field_write(&sent, &kn_incident_fields[i], &report->incident.values[i]);
-	}
-	return strcmp(now.text.data, sent.text.data) == 0;
 }
 
 /* What a change could not be read as changes nothing; it is not lost either. */

@@ -45,6 +45,8 @@ static void insert(KnCall *call, Wish *wish, const unsigned char *hash);
 static void take_invitation(KnCall *call, Wish *wish, const unsigned char *hash);
 static void show(KnCall *call);
 static void change(KnCall *call);
+static bool same_profile(const KnAccount *a, const KnAccount *b);
+static bool same_text(const char *a, const char *b);
 static void require_value(JsonbContainer *body, const char *key);
 static void refuse_owned(JsonbContainer *body);
 static void answer_user(KnCall *call, const KnAccount *account);
@@ -259,6 +261,7 @@ change(KnCall *call)
 	JsonbContainer *body = kn_in_object(call->body);
 	const pg_uuid_t *id = &call->caller->account;
 	KnAccount account = {0};
+	KnAccount before;
 
 	kn_call_target(call, "account", id);
 	refuse_owned(body);
@@ -266,12 +269,33 @@ change(KnCall *call)
 	require_value(body, "language");
 	if (!kn_account_find(id, true, &account))
 		kn_refuse_absent();
-	kn_call_require_version(call, account.stamp.version);
+	before = account;
 	read_profile(body, &account, account.language);
+	if (same_profile(&account, &before))
+	{
+		answer_user(call, &account);
+		return;
+	}
+	kn_call_require_version(call, account.stamp.version);
 	kn_account_write_profile(&account);
 	kn_call_flush(call);
 	(void) kn_change_stamp(id, "account", id, &account.stamp);
 	answer_user(call, &account);
+}
+
+/* What is stored is what was sent: the answer to the change before got lost. */
+static bool
+same_profile(const KnAccount *a, const KnAccount *b)
+{
+	return same_text(a->first_name, b->first_name) && same_text(a->last_name, b->last_name) &&
+		   same_text(a->phone, b->phone) && same_text(a->language, b->language) &&
+		   a->is_anonymous == b->is_anonymous;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
 /* Null empties a field; these are never empty, and null must not make anybody named. */

@@ -15,7 +15,7 @@
 #include "utils/builtins.h"
 
 #include "base/errcodes.h"
-#include "identity/account.h"
+#include "identity/account_store.h"
 #include "identity/door.h"
 #include "identity/invitation.h"
 #include "identity/invitation_store.h"
@@ -40,7 +40,10 @@ static void place(KnCall *call, JsonbContainer *body, KnInvitation *invitation);
 static void make_team(JsonbContainer *team, pg_uuid_t *id);
 static int texts(JsonbContainer *object, const char *key, char ***out);
 static void team_organisation(JsonbContainer *object, KnTeam *team);
-static void new_code(char *text, unsigned char index[KN_BLIND_SIZE]);
+static void answer(KnCall *call, const KnInvitation *invitation, const char *code);
+static bool find_same(KnCall *call, KnInvitation *invitation, char *code);
+static void request_index(const KnCall *call, unsigned char index[KN_BLIND_SIZE]);
+static void code_of(const pg_uuid_t *id, char *text, unsigned char index[KN_BLIND_SIZE]);
 static bool canonical(const char *typed, char *code);
 static void index_of(const char *code, unsigned char index[KN_BLIND_SIZE]);
 
@@ -60,28 +63,77 @@ invite(KnCall *call)
 	unsigned char index[KN_BLIND_SIZE];
 	KnInvitation invitation = {0};
 	char code[CODE_TEXT];
+	unsigned char request[KN_BLIND_SIZE];
 	int64 days = KN_INVITATION_DAYS;
-	KnJson *json = &call->json;
 
 	kn_in_only(body, fields);
 	invitation.role = kn_role_parse(kn_in_choice(body, "role", roles, true));
 	(void) kn_in_int(body, "expiresInDays", 1, KN_INVITATION_DAYS_MAX, false, &days);
-	place(call, body, &invitation);
-	new_code(code, index);
-	kn_invitation_insert(&invitation, index, &call->caller->account, (int) days);
-	kn_call_target(call, "invitation", &invitation.id);
 	call->outcome = KN_CREATED;
+	if (!find_same(call, &invitation, code))
+	{
+		place(call, body, &invitation);
+		kn_uuid4(invitation.id.data);
+		code_of(&invitation.id, code, index);
+		request_index(call, request);
+		kn_invitation_insert(&invitation, index, request, &call->caller->account, (int) days);
+	}
+	kn_call_target(call, "invitation", &invitation.id);
+	answer(call, &invitation, code);
+	OPENSSL_cleanse(code, sizeof(code));
+}
+
+/*
+ * The same request again is answered with the same code: with an Idempotency-Key
+ * for a day, without one while the code waits and for KN_REPLAY_SECONDS.
+ */
+static bool
+find_same(KnCall *call, KnInvitation *invitation, char *code)
+{
+	unsigned char request[KN_BLIND_SIZE];
+	unsigned char stored[KN_BLIND_SIZE];
+	unsigned char index[KN_BLIND_SIZE];
+	KnAccount inviting = {0};
+	bool has_key = call->idempotency_key != NULL;
+
+	/* one at a time of each who invites */
+	(void) kn_account_find(&call->caller->account, true, &inviting);
+	request_index(call, request);
+	if (!kn_invitation_find(request, has_key, invitation, stored))
+		return false;
+	code_of(&invitation->id, code, index);
+	return memcmp(index, stored, KN_BLIND_SIZE) == 0;
+}
+
+static void
+request_index(const KnCall *call, unsigned char index[KN_BLIND_SIZE])
+{
+	const char *key = call->idempotency_key;
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendBinaryStringInfo(&text, (const char *) call->caller->account.data, UUID_LEN);
+	appendStringInfo(&text, "%s\n", key ? key : "");
+	(void) JsonbToCString(&text, &call->body->root, VARSIZE(call->body));
+	if (!kn_blind_index(kn_keystore(), "invitation.request", text.data, text.len, index))
+		elog(ERROR, "could not make a blind index");
+}
+
+static void
+answer(KnCall *call, const KnInvitation *invitation, const char *code)
+{
+	KnJson *json = &call->json;
+
 	kn_json_open(json, '{');
 	kn_json_key(json, "invitation");
 	kn_json_open(json, '{');
-	kn_json_pair_uuid(json, "id", &invitation.id);
-	kn_json_pair_text(json, "role", kn_role_name(invitation.role));
-	kn_json_pair_uuid(json, "providerId", invitation.has_provider ? &invitation.provider : NULL);
-	kn_json_pair_time(json, "expiresAt", invitation.expires_at);
+	kn_json_pair_uuid(json, "id", &invitation->id);
+	kn_json_pair_text(json, "role", kn_role_name(invitation->role));
+	kn_json_pair_uuid(json, "providerId", invitation->has_provider ? &invitation->provider : NULL);
+	kn_json_pair_time(json, "expiresAt", invitation->expires_at);
 	kn_json_close(json, '}');
 	kn_json_pair_text(json, "code", code);
 	kn_json_close(json, '}');
-	OPENSSL_cleanse(code, sizeof(code));
 }
 
 /* Where the invited person will belong: a team, or the administrator's own centre. */
@@ -162,14 +214,20 @@ team_organisation(JsonbContainer *object, KnTeam *team)
 		kn_organisation_insert(&team->organisation, name ? name : team->name);
 }
 
-/* Shown in groups, so that it can be read out over the telephone. */
+/*
+ * A keyed hash of the invitation's random id: it can be told again and lies
+ * nowhere.  In groups, so that it can be read out over the telephone.
+ */
 static void
-new_code(char *text, unsigned char index[KN_BLIND_SIZE])
+code_of(const pg_uuid_t *id, char *text, unsigned char index[KN_BLIND_SIZE])
 {
 	unsigned char random[CODE_BITS / 8 + 1] = {0};
 	char code[CODE_CHARS + 1] = {0};
 
-	kn_random(random, CODE_BITS / 8);
+	StaticAssertStmt(CODE_BITS / 8 == KN_BLIND_SIZE, "a blind index makes the code");
+	if (!kn_blind_index(kn_keystore(), "invitation.text", (const char *) id->data, UUID_LEN,
+						random))
+		elog(ERROR, "could not make a blind index");
 	for (int i = 0; i < CODE_CHARS; i++)
 	{
 		int bit = i * 5;
@@ -264,8 +322,9 @@ kn_invite_sql(PG_FUNCTION_ARGS)
 	invitation.has_centre = (invitation.role & (KN_ROLE_ADMIN | KN_ROLE_DISPATCHER)) != 0;
 	if (invitation.has_centre && !kn_centre_first(&invitation.centre))
 		ereport(ERROR, errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no dispatch centre"));
-	new_code(code, index);
-	kn_invitation_insert(&invitation, index, NULL, KN_INVITATION_DAYS);
+	kn_uuid4(invitation.id.data);
+	code_of(&invitation.id, code, index);
+	kn_invitation_insert(&invitation, index, NULL, NULL, KN_INVITATION_DAYS);
 	entry.target = &invitation.id;
 	kn_audit_write(&entry);
 	SPI_finish();

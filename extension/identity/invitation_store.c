@@ -11,18 +11,29 @@
 
 #include "catalog/pg_type.h"
 
+#include "base/limits.h"
 #include "identity/invitation_store.h"
 #include "keys/random.h"
 
+static void read_invitation(const KnRows *rows, KnInvitation *out);
 static bool exists(KnStatement *statement, const pg_uuid_t *id);
 
 static KnStatement insert_invitation = KN_WRITE(
 	KN_AS_SYSTEM,
 	"INSERT INTO kintaraa.invitation (id, code_index, role, provider_id, centre_id, created_by, "
-	"  expires_at) "
-	"VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.now() + pg_catalog.make_interval(days => $7)) "
+	"  expires_at, request_index) "
+	"VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.now() + pg_catalog.make_interval(days => $7), $8) "
 	"RETURNING expires_at",
-	UUIDOID, BYTEAOID, TEXTOID, UUIDOID, UUIDOID, UUIDOID, INT4OID);
+	UUIDOID, BYTEAOID, TEXTOID, UUIDOID, UUIDOID, UUIDOID, INT4OID, BYTEAOID);
+
+static KnStatement find_invitation = KN_FRESH(
+	KN_AS_SYSTEM,
+	"SELECT id, role, provider_id, centre_id, expires_at, code_index FROM kintaraa.invitation "
+	" WHERE request_index = $1 "
+	"   AND created_at > pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2) "
+	"   AND ($3 OR (used_at IS NULL AND expires_at > pg_catalog.clock_timestamp())) "
+	" ORDER BY created_at DESC LIMIT 1",
+	BYTEAOID, FLOAT8OID, BOOLOID);
 
 static KnStatement take_invitation = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -67,13 +78,12 @@ static KnStatement insert_team = KN_WRITE(
 	TEXTARRAYOID, TEXTARRAYOID);
 
 void
-kn_invitation_insert(KnInvitation *invitation, const unsigned char *index, const pg_uuid_t *by,
-					 int days)
+kn_invitation_insert(KnInvitation *invitation, const unsigned char *index,
+					 const unsigned char *request, const pg_uuid_t *by, int days)
 {
 	KnArgs args = {0};
 	KnRows rows;
 
-	kn_uuid4(invitation->id.data);
 	kn_arg_uuid(&args, &invitation->id);
 	kn_arg_bytes(&args, index, KN_BLIND_SIZE);
 	kn_arg_text(&args, kn_role_name(invitation->role));
@@ -81,6 +91,7 @@ kn_invitation_insert(KnInvitation *invitation, const unsigned char *index, const
 	kn_arg_uuid(&args, invitation->has_centre ? &invitation->centre : NULL);
 	kn_arg_uuid(&args, by);
 	kn_arg_int(&args, days);
+	kn_arg_bytes(&args, request, KN_BLIND_SIZE);
 	kn_run(&insert_invitation, &args);
 	rows = kn_rows();
 	invitation->expires_at = kn_col_time(&rows, 0, 1);
@@ -96,11 +107,40 @@ kn_invitation_take(const unsigned char *index, KnInvitation *out)
 	if (kn_run(&take_invitation, &args) == 0)
 		return false;
 	rows = kn_rows();
-	kn_col_uuid(&rows, 0, 1, &out->id);
-	out->role = kn_role_parse(kn_col_text(&rows, 0, 2));
-	out->has_provider = kn_col_uuid(&rows, 0, 3, &out->provider);
-	out->has_centre = kn_col_uuid(&rows, 0, 4, &out->centre);
-	out->expires_at = kn_col_time(&rows, 0, 5);
+	read_invitation(&rows, out);
+	return true;
+}
+
+/* Columns id, role, provider_id, centre_id, expires_at. */
+static void
+read_invitation(const KnRows *rows, KnInvitation *out)
+{
+	kn_col_uuid(rows, 0, 1, &out->id);
+	out->role = kn_role_parse(kn_col_text(rows, 0, 2));
+	out->has_provider = kn_col_uuid(rows, 0, 3, &out->provider);
+	out->has_centre = kn_col_uuid(rows, 0, 4, &out->centre);
+	out->expires_at = kn_col_time(rows, 0, 5);
+}
+
+bool
+kn_invitation_find(const unsigned char *request, bool has_key, KnInvitation *out,
+				   unsigned char index[KN_BLIND_SIZE])
+{
+	KnArgs args = {0};
+	bytea *stored;
+	KnRows rows;
+
+	kn_arg_bytes(&args, request, KN_BLIND_SIZE);
+	kn_arg_float(&args, has_key ? SECS_PER_DAY : KN_REPLAY_SECONDS, false);
+	kn_arg_bool(&args, has_key);
+	if (kn_run(&find_invitation, &args) == 0)
+		return false;
+	rows = kn_rows();
+	read_invitation(&rows, out);
+	stored = kn_col_bytea(&rows, 0, 6);
+	if (VARSIZE_ANY_EXHDR(stored) != KN_BLIND_SIZE)
+		return false;
+	memcpy(index, VARDATA_ANY(stored), KN_BLIND_SIZE);
 	return true;
 }
 

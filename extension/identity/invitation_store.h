@@ -30,9 +30,15 @@ typedef struct KnTeam
 	char **skills;
 } KnTeam;
 
-/* Fills id and expires_at; by may be NULL. */
+/* Fills expires_at; request and by may be NULL. */
 extern void kn_invitation_insert(KnInvitation *invitation, const unsigned char *index,
-								 const pg_uuid_t *by, int days);
+								 const unsigned char *request, const pg_uuid_t *by, int days);
+/*
+ * The latest that was made for that request and can still be used; with a key of
+ * a day, used or not.  index is that of its code.
+ */
+extern bool kn_invitation_find(const unsigned char *request, bool has_key, KnInvitation *out,
+							   unsigned char index[KN_BLIND_SIZE]);
 extern bool kn_team_exists(const pg_uuid_t *id);
 extern bool kn_organisation_exists(const pg_uuid_t *id);
 /* The oldest dispatch centre; false when there is none. */

@@ -23,7 +23,7 @@ static KnStatement list_settings = KN_READ(
 static KnStatement write_setting = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.setting SET value = $2, updated_by = $3, updated_at = pg_catalog.now() "
-	" WHERE name = $1",
+	" WHERE name = $1 AND value <> $2",
 	TEXTOID, JSONBOID, UUIDOID);
 
 static KnStatement find_policy = KN_READ(

@@ -439,7 +439,7 @@ def test_over_http_an_administrator_invites_and_rules():
     assert api.put("/api/admin/settings/routing_mode", {"value": "manual"}).status == 200
     policy = api.get("/api/admin/policies/retention")
     assert policy.status == 200, policy
-    put = api.put("/api/admin/policies/retention", {"body": policy.body["body"]},
+    put = api.put("/api/admin/policies/retention", {"body": dict(policy.body["body"], session_days=31)},
                   headers={"If-Match": '"%d"' % policy.body["version"]})
     assert put.status == 200 and put.body["version"] == policy.body["version"] + 1, put
     off = "/api/admin/accounts/%s/deactivate" % helper.body["user"]["id"]

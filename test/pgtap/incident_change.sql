@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(97);
+SELECT plan(98);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('lawyer', 'legal', -1.2802, 36.8202),
     play.helper('police', 'police', -1.2803, 36.8203),
        play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
@@ -61,11 +61,15 @@ SELECT is((play.call('incident_get', 'amina', '{change}')).body ->> 'description
 SELECT is(play.outcome('incident_update', 'her other phone', '{change}',
     '{"description": "base 2", "serverVersion": 2}'), 'ok', 'the present base is taken');
 SELECT (play.call('incident_get', 'amina', '{change}')).body ->> 'serverVersion' AS version \gset
-SELECT is(play.outcome('incident_update', 'amina', '{change}', '{"severity": "low"}',
+SELECT is(play.outcome('incident_update', 'amina', '{change}',
+    jsonb_build_object('severity', (ARRAY['low', 'high', 'low', 'low', 'low', 'medium'])[n]),
     context => jsonb_build_object('ifMatch', match)), wanted, 'If-Match ' || match)
   FROM (VALUES (1, format('"%s"', :version - 1), 'stale KN412'), (2, format('"%s"', :version), 'ok'), (3, :'version',
       'stale KN412'), (4, '"x"', 'stale KN412'), (5, '*', 'ok'), (6, (:version + 2)::text, 'ok')) AS t (n, match,
       wanted) ORDER BY n;
+SELECT is(play.outcome('incident_update', 'amina', '{change}',
+    '{"severity": "medium"}', context => '{"ifMatch": "\"1\""}'),
+    'ok', 'the same again is no conflict, whatever If-Match says');
 SELECT is(play.outcome('incident_update', who, ARRAY[CASE who WHEN 'dora' THEN :'change' ELSE 'change' END],
     '{"description": "not mine"}'), wanted, who || ' does not change it')
   FROM (VALUES ('zawadi', 'absent KN301'), ('clinic', 'absent KN301'), ('dora', 'refused KN201'), (NULL,
@@ -74,7 +78,7 @@ SELECT is(play.outcome('incident_update', 'amina', '{change}', body), 'KN501', '
     FROM unnest(ARRAY['[]', '1', NULL]::jsonb[]) AS body;
 SELECT is(body ->> 'status' || (body ->> 'id'), 'newchange', 'what the server owns is not changed')
     FROM play.call('incident_update', 'amina', '{change}', '{"status": "closed", "id": "other", "caseNumber": "x"}');
-SELECT is(body ->> 'description' || ' ' || (body ->> 'severity'), 'base 2 low', 'fields that are not given stay')
+SELECT is(body ->> 'description' || ' ' || (body ->> 'severity'), 'base 2 medium', 'fields that are not given stay')
     FROM play.call('incident_get', 'amina', '{change}');
 SELECT is(body -> 'ignored', '[{"code": "not_understood", "pointer": "/severity"}]',
     'what a change could not be read as is told') FROM play.call('incident_update', 'amina', '{change}',

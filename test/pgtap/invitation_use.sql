@@ -1,6 +1,6 @@
 -- Invitations: who makes them, who uses them, and only once.
 \ir include/identity.sql
-SELECT plan(63);
+SELECT plan(69);
 
 -- the DBA makes the first administrator
 CREATE TEMP TABLE code AS SELECT kintaraa.invite('admin') AS c;
@@ -136,4 +136,21 @@ SELECT throws_ok(pg_temp.wrong('{"role":"provider","provider":{"name":"x","provi
 SELECT throws_ok(pg_temp.wrong('{"role":"admin","expiresInDays":0}'), 'KN504', NULL, 'no day');
 SELECT lives_ok(pg_temp.wrong('{"role":"admin","expiresInDays":30}'), '30 days');
 SELECT throws_ok(pg_temp.wrong('{"role":"admin","expiresInDays":31}'), 'KN504', NULL, '31 days');
+-- the same request again: one live code
+CREATE TEMP TABLE asked AS SELECT pg_temp.invite('{"role":"analyst"}') AS i FROM generate_series(1, 6);
+SELECT is((SELECT count(DISTINCT i ->> 'code') || ' ' || count(DISTINCT i #>> '{invitation,id}') FROM asked), '1 1',
+    'six equal requests make one invitation');
+SELECT isnt(pg_temp.invite('{"role":"dispatcher"}') ->> 'code', (SELECT i ->> 'code' FROM asked LIMIT 1),
+    'another one makes another');
+SELECT is((SELECT pg_temp.told(pg_temp.come('once@example.org', i ->> 'code')) FROM asked LIMIT 1), 'created',
+    'it is good');
+SELECT isnt(pg_temp.invite('{"role":"analyst"}') ->> 'code', (SELECT i ->> 'code' FROM asked LIMIT 1),
+    'once it was used, the next is a new one');
+SELECT is((SELECT count(DISTINCT pg_temp.door('invitation_create', (SELECT pg_temp.access(a) FROM admin),
+    '{"role":"analyst"}', context => jsonb_build_object('idempotencyKey', k)) ->> 'code')
+    FROM unnest(ARRAY['one', 'two', 'one', 'two']) AS k), 2::bigint, 'each key has its own');
+UPDATE kintaraa.invitation SET created_at = created_at - interval '601 seconds';
+SELECT isnt(pg_temp.invite('{"role":"dispatcher"}') #>> '{invitation,id}', (SELECT id::text FROM kintaraa.invitation
+    WHERE role = 'dispatcher' AND used_at IS NULL ORDER BY created_at DESC LIMIT 1 OFFSET 1),
+    'after ten minutes equal content is a new wish');
 SELECT finish();

@@ -67,3 +67,48 @@ CREATE FUNCTION kintaraa_api.need_withdraw(
 COMMENT ON FUNCTION kintaraa_api.need_withdraw IS
     'POST /incidents/{id}/needs/{service}/withdraw: one service is no longer wanted. Path: id, service.';
 ALTER FUNCTION kintaraa_api.need_withdraw OWNER TO kintaraa_door;
+
+-- API: public
+CREATE FUNCTION kintaraa_api.need_ask(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_need_ask';
+COMMENT ON FUNCTION kintaraa_api.need_ask IS
+    'POST /incidents/{id}/needs/{service}/ask: a service is wanted again. Path: id, service. Body: teamsAgain.';
+ALTER FUNCTION kintaraa_api.need_ask OWNER TO kintaraa_door;
+
+-- API: public
+CREATE FUNCTION kintaraa_api.need_reached(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_need_reached';
+COMMENT ON FUNCTION kintaraa_api.need_reached IS
+    'POST /incidents/{id}/needs/{service}/reached: the team was in touch with her. Path: id, service.';
+ALTER FUNCTION kintaraa_api.need_reached OWNER TO kintaraa_door;
+
+-- API: public
+CREATE FUNCTION kintaraa_api.need_unreached(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_need_unreached';
+COMMENT ON FUNCTION kintaraa_api.need_unreached IS
+    'POST /incidents/{id}/needs/{service}/unreached: it was not; others are asked. Path: id, service.';
+ALTER FUNCTION kintaraa_api.need_unreached OWNER TO kintaraa_door;
+
+-- API: public
+CREATE FUNCTION kintaraa_api.need_another(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_need_another';
+COMMENT ON FUNCTION kintaraa_api.need_another IS
+    'POST /incidents/{id}/needs/{service}/another-team: she leaves the team. Path: id, service.';
+ALTER FUNCTION kintaraa_api.need_another OWNER TO kintaraa_door;
+
+-- API: public
+CREATE FUNCTION kintaraa_api.case_restore(
+    token text, path text[], query jsonb, input jsonb, context jsonb, OUT outcome text, OUT body json)
+    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_door_case_restore';
+COMMENT ON FUNCTION kintaraa_api.case_restore IS
+    'POST /incidents/{id}/restore: a case that she took back goes on. Path: id. Body of dispatchers: note.';
+ALTER FUNCTION kintaraa_api.case_restore OWNER TO kintaraa_door;

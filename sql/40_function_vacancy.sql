@@ -27,6 +27,14 @@ COMMENT ON FUNCTION kintaraa.team_check_run IS
     'The worker''s second look, each second, at teams that lost somebody: for whoever counted on them meanwhile.';
 ALTER FUNCTION kintaraa.team_check_run OWNER TO kintaraa_system;
 
+-- API: private. Cases that she took back; see extension/cases/hold.c.
+CREATE FUNCTION kintaraa.hold_end() RETURNS integer
+    LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_hold_end_sql';
+COMMENT ON FUNCTION kintaraa.hold_end IS
+    'Ends the open needs of cases that were taken back 72 hours ago; the worker''s. Returns how many cases.';
+ALTER FUNCTION kintaraa.hold_end OWNER TO kintaraa_system;
+
 -- The net below the triggers: a session that fires none, such as one that replicates, leaves no row.
 CREATE FUNCTION kintaraa.team_check_all() RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -30,6 +30,7 @@
 #define ERRCODE_KN_INVITATION_NEEDED     MAKE_SQLSTATE('K', 'N', '2', '0', '4')
 #define ERRCODE_KN_FIELD_OWNED           MAKE_SQLSTATE('K', 'N', '2', '0', '5')
 #define ERRCODE_KN_OWN_ACCOUNT           MAKE_SQLSTATE('K', 'N', '2', '0', '6')
+#define ERRCODE_KN_SIGN_IN_AGAIN         MAKE_SQLSTATE('K', 'N', '2', '0', '7')
 
 #define ERRCODE_KN_ABSENT                MAKE_SQLSTATE('K', 'N', '3', '0', '1')
 
@@ -43,6 +44,9 @@
 #define ERRCODE_KN_LAST_ADMIN            MAKE_SQLSTATE('K', 'N', '4', '0', '8')
 #define ERRCODE_KN_NOTHING_TO_REOPEN     MAKE_SQLSTATE('K', 'N', '4', '0', '9')
 #define ERRCODE_KN_DUTY_TAKEN            MAKE_SQLSTATE('K', 'N', '4', '1', '0')
+#define ERRCODE_KN_NOT_REACHED           MAKE_SQLSTATE('K', 'N', '4', '1', '3')
+#define ERRCODE_KN_TAKEN_BACK            MAKE_SQLSTATE('K', 'N', '4', '1', '4')
+#define ERRCODE_KN_TOO_LONG_AGO          MAKE_SQLSTATE('K', 'N', '4', '1', '5')
 #define ERRCODE_KN_VERSION_STALE         MAKE_SQLSTATE('K', 'N', '4', '1', '2')
 
 #define ERRCODE_KN_BODY_SHAPE            MAKE_SQLSTATE('K', 'N', '5', '0', '1')

@@ -23,6 +23,7 @@
 #define KN_DESCRIPTION_MAX       65536      /* characters of a narrative */
 #define KN_ADDRESS_MAX           1000       /* characters of an address or place text */
 #define KN_NOTE_MAX              4000       /* characters of a reason or note */
+#define KN_REOPEN_DAYS           30         /* after completed: she may take it up again */
 #define KN_SERVICES_MAX          16         /* services one report may ask for */
 #define KN_IGNORED_MAX           64         /* entries of "ignored" in an answer */
 #define KN_LIST_DEFAULT          50         /* rows of a list page */

@@ -17,6 +17,7 @@
 #include "cases/bar.h"
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
+#include "cases/hold.h"
 #include "cases/incident_store.h"
 #include "cases/page.h"
 #include "identity/door.h"
@@ -231,6 +232,8 @@ KN_DOOR(assignment_release, assignment_release,
 void
 kn_need_search_anew(KnNeed *need)
 {
+	if (kn_need_is_paused(need))
+		return; /* she took the case back: nobody is asked */
 	need->state = "searching";
 	need->level = 0;
 	need->round++;

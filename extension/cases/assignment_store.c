@@ -26,7 +26,7 @@
 	"a.id, a.provider_id, a.incident_bucket, a.need_id, a.service, a.status, a.urgency_level, " \
 	"a.level::int4, a.round::int4, a.offered_at, a.due_at, a.responded_at, a.distance_km::float8, " \
 	"c.version, c.updated_at, i.card_time, i.card_language, i.communication_method, " \
-	"i.cell_latitude, i.cell_longitude, i.case_number, i.status "
+	"i.cell_latitude, i.cell_longitude, i.case_number, i.status, n.state = 'paused' "
 /* Another team's incident is out of the door's sight before acceptance: the system reads the card. */
 #define CARD_FROM \
 	"FROM kintaraa.assignment a " \
@@ -37,9 +37,11 @@
 	"                    WHEN x.created_at - x.occurred_to < interval '30 days' THEN '15-30 days' " \
 	"                    ELSE 'over 30 days' END AS card_time, " \
 	"               o.language AS card_language, x.communication_method, x.cell_latitude, " \
-	"               x.cell_longitude, x.case_number, x.status " \
+	"               x.cell_longitude, x.case_number, x.status" \
 	"          FROM kintaraa.incident x JOIN kintaraa.account o ON o.id = x.owner_id " \
 	"         WHERE x.id = a.incident_bucket) i ON true " \
+	"JOIN LATERAL (SELECT state FROM kintaraa.need WHERE bucket = a.incident_bucket AND id = a.need_id " \
+	"               LIMIT 1) n ON true " \
 	"LEFT JOIN " KN_STAMP_OF("a.provider_id", "'assignment'", "a.id") "ON true "
 /* clang-format on */
 
@@ -168,7 +170,8 @@ static KnStatement select_eligible = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT p.is_active AND p.is_verified AND (p.by_telephone OR EXISTS ("
 	"         SELECT FROM kintaraa.account s WHERE s.provider_id = p.id AND s.is_active)), "
-	"       " TEAM_BARRED ", "
+	"       " TEAM_BARRED " OR EXISTS (SELECT FROM kintaraa.left_team l "
+	"                WHERE l.bucket = $2 AND l.provider_id = p.id), "
 	"       COALESCE(d.load >= d.capacity, true), p.provider_type, p.latitude, p.longitude, "
 	"       i.cell_latitude, i.cell_longitude "
 	"  FROM kintaraa.provider p LEFT JOIN kintaraa.provider_dispatch d ON d.provider_id = p.id, "
@@ -203,6 +206,7 @@ read_assignment(const KnRows *rows, uint64 row, KnAssignment *out)
 	out->cell_longitude = kn_col_float(rows, row, 20, 0);
 	out->case_number = kn_col_text(rows, row, 21);
 	out->incident_status = kn_col_text(rows, row, 22);
+	out->paused = kn_col_bool(rows, row, 23);
 }
 
 static bool

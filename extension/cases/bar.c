@@ -27,6 +27,7 @@
 #include "cases/bar.h"
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
+#include "cases/hold.h"
 #include "cases/incident_store.h"
 #include "trail/audit.h"
 
@@ -228,6 +229,8 @@ end_work(const pg_uuid_t *bucket, const Lost *lost)
 	if (!kn_need_read(bucket, &lost->need, &need) || !kn_need_is_open(&need))
 		return;
 	kn_capacity_give_back(&lost->team);
+	if (kn_need_is_paused(&need))
+		return; /* she took the case back: nobody is asked */
 	need.state = "searching";
 	need.level = 0;
 	need.round++;

@@ -37,11 +37,12 @@ extern void kn_case_place(const pg_uuid_t *incident, KnCasePlace *out);
 
 /*
  * The columns of a place, and the tables beside kintaraa.incident i that they come from.  The
- * team that reported for somebody is not asked to help, as whom she barred is not.
+ * team that reported for somebody is not asked to help, as whom she barred or left is not.
  */
-#define KN_PLACE_COLUMNS                                                      \
-	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, "     \
-	"ARRAY(" KN_BARRED_OF_INCIDENT "UNION ALL " KN_EMPTIED_TEAMS "UNION ALL " \
+#define KN_PLACE_COLUMNS                                                                    \
+	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, "                   \
+	"ARRAY(" KN_BARRED_OF_INCIDENT "UNION ALL " KN_EMPTIED_TEAMS "UNION ALL "               \
+	"      SELECT l.provider_id FROM kintaraa.left_team l WHERE l.bucket = i.id UNION ALL " \
 	"      SELECT a.provider_id WHERE a.provider_id IS NOT NULL) "
 #define KN_PLACE_FROM " JOIN kintaraa.account a ON a.id = i.owner_id "
 /* They begin at column first. */

@@ -21,6 +21,7 @@
 #include "cases/assignment_store.h"
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
+#include "cases/hold.h"
 #include "cases/incident_store.h"
 #include "cases/page.h"
 #include "cases/projection.h"
@@ -45,10 +46,12 @@ static KnStatement select_queue = KN_READ(
 	"       (SELECT pg_catalog.count(*)::int4 FROM kintaraa.assignment a "
 	"         WHERE a.incident_bucket = n.bucket AND a.need_id = n.id AND a.status = 'pending') "
 	"  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket "
-	" WHERE n.due_at IS NOT NULL AND n.state <> 'engaged' AND i.deleted_at IS NULL "
+	" WHERE n.due_at IS NOT NULL AND n.state <> 'engaged' "
+	"   AND (i.deleted_at IS NULL OR i.held_until IS NOT NULL) "
+	"   AND (n.state <> 'paused' OR n.due_at < i.held_until) "
 	"   AND ($2 IS NULL OR n.state = $2) AND ($3 IS NULL OR n.urgency_level = $3) "
 	"   AND " NOT_BARRED
-	" ORDER BY n.state NOT IN ('needs_dispatcher', 'stalled'), "
+	" ORDER BY n.state NOT IN ('needs_dispatcher', 'stalled', 'paused'), "
 	"          pg_catalog.array_position(ARRAY['immediate', 'urgent', 'routine'], "
 	"       n.urgency_level), "
 	"          n.created_at, n.id "
@@ -86,8 +89,8 @@ static KnStatement select_team_counts = KN_READ(
 static void
 dispatch_queue(KnCall *call)
 {
-	static const char *const states[] = {"searching", "offered", "needs_dispatcher", "stalled",
-										 NULL};
+	static const char *const states[] = {"searching", "offered", "needs_dispatcher",
+										 "stalled", "paused", NULL};
 	static const KnFilter filters[] = {
 		{"state", states}, {"urgency", kn_urgency_names}, {"limit", NULL}, KN_FILTER_END};
 	KnArgs args = {0};
@@ -245,6 +248,9 @@ give_work(KnCall *call, bool take_back)
 		relation != KN_DISPATCHER)
 		kn_refuse_absent();
 	kn_call_target(call, "incident", &incident.id);
+	if (incident.deleted_at != 0)
+		kn_refuse(ERRCODE_KN_TAKEN_BACK, "she took this case back",
+				  "Ask her by the safe way; when she says so, POST /incidents/{id}/restore.");
 	if (!choose_need(&incident.id, service, &provider, take_back, &need))
 		kn_refuse(ERRCODE_KN_NEED_CLOSED, "the case has no open need that this team could serve",
 				  "Name the service, or a team of a type that serves it.");
@@ -288,6 +294,8 @@ choose_need(const pg_uuid_t *incident, const char *service, const pg_uuid_t *pro
 		const KnNeed *need = &parts.needs[i];
 		bool waits = strcmp(need->state, "engaged") != 0;
 
+		if (kn_need_is_paused(need))
+			continue;
 		if (!kn_need_is_open(need) || (service && strcmp(need->service, service) != 0) ||
 			(!waits && !take_back))
 			continue;

@@ -38,7 +38,7 @@ static void show(KnCall *call, KnIncident *incident, KnRelation relation, KnShap
 				 const KnCaseParts *parts);
 static void show_page(KnCall *call, KnIncident *items, int n, KnRelation relation,
 					  const KnCaseParts *parts);
-static void show_one(KnCall *call, KnIncident *incident, KnRelation relation);
+static KnRelation show_one(KnCall *call, KnIncident *incident, KnRelation relation);
 static void show_found(KnCall *call, const char *text);
 static void conflict_of_payload(KnCall *call, const KnIncident *sent) pg_attribute_noreturn();
 static int find_numbered(KnCall *call, const char *number, const KnIncidentFilter *filter,
@@ -198,13 +198,16 @@ show_found(KnCall *call, const char *text)
 	show_one(call, &incident, relation);
 }
 
-static void
+/* As what the caller reads it. */
+static KnRelation
 show_one(KnCall *call, KnIncident *incident, KnRelation relation)
 {
+	const pg_uuid_t *team = call->caller->has_provider ? &call->caller->provider : NULL;
 	KnCaseParts parts;
 
 	kn_need_load_parts(&incident->id, &parts);
 	show(call, incident, relation, KN_SHAPE_DETAIL, &parts);
+	return kn_helper_reads(&parts, relation, team);
 }
 
 /* Opens the sealed fields this reader may see in a detail and writes the answer. */
@@ -215,7 +218,8 @@ show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape,
 	const pg_uuid_t *team = call->caller->has_provider ? &call->caller->provider : NULL;
 
 	if (shape == KN_SHAPE_DETAIL)
-		kn_incident_unseal(incident, relation, kn_helps_in_person(parts, team));
+		kn_incident_unseal(incident, kn_helper_reads(parts, relation, team),
+						   kn_helps_in_person(parts, team));
 	kn_render_incident(&call->json, incident, relation, shape, parts, team,
 					   kn_case_policy()->hotlines);
 }
@@ -239,8 +243,9 @@ incident_get(KnCall *call)
 	KnRelation relation = require_incident(call, &incident);
 
 	call->unaudited = relation == KN_OWNER;
-	show_one(call, &incident, relation);
-	if (relation == KN_OWNER || incident.values[KN_INCIDENT_ANONYMOUS].flag)
+	relation = show_one(call, &incident, relation);
+	if (relation == KN_OWNER || relation == KN_CANDIDATE ||
+		incident.values[KN_INCIDENT_ANONYMOUS].flag)
 		return;
 	/* reopen the object for the members that only a detail of a named report has */
 	call->json.text.len--;
@@ -426,15 +431,20 @@ check_version(KnCall *call, KnWrite *write, const KnIncident *incident)
 	return false;
 }
 
-/* DELETE /incidents/{id} -> none; hidden at once, open needs end, helpers keep what they wrote. */
+/*
+ * DELETE /incidents/{id} -> none; hidden at once, open needs are paused, helpers keep
+ * what they wrote; again is the same answer.
+ */
 static void
 incident_delete(KnCall *call)
 {
 	KnIncident incident;
 
+	call->outcome = KN_NONE;
+	if (call->n_path > 0 && kn_incident_is_taken_back(&call->caller->account, call->path[0]))
+		return;
 	if (require_incident(call, &incident) != KN_OWNER)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor takes back her report", NULL);
 	kn_incident_take_back(call, &incident.id);
-	call->outcome = KN_NONE;
 }
 KN_DOOR(incident_delete, incident_delete, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);

@@ -75,7 +75,9 @@ typedef struct KnIncident
 	TimestampTz occurred_to;
 	TimestampTz created_at;
 	TimestampTz deleted_at;
-	char *ignored; /* JSON array text */
+	TimestampTz held_until; /* she took it back and it can be undone until then; 0 when not */
+	TimestampTz closed_at;  /* completed or closed since; 0 while it goes on */
+	char *ignored;          /* JSON array text */
 	/* as stored; opened for the classes a reader may see by kn_incident_unseal() */
 	bytea *description_sealed;
 	bytea *address_sealed;

@@ -14,6 +14,7 @@
 #include "cases/assignment.h"
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
+#include "cases/hold.h"
 #include "cases/incident_change.h"
 #include "cases/incident_open.h"
 #include "cases/incident_row.h"
@@ -159,8 +160,5 @@ kn_incident_take_back(KnCall *call, const pg_uuid_t *id)
 	KnNeed *needs;
 	int n = kn_case_lock(id, &needs);
 
-	for (int i = 0; i < n; i++)
-		if (kn_need_is_open(&needs[i]))
-			kn_need_close(&needs[i], "withdrawn", &call->caller->account);
-	kn_incident_hide(id);
+	(void) kn_case_hold(id, needs, n, true);
 }

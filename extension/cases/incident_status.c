@@ -18,6 +18,7 @@
 #include "cases/assignment_store.h"
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
+#include "cases/hold.h"
 #include "cases/incident_store.h"
 #include "cases/projection.h"
 #include "cases/vacancy.h"
@@ -26,7 +27,14 @@
 static const char *const statuses[] = {"new", "pending_dispatcher_review", "assigned",
 									   "in_progress", "completed", "closed", NULL};
 
+/* Why a case is completed although she did not say that she was reached. */
+static const char *const reasons[] = {"helped", "referred", "help_declined",
+									  "unreachable", "other", NULL};
+
 static const char *actor_of(KnRelation relation);
+static void require_reached(const pg_uuid_t *incident, const char *reason);
+static bool has_open(const KnNeed *needs, int n);
+static void part_helpers(const pg_uuid_t *incident);
 static void follow_status(const KnIncident *incident, const char *from, const char *to,
 						  KnNeed *needs, int n, KnCall *call, KnRelation relation);
 static void mark_contact(KnNeed *needs, int n, const pg_uuid_t *team);
@@ -46,14 +54,29 @@ static KnStatement mark_need_contact = KN_WRITE(
 	"      AND a.provider_id = $3 AND a.status = 'accepted')",
 	UUIDOID, UUIDOID, UUIDOID);
 
-/* POST /incidents/{id}/status {"status","note"?} -> {"id","status",...} */
+static KnStatement select_unreached = KN_WRITE(
+	KN_AS_SYSTEM,
+	"SELECT 1 FROM kintaraa.need n JOIN kintaraa.assignment a "
+	"    ON a.incident_bucket = n.bucket AND a.need_id = n.id AND a.status = 'accepted' "
+	" WHERE n.bucket = $1 AND n.state IN ('engaged', 'stalled') AND n.reached_at IS NULL LIMIT 1",
+	UUIDOID);
+
+static KnStatement revoke_helpers = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.member SET revoked = true, gx = pg_catalog.pg_current_xact_id(), "
+	"       changed_at = pg_catalog.now() "
+	" WHERE bucket = $1 AND relation = 'helper' AND NOT revoked",
+	UUIDOID);
+
+/* POST /incidents/{id}/status {"status","note"?,"reason"?} -> {"id","status",...} */
 static void
 incident_status(KnCall *call)
 {
-	static const char *const members[] = {"status", "note", NULL};
+	static const char *const members[] = {"status", "note", "reason", NULL};
 	JsonbContainer *body = kn_in_object(call->body);
 	char *to = kn_in_choice(body, "status", statuses, true);
 	char *note = kn_in_text(body, "note", 0, KN_NOTE_MAX, false);
+	char *reason = kn_in_choice(body, "reason", reasons, false);
 	KnIncident incident;
 	KnRelation relation;
 	KnNeed *needs;
@@ -67,6 +90,10 @@ incident_status(KnCall *call)
 	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
 		kn_refuse_absent();
 	kn_call_target(call, "incident", &incident.id);
+	if (incident.held_until != 0 && relation != KN_OWNER &&
+		(incident.deleted_at != 0 || strcmp(incident.status, "closed") == 0))
+		kn_refuse(ERRCODE_KN_TAKEN_BACK, "she took this case back",
+				  "Ask her by the safe way; when she says so, POST /incidents/{id}/restore.");
 	n = kn_case_lock(&incident.id, &needs);
 	from = kn_incident_status_lock(&incident.id, &urgency);
 	if (from == NULL)
@@ -74,9 +101,14 @@ incident_status(KnCall *call)
 	moves = strcmp(from, to) != 0 && require_move(call, &incident, from, to, relation);
 	if (moves)
 	{
+		if (strcmp(to, "completed") == 0)
+			require_reached(&incident.id, reason);
+		if (relation == KN_OWNER && !is_over(to))
+			kn_incident_require_recent(&incident);
 		if (note)
 			kn_incident_subject(&incident.owner, &subject);
-		kn_incident_set_status(&incident.id, from, to, actor_of(relation), &subject, note);
+		kn_incident_set_status(&incident.id, from, to, actor_of(relation), &subject, note,
+							   reason);
 		kn_subject_forget(&subject);
 		if (relation != KN_OWNER)
 			kn_notify_owner(&incident.id);
@@ -146,10 +178,13 @@ follow_status(const KnIncident *incident, const char *from, const char *to, KnNe
 {
 	if (strcmp(to, "closed") == 0)
 	{
-		for (int i = 0; i < n; i++)
-			if (kn_need_is_open(&needs[i]))
-				kn_need_close(&needs[i], relation == KN_OWNER ? "withdrawn" : "unmet",
-							  &call->caller->account);
+		/* whoever holds her phone can close it: what is open is paused, and can be undone */
+		if (relation == KN_OWNER && has_open(needs, n))
+			(void) kn_case_hold(&incident->id, needs, n, false);
+		for (int i = 0; i < n && relation != KN_OWNER; i++)
+			if (kn_need_is_open(&needs[i]) && !kn_need_is_paused(&needs[i]))
+				kn_need_close(&needs[i], "unmet", &call->caller->account);
+		part_helpers(&incident->id);
 	}
 	else if (strcmp(to, "completed") == 0)
 		finish_work(needs, n, call);
@@ -160,6 +195,37 @@ follow_status(const KnIncident *incident, const char *from, const char *to, KnNe
 		if (relation == KN_HELPER && call->caller->has_provider)
 			mark_contact(needs, n, &call->caller->provider);
 	}
+}
+
+static bool
+has_open(const KnNeed *needs, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (kn_need_is_open(&needs[i]))
+			return true;
+	return false;
+}
+
+/* That a team wrote of contact is its word; hers, or a reason, is what completes a case. */
+static void
+require_reached(const pg_uuid_t *incident, const char *reason)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, incident);
+	if (reason == NULL && kn_run(&select_unreached, &args) > 0)
+		kn_refuse(ERRCODE_KN_NOT_REACHED, "she has not said that she was reached",
+				  "Send a reason: helped, referred, help_declined, unreachable or other.");
+}
+
+/* All access of helpers ends with the case; reopening gives it back. */
+static void
+part_helpers(const pg_uuid_t *incident)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, incident);
+	kn_run(&revoke_helpers, &args);
 }
 
 /* A helper who works on the case was in touch with her: the stalled-timer ends. */
@@ -185,7 +251,7 @@ finish_work(KnNeed *needs, int n, KnCall *call)
 	{
 		KnAssignment accepted;
 
-		if (!kn_need_is_open(&needs[i]))
+		if (!kn_need_is_open(&needs[i]) || kn_need_is_paused(&needs[i]))
 			continue;
 		if (!kn_assignment_accepted(&needs[i].bucket, &needs[i].id, &accepted))
 		{
@@ -254,6 +320,7 @@ take_up(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy, TimestampTz
 		return;
 	}
 	kn_capacity_take_anyway(&accepted.provider);
+	kn_helper_join(&need->bucket, &accepted.provider);
 	need->state = "engaged";
 	if (need->contacted_at == 0)
 		kn_escalation_await_contact(need, policy, now);
@@ -296,6 +363,8 @@ incident_timeline(KnCall *call)
 		kn_json_pair_text(&call->json, "kind", "status");
 		kn_json_pair_text(&call->json, "status", to);
 		kn_json_pair_text(&call->json, "by", kn_col_text(&rows, i, 4));
+		if (!kn_col_is_null(&rows, i, 5))
+			kn_json_pair_text(&call->json, "reason", kn_col_text(&rows, i, 5));
 		kn_json_close(&call->json, '}');
 	}
 	for (int i = 0; i < parts.n_needs; i++)
@@ -313,40 +382,3 @@ incident_timeline(KnCall *call)
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(incident_timeline, incident_timeline, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
-
-/* POST /incidents/{id}/needs/{service}/withdraw -> the need; again is the same answer. */
-static void
-need_withdraw(KnCall *call)
-{
-	KnIncident incident;
-	KnRelation relation;
-	KnNeed *needs;
-	KnNeed *need = NULL;
-	int n;
-
-	if (call->n_path < 2 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
-		kn_refuse_absent();
-	kn_call_target(call, "incident", &incident.id);
-	if (relation == KN_HELPER)
-		kn_refuse(ERRCODE_KN_ROLE, "a helper releases, only she withdraws", NULL);
-	n = kn_case_lock(&incident.id, &needs);
-	for (int i = 0; i < n; i++)
-		if (strcmp(needs[i].service, call->path[1]) == 0)
-			need = &needs[i];
-	if (need == NULL)
-		kn_refuse_absent();
-	if (strcmp(need->state, "met") == 0 || strcmp(need->state, "unmet") == 0)
-		kn_refuse(ERRCODE_KN_NEED_CLOSED, "this need has ended already", NULL);
-	if (kn_need_is_open(need))
-	{
-		kn_need_close(need, "withdrawn", &call->caller->account);
-		kn_incident_follow_needs(&incident.id);
-	}
-	call->fields = "supportServices";
-	kn_json_open(&call->json, '{');
-	kn_json_pair_text(&call->json, "service", need->service);
-	kn_json_pair_text(&call->json, "status", need->state);
-	kn_json_close(&call->json, '}');
-}
-KN_DOOR(need_withdraw, need_withdraw,
-		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);

@@ -28,7 +28,7 @@
 	"i.cell_latitude, i.cell_longitude, i.point_sealed, i.address_sealed, i.place_sealed, "        \
 	"i.description_sealed, i.ignored::text, i.created_hash, i.created_at, i.deleted_at, "          \
 	"i.occurred_from, i.occurred_to, c.version, c.updated_at, i.edited_version, i.edited_by, "     \
-	"i.edited_foreign_version "
+	"i.edited_foreign_version, i.held_until, i.closed_at "
 #define INCIDENT_FROM                                       \
 	"FROM kintaraa.incident i LEFT JOIN kintaraa.change c " \
 	"  ON c.bucket = i.id AND c.noun = 'incident' AND c.id = i.id "
@@ -69,7 +69,7 @@ static KnStatement select_shared = KN_READ(
 static KnStatement select_dispatch = KN_READ(
 	KN_AS_DISPATCH,
 	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
-	" WHERE i.id = $2 AND i.deleted_at IS NULL AND " NOT_BARRED,
+	" WHERE i.id = $2 AND (i.deleted_at IS NULL OR i.held_until IS NOT NULL) AND " NOT_BARRED,
 	UUIDARRAYOID, UUIDOID);
 
 static KnStatement select_many = KN_READ(
@@ -121,8 +121,8 @@ static KnStatement move_status = KN_WRITE(
 	"             closed_at = CASE WHEN $3 IN ('completed', 'closed') THEN pg_catalog.now() END "
 	"            WHERE id = $1 RETURNING id, urgency_level), "
 	"h AS (INSERT INTO kintaraa.status_history (bucket, id, from_status, to_status, actor, "
-	"       note_sealed) "
-	"      SELECT id, pg_catalog.gen_random_uuid(), $2, $3, $4, $5 FROM i), "
+	"       note_sealed, reason) "
+	"      SELECT id, pg_catalog.gen_random_uuid(), $2, $3, $4, $5, $6 FROM i), "
 	"d AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
 	"      SELECT s.status, i.urgency_level, s.n FROM i, (VALUES ($2, -1), ($3, 1)) AS s "
 	"       (status, n)) "
@@ -130,17 +130,13 @@ static KnStatement move_status = KN_WRITE(
 	"       gx = pg_catalog.pg_current_xact_id(), changed_at = pg_catalog.now() "
 	"  FROM i WHERE m.bucket = i.id AND m.relation = 'dispatcher' "
 	"   AND m.revoked <> ($3 IN ('completed', 'closed'))",
-	UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID);
+	UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID);
 
-static KnStatement hide_incident = KN_WRITE(
+static KnStatement select_taken_back = KN_READ(
 	KN_AS_SYSTEM,
-	"WITH i AS (UPDATE kintaraa.incident SET deleted_at = pg_catalog.now() "
-	"            WHERE id = $1 AND deleted_at IS NULL RETURNING id, status, urgency_level), "
-	"d AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
-	"      SELECT status, urgency_level, -1 FROM i) "
-	"UPDATE kintaraa.member m SET revoked = true, gx = pg_catalog.pg_current_xact_id(), "
-	"       changed_at = pg_catalog.now() FROM i WHERE m.bucket = i.id AND m.relation <> 'owner'",
-	UUIDOID);
+	"SELECT 1 FROM kintaraa.incident "
+	" WHERE owner_id = $1 AND client_id = $2 AND deleted_at IS NOT NULL",
+	UUIDOID, TEXTOID);
 
 static KnStatement select_subject = KN_READ(
 	KN_AS_SYSTEM, "SELECT wrapped FROM kintaraa.subject_key WHERE subject = $1", UUIDOID);
@@ -155,7 +151,7 @@ static KnStatement count_urgency = KN_WRITE(
 
 static KnStatement select_history = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT at, from_status, to_status, actor FROM kintaraa.status_history "
+	"SELECT at, from_status, to_status, actor, reason FROM kintaraa.status_history "
 	" WHERE bucket = $1 ORDER BY at, id",
 	UUIDOID);
 
@@ -368,6 +364,8 @@ read_incident(const KnRows *rows, uint64 row, KnIncident *out)
 	out->has_editor = kn_col_uuid(rows, row, 36, &out->edited_by);
 	/* where it is unknown, as late as it can have been */
 	out->edited_foreign_version = kn_col_bigint(rows, row, 37, out->edited_version - 1);
+	out->held_until = kn_col_time(rows, row, 38);
+	out->closed_at = kn_col_time(rows, row, 39);
 }
 
 bool
@@ -449,7 +447,7 @@ kn_incident_status_lock(const pg_uuid_t *id, KnUrgency *urgency)
 
 void
 kn_incident_set_status(const pg_uuid_t *id, const char *from, const char *to, const char *actor,
-					   const KnSubject *subject, const char *note)
+					   const KnSubject *subject, const char *note, const char *reason)
 {
 	KnArgs args = {0};
 
@@ -458,16 +456,18 @@ kn_incident_set_status(const pg_uuid_t *id, const char *from, const char *to, co
 	kn_arg_text(&args, to);
 	kn_arg_text(&args, actor);
 	kn_arg_bytea(&args, note ? kn_seal(subject, "status_history.note", id, note) : NULL);
+	kn_arg_text(&args, reason);
 	kn_run(&move_status, &args);
 }
 
-void
-kn_incident_hide(const pg_uuid_t *id)
+bool
+kn_incident_is_taken_back(const pg_uuid_t *owner, const char *client_id)
 {
 	KnArgs args = {0};
 
-	kn_arg_uuid(&args, id);
-	kn_run(&hide_incident, &args);
+	kn_arg_uuid(&args, owner);
+	kn_arg_text(&args, client_id);
+	return kn_run(&select_taken_back, &args) > 0;
 }
 
 void

@@ -50,8 +50,10 @@ extern int kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filt
 							KnIncident **out, KnRelation *relation);
 
 extern void kn_incident_set_status(const pg_uuid_t *id, const char *from, const char *to,
-								   const char *actor, const KnSubject *subject, const char *note);
-extern void kn_incident_hide(const pg_uuid_t *id);
+								   const char *actor, const KnSubject *subject, const char *note,
+								   const char *reason);
+/* Whether she has a report of this id of hers and took it back. */
+extern bool kn_incident_is_taken_back(const pg_uuid_t *owner, const char *client_id);
 /* Status moves of a case, oldest first, as rows (at, from, to, actor). */
 extern KnRows kn_incident_history(const pg_uuid_t *id);
 /* Whether the last move by a person was this one, and reopened the case. */

@@ -36,6 +36,12 @@ kn_need_is_open(const KnNeed *need)
 }
 
 bool
+kn_need_is_paused(const KnNeed *need)
+{
+	return strcmp(need->state, "paused") == 0;
+}
+
+bool
 kn_helps_in_person(const KnCaseParts *parts, const pg_uuid_t *provider)
 {
 	static const char *const remote[] = {"counseling", "legal", "financial", NULL};
@@ -49,6 +55,25 @@ kn_helps_in_person(const KnCaseParts *parts, const pg_uuid_t *provider)
 			return true;
 	}
 	return false;
+}
+
+KnRelation
+kn_helper_reads(const KnCaseParts *parts, KnRelation relation, const pg_uuid_t *provider)
+{
+	if (relation != KN_HELPER)
+		return relation;
+	for (int i = 0; i < parts->n_helpers && provider; i++)
+	{
+		const KnHelper *helper = &parts->helpers[i];
+
+		if (!kn_uuid_equal(&helper->provider, provider) || strcmp(helper->status, "accepted") != 0)
+			continue;
+		for (int j = 0; j < parts->n_needs; j++)
+			if (kn_uuid_equal(&parts->needs[j].id, &helper->need) &&
+				kn_need_is_open(&parts->needs[j]) && !kn_need_is_paused(&parts->needs[j]))
+				return KN_HELPER;
+	}
+	return KN_CANDIDATE;
 }
 
 void
@@ -80,5 +105,5 @@ kn_incident_follow_needs(const pg_uuid_t *incident)
 	else
 		wanted = kn_col_bool(&rows, 0, 4) ? "completed" : "new";
 	if (strcmp(status, wanted) != 0)
-		kn_incident_set_status(incident, status, wanted, "machine", NULL, NULL);
+		kn_incident_set_status(incident, status, wanted, "machine", NULL, NULL, NULL);
 }

@@ -71,11 +71,22 @@ extern void kn_cases_lock_all(const pg_uuid_t *buckets, int n, const pg_uuid_t *
 extern void kn_need_save(const KnNeed *need);
 extern void kn_need_insert(KnNeed *needs, int n);
 extern bool kn_need_is_open(const KnNeed *need);
+/* Its owner took the case back: it is open, and nobody works on it. */
+extern bool kn_need_is_paused(const KnNeed *need);
 /*
  * Whether a team, NULL for none, has accepted what it has to come to her for, so
  * that it needs the exact place.
  */
 extern bool kn_helps_in_person(const KnCaseParts *parts, const pg_uuid_t *provider);
+
+/* Refuses what she may ask for within 30 days of completed only. */
+extern void kn_incident_require_recent(const KnIncident *incident);
+/*
+ * As what a team reads a case: once nothing of it is open for the team, the card is
+ * left of what she said.
+ */
+extern KnRelation kn_helper_reads(const KnCaseParts *parts, KnRelation relation,
+								  const pg_uuid_t *provider);
 
 /* Moves the incident's status to what its needs say; stamps and counts. */
 extern void kn_incident_follow_needs(const pg_uuid_t *incident);

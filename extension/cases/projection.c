@@ -25,7 +25,6 @@ static void render_object(KnJson *json, const char *object, const KnIncident *in
 						  KnRelation relation, KnShape shape, bool in_person);
 static void render_needs(KnJson *json, const KnCaseParts *parts, KnRelation relation,
 						 const pg_uuid_t *provider);
-static const char *need_state_for(const char *state, KnRelation relation);
 static void render_helpers(KnJson *json, const KnCaseParts *parts, KnRelation relation,
 						   const pg_uuid_t *provider);
 static void render_owner_part(KnJson *json, const KnIncident *incident, const char *hotlines);
@@ -36,9 +35,14 @@ void
 kn_render_incident(KnJson *json, const KnIncident *incident, KnRelation relation, KnShape shape,
 				   const KnCaseParts *parts, const pg_uuid_t *provider, const char *hotlines)
 {
+	KnRelation reads = kn_helper_reads(parts, relation, provider);
+
+	/* of a case that was taken back the centre reads the card, and how to reach her */
+	if (relation == KN_DISPATCHER && incident->held_until != 0)
+		shape = KN_SHAPE_LIST;
 	kn_json_open(json, '{');
 	render_head(json, incident, relation);
-	render_fields(json, incident, relation, shape, parts, provider);
+	render_fields(json, incident, reads, shape, parts, provider);
 	render_needs(json, parts, relation, provider);
 	render_helpers(json, parts, relation, provider);
 	if (relation == KN_OWNER)
@@ -61,6 +65,8 @@ render_head(KnJson *json, const KnIncident *incident, KnRelation relation)
 	kn_json_pair_text(json, "anonymity",
 					  incident->values[KN_INCIDENT_ANONYMOUS].flag ? "confidential" : "named");
 	kn_json_pair_text(json, "reporter", incident->by_provider ? "provider" : "survivor");
+	if (incident->held_until != 0 && relation != KN_HELPER)
+		kn_json_pair_time(json, "takenBackUntil", incident->held_until);
 }
 
 /*
@@ -92,7 +98,8 @@ render_fields(KnJson *json, const KnIncident *incident, KnRelation relation, KnS
 		kn_json_key(json, field->key);
 		if (i == KN_INCIDENT_URGENCY)
 			kn_json_text(json, kn_urgency_names[incident->urgency]);
-		else if (i == KN_INCIDENT_SERVICES && relation == KN_HELPER)
+		else if (i == KN_INCIDENT_SERVICES &&
+				 (relation == KN_HELPER || relation == KN_CANDIDATE))
 			render_own_services(json, parts, provider);
 		else
 			kn_field_write(json, field, &incident->values[i]);
@@ -177,7 +184,7 @@ render_needs(KnJson *json, const KnCaseParts *parts, KnRelation relation,
 		if (dispatcher)
 			kn_json_pair_uuid(json, "id", &need->id);
 		kn_json_pair_text(json, "service", need->service);
-		kn_json_pair_text(json, "status", need_state_for(need->state, relation));
+		kn_json_pair_text(json, "status", kn_need_state_for(need->state, relation));
 		/* the steps in between would tell how many were asked and refused */
 		kn_json_pair_time(json, "dueAt", dispatcher ? need->due_at : need->expected_by);
 		kn_json_pair_time(json, "expectedBy", need->expected_by);
@@ -191,8 +198,8 @@ render_needs(KnJson *json, const KnCaseParts *parts, KnRelation relation,
 	kn_json_close(json, ']');
 }
 
-static const char *
-need_state_for(const char *state, KnRelation relation)
+const char *
+kn_need_state_for(const char *state, KnRelation relation)
 {
 	static const char *const searching[] = {"offered", "needs_dispatcher", NULL};
 
@@ -293,16 +300,20 @@ kn_urgency_frame(const char *urgency_level)
 void
 kn_render_assignment_row(KnJson *json, const KnAssignment *assignment)
 {
-	bool open = strcmp(assignment->status, "pending") == 0 ||
-				strcmp(assignment->status, "accepted") == 0;
+	bool accepted = strcmp(assignment->status, "accepted") == 0;
+	/* with the case all ends; while it is paused the team keeps the card */
+	bool ended = strcmp(assignment->incident_status, "closed") == 0 && !assignment->paused;
+	bool open = strcmp(assignment->status, "pending") == 0 || (accepted && !ended);
 
 	kn_json_open(json, '{');
 	kn_json_pair_uuid(json, "id", &assignment->id);
 	kn_json_key(json, "incidentId");
 	/* a case that is not theirs any more has no handle either */
-	kn_json_uuid(json, open ? &assignment->incident : NULL);
+	kn_json_uuid(json, open && !assignment->paused ? &assignment->incident : NULL);
 	kn_json_pair_text(json, "service", assignment->service);
 	kn_json_pair_text(json, "status", assignment->status);
+	if (accepted && assignment->paused)
+		kn_json_pair_bool(json, "paused", true); /* ask the dispatch centre */
 	kn_json_pair_text(json, "urgencyLevel", assignment->urgency);
 	kn_json_pair_time(json, "offeredAt", assignment->offered_at);
 	kn_json_pair_time(json, "dueAt", assignment->due_at);
@@ -335,7 +346,7 @@ render_card(KnJson *json, const KnAssignment *assignment)
 	kn_field_write(json, &kn_incident_fields[KN_INCIDENT_POINT], &cell);
 	kn_json_pair_text(json, "language", assignment->language);
 	kn_json_pair_text(json, "contact", assignment->contact);
-	if (accepted)
+	if (accepted && !assignment->paused)
 	{
 		kn_json_pair_uuid(json, "id", &assignment->incident);
 		kn_json_pair_text(json, "caseNumber", assignment->case_number);

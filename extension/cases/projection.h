@@ -30,6 +30,9 @@ extern void kn_render_incident(KnJson *json, const KnIncident *incident, KnRelat
 extern bool kn_need_visible(const KnNeed *need, const KnCaseParts *parts, KnRelation relation,
 							const pg_uuid_t *provider);
 
+/* A need's state as this relation is told it. */
+extern const char *kn_need_state_for(const char *state, KnRelation relation);
+
 /* An offer or acceptance, as the provider's team and dispatchers see it. */
 typedef struct KnAssignment
 {
@@ -56,6 +59,7 @@ typedef struct KnAssignment
 	double cell_longitude;
 	char *case_number;
 	char *incident_status;
+	bool paused; /* she took the case back, and it can be undone */
 } KnAssignment;
 
 /* Nothing beyond the card unless the assignment is accepted. */

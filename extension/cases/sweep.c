@@ -17,6 +17,7 @@
 #include "base/lock.h"
 #include "base/shared.h"
 #include "cases/escalation.h"
+#include "cases/hold.h"
 #include "cases/incident_store.h"
 #include "cases/sweep.h"
 #include "trail/change.h"
@@ -229,6 +230,11 @@ sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now)
 
 	if (!kn_need_lock(bucket, id, &need) || need.due_at == 0 || need.due_at > now)
 		return;
+	if (kn_need_is_paused(&need))
+	{
+		kn_hold_remind(&need, now);
+		return;
+	}
 	if (strcmp(need.state, "engaged") == 0)
 	{
 		/* accepted, but nobody was in touch with her: acceptance is not help */

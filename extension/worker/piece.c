@@ -46,6 +46,8 @@ KnPiece kn_pieces[] = {
 	{.name = "seal", .every_ms = 100, .run = seal},
 	{.name = "sweep of due needs", .every_ms = 100, .full = 200,
 	 .function = "kintaraa.need_sweep(integer)", .statement = CALLS("kintaraa.need_sweep(" SWEEP ")")},
+	{.name = "end of cases taken back", .every_ms = SECOND, .full = 50,
+	 .function = "kintaraa.hold_end()", .statement = CALLS("kintaraa.hold_end()")},
 	{.name = "second look at lost teams", .every_ms = SECOND,
 	 .function = "kintaraa.team_check_run()", .statement = CALLS("kintaraa.team_check_run()")},
 	{.name = "teams without people", .every_ms = MINUTE_MS,

@@ -168,12 +168,21 @@ UNION ALL
 SELECT 'engaged need that nobody contacted and that never stalls', n.bucket FROM kintaraa.need n
  WHERE n.state = 'engaged' AND n.contacted_at IS NULL AND n.due_at IS NULL
 UNION ALL
+SELECT 'paused need of a case that is not taken back, or an open one of a case that is hidden', n.bucket
+  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket
+ WHERE (n.state = 'paused' AND i.held_until IS NULL)
+    OR (n.state NOT IN ('paused', 'met', 'unmet', 'withdrawn') AND i.deleted_at IS NOT NULL)
+UNION ALL
+SELECT 'helper of a case that is hidden or closed', m.bucket FROM kintaraa.member m
+  JOIN kintaraa.incident i ON i.id = m.bucket
+ WHERE m.relation = 'helper' AND NOT m.revoked AND (i.deleted_at IS NOT NULL OR i.status = 'closed')
+UNION ALL
 SELECT 'case in progress without an open need', i.id FROM kintaraa.incident i
  WHERE i.deleted_at IS NULL AND i.status = 'in_progress' AND NOT EXISTS (
        SELECT FROM kintaraa.need n WHERE n.bucket = i.id AND n.state NOT IN ('met', 'unmet', 'withdrawn'))
 UNION ALL
 SELECT 'open need of a case that is over', i.id FROM kintaraa.incident i
- WHERE i.deleted_at IS NULL AND i.status IN ('completed', 'closed') AND EXISTS (
+ WHERE i.deleted_at IS NULL AND i.held_until IS NULL AND i.status IN ('completed', 'closed') AND EXISTS (
        SELECT FROM kintaraa.need n WHERE n.bucket = i.id AND n.state NOT IN ('met', 'unmet', 'withdrawn'))
 UNION ALL
 SELECT 'engaged need without an accepted assignment', n.bucket FROM kintaraa.need n
@@ -182,7 +191,7 @@ SELECT 'engaged need without an accepted assignment', n.bucket FROM kintaraa.nee
 UNION ALL
 SELECT 'accepted assignment of a need that is not engaged', n.bucket FROM kintaraa.need n
   JOIN kintaraa.assignment a ON a.need_id = n.id AND a.status = 'accepted'
- WHERE n.state NOT IN ('engaged', 'stalled', 'met')
+ WHERE n.state NOT IN ('engaged', 'stalled', 'met', 'paused')
 UNION ALL
 SELECT 'two accepted for one need', min(a.incident_bucket::text)::uuid FROM kintaraa.assignment a
  WHERE a.status = 'accepted' GROUP BY a.need_id HAVING count(*) > 1
@@ -198,11 +207,12 @@ UNION ALL
 SELECT 'load differs from open work', d.provider_id FROM kintaraa.provider_dispatch d
  WHERE d.load <> (SELECT count(*) FROM kintaraa.assignment a JOIN kintaraa.need n ON n.id = a.need_id
                    WHERE a.provider_id = d.provider_id AND a.status = 'accepted'
-                     AND n.state IN ('engaged', 'stalled'))
+                     AND n.state IN ('engaged', 'stalled', 'paused'))
 UNION ALL
 SELECT 'helper is no member', a.incident_bucket FROM kintaraa.assignment a
   JOIN kintaraa.incident i ON i.id = a.incident_bucket
- WHERE a.status = 'accepted' AND i.deleted_at IS NULL AND NOT EXISTS (
+ WHERE a.status = 'accepted' AND i.deleted_at IS NULL AND i.held_until IS NULL AND i.status <> 'closed'
+   AND NOT EXISTS (
        SELECT FROM kintaraa.member m WHERE m.principal = a.provider_id AND m.bucket = a.incident_bucket
           AND m.relation = 'helper' AND NOT m.revoked)
 UNION ALL

@@ -322,7 +322,8 @@ def one_case_to_its_end(on, cast, admin, helpers, latencies):
     gone = on.api.get(f"/api/incidents/{incident}", token=second.token)
     say(f"  {second.name} tries too late: {late.status}; the case itself is {gone.status} for it.")
     on.ok(on.api.post(f"/api/incidents/{incident}/status", {"status": "in_progress"}, token=third.token))
-    on.ok(on.api.post(f"/api/incidents/{incident}/status", {"status": "completed"}, token=third.token))
+    on.ok(on.api.post(f"/api/incidents/{incident}/status", {"status": "completed", "reason": "helped"},
+                     token=third.token))
     survivor.expect("incident.updated", 15, where=lambda f: f.get("status") == "completed")
     say("  The team helps and completes the case; she sees it.")
     shown = on.ok(on.api.get(f"/api/incidents/{body['id']}", token=token))

@@ -83,7 +83,8 @@ def tell_the_story():
     case = api.get("/api/assignments", token=clinic).body["items"][0]["incidentId"]
     shown = api.get("/api/incidents/" + case, token=clinic).body
     assert shown["survivor"]["firstName"] == MARKS["first name"], shown
-    assert api.post("/api/incidents/%s/status" % case, {"status": "completed", "note": MARKS["status note"]},
+    assert api.post("/api/incidents/%s/status" % case, {"status": "completed", "reason": "helped",
+                                                              "note": MARKS["status note"]},
         token=clinic).status == 200
     # requests that fail must not leave their contents in a log either
     api.request("POST", "/api/incidents", body=b'{"description": "' + MARKS["description"].encode() + b'"', token=token,

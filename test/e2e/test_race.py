@@ -217,7 +217,7 @@ def test_two_reports_that_are_changed_at_once_do_not_block_a_helper_of_one():
 
     def complete():
         own = play.Stage(cluster)
-        outcomes.append(own.outcome("incident_status", "lawyer", [case], {"status": "completed"}))
+        outcomes.append(own.outcome("incident_status", "lawyer", [case], {"status": "completed", "reason": "helped"}))
         own.close()
     threads = [threading.Thread(target=change), threading.Thread(target=complete)]
     let_go_when_all_wait(holder, threads)

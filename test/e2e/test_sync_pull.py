@@ -323,7 +323,7 @@ def test_a_status_is_news_of_the_assignment_too():
     offer = str(stage.value("SELECT play.offer('clinic', %s)", incident))
     assert stage.call("assignment_accept", "clinic", [offer])[0] == "ok"
     before = tick()
-    assert stage.call("incident_status", "clinic", [incident], {"status": "completed"})[0] == "ok"
+    assert stage.call("incident_status", "clinic", [incident], {"status": "completed", "reason": "helped"})[0] == "ok"
     tick()
     cards = [card for card in updates("clinic", before)["assignments"] if card["id"] == offer]
     assert cards and cards[0]["incident"]["status"] == "completed", cards

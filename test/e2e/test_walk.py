@@ -84,7 +84,7 @@ class Walk:
         actor = self.choose.choice(["dora", "dora", "c1", "c2", "l1", "s1", who])
         return self.stage.outcome("incident_status", actor, [name if actor == who else case],
                                   {"status": self.choose.choice(["in_progress", "in_progress", "completed", "completed",
-                                      "closed"])})
+                                      "closed"]), **self.choose.choice([{}, {"reason": "helped"}])})
 
     def give(self):
         case = self.choose.choice(self.reports)[2]
@@ -147,10 +147,26 @@ class Walk:
         self.stage.value("SELECT kintaraa.change_flush()")
         self.stage.value("COMMIT")
 
+    def will(self):
+        who, name, _ = self.choose.choice(self.reports)
+        door = self.choose.choice(["need_ask", "need_reached", "need_unreached", "need_another"])
+        body = {"teamsAgain": True} if door == "need_ask" and self.choose.random() < 0.2 else None
+        return self.stage.outcome(door, who, [name, self.choose.choice(SERVICES)], body)
+
+    def restore(self):
+        who, name, case = self.choose.choice(self.reports)
+        if self.choose.random() < 0.3:
+            self.dba("UPDATE kintaraa.incident SET held_until = now() WHERE held_until IS NOT NULL AND id = %s", case)
+        if self.choose.random() < 0.3:
+            return "ok end %d" % self.stage.value("SELECT kintaraa.hold_end()")
+        if self.choose.random() < 0.5:
+            return self.stage.outcome("case_restore", who, [name])
+        return self.stage.outcome("case_restore", "dora", [case], {"note": "she called"})
+
     def go(self):
         operations = [("report", 10), ("accept", 20), ("decline", 10), ("release", 6), ("time", 12), ("withdraw", 6),
                       ("patch", 8), ("status", 14), ("give", 10), ("delete", 4),
-                      ("staff", 5), ("team", 3), ("dispatcher", 2), ("bar", 2)]
+                      ("staff", 5), ("team", 3), ("dispatcher", 2), ("bar", 2), ("will", 10), ("restore", 8)]
         names, weights = zip(*operations)
         self.teams = [row[0] for row in self.stage.rows("SELECT provider_id::text FROM kintaraa.provider_dispatch")]
         self.people = dict(self.stage.rows("SELECT name, id::text FROM play.person"))

@@ -34,6 +34,16 @@ SELECT kintaraa.change_flush()
 $$;
 CREATE FUNCTION play.late() RETURNS boolean LANGUAGE sql AS
     $$ SELECT play.report('amina', 'late', '{medical}', '{"urgencyLevel": "immediate"}') IS NOT NULL $$;
+CREATE FUNCTION play.take_back(due interval) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM play.outcome('incident_delete', 'amina', ARRAY[play.her()]);
+    UPDATE kintaraa.need SET due_at = now() - due WHERE bucket = play.it();
+    PERFORM kintaraa.change_flush();
+    RETURN 'taken back';
+END
+$$;
+CREATE FUNCTION play.restore() RETURNS text LANGUAGE sql AS
+    $$ SELECT play.outcome('case_restore', 'dora', ARRAY[play.it()::text], '{"note": "she called"}') $$;
 CREATE FUNCTION play.move(by_whom text, to_whom text) RETURNS text LANGUAGE sql AS $$
 SELECT play.outcome('assignment_reassign', by_whom, ARRAY[play.it()::text],
                     jsonb_build_object('providerId', (SELECT provider FROM play.person WHERE name = to_whom), 'reason',

@@ -50,10 +50,11 @@ CREATE TEMP TABLE queue AS SELECT n, i FROM play.call('dispatch_queue', 'dora', 
     jsonb_array_elements(c.body -> 'items') WITH ORDINALITY AS t (i, n);
 SELECT set_eq($$ SELECT (i ->> 'needId')::uuid FROM queue $$, $$ SELECT n.id FROM kintaraa.need n
     JOIN kintaraa.incident i ON i.id = n.bucket
-    WHERE n.state IN ('searching', 'offered', 'needs_dispatcher', 'stalled') AND i.deleted_at IS NULL $$,
+    WHERE n.state IN ('searching', 'offered', 'needs_dispatcher', 'stalled') AND i.deleted_at IS NULL
+       OR n.state = 'paused' AND n.due_at < i.held_until $$,
         'every need that waits is in the queue');
 SELECT is((SELECT array_agg(n ORDER BY n) FROM queue),
-          (SELECT array_agg(q.n ORDER BY d.state NOT IN ('needs_dispatcher', 'stalled'),
+          (SELECT array_agg(q.n ORDER BY d.state NOT IN ('needs_dispatcher', 'stalled', 'paused'),
                             array_position(ARRAY['immediate', 'urgent', 'routine'], d.urgency_level), d.created_at,
                  d.id)
              FROM queue q JOIN kintaraa.need d ON d.id = (q.i ->> 'needId')::uuid), 'in the order of waiting');

@@ -7,7 +7,8 @@ SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('polic
 CREATE FUNCTION pg_temp.move(who text, id text, status text) RETURNS text LANGUAGE sql AS $$
 SELECT concat_ws(' ', outcome, body ->> 'status', body ->> 'code') FROM play.call('incident_status', who,
     ARRAY[CASE who WHEN 'amina' THEN id ELSE (SELECT i.id::text FROM kintaraa.incident i WHERE i.client_id =
-    move.id) END], jsonb_build_object('status', status)) $$;
+    move.id) END], jsonb_build_object('status', status) || CASE WHEN status = 'completed' THEN
+    '{"reason": "helped"}'::jsonb ELSE '{}' END) $$;
 CREATE FUNCTION pg_temp.needs(id text) RETURNS text LANGUAGE sql AS $$
 SELECT string_agg(concat_ws(' ', service, n.state, round, CASE WHEN n.due_at IS NOT NULL THEN 'due' END), ', '
     ORDER BY service) FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket WHERE i.client_id = needs.id $$;
@@ -41,6 +42,8 @@ SELECT is(pg_temp.status('searching'), 'in_progress', 'now it is in progress');
 -- Closed by her.
 SELECT play.report('amina', 'hers', '{medical}') \g /dev/null
 SELECT is(pg_temp.move('amina', 'hers', 'closed'), 'ok closed', 'she closes her case');
+UPDATE kintaraa.incident SET held_until = now() WHERE client_id = 'hers';
+SELECT kintaraa.hold_end() \g /dev/null
 SELECT is(pg_temp.move('dora', 'hers', 'in_progress'), 'conflict KN409',
     'what she withdrew is not searched for against her will');
 SELECT is(pg_temp.status('hers') || ' ' || pg_temp.needs('hers'), 'closed medical withdrawn 1', 'nothing has changed');

@@ -26,7 +26,7 @@ SELECT f.name AS from_status, t.name AS to_status, a.actor, a.who, pg_temp.case_
 CREATE TEMP TABLE answer AS
 SELECT a.*, c.outcome, c.body FROM attempt a, play.call('incident_status', a.who,
        ARRAY[CASE a.actor WHEN 'owner' THEN from_status || '.' || to_status || '.owner' ELSE a.id::text END],
-           jsonb_build_object('status', a.to_status)) AS c;
+           jsonb_build_object('status', a.to_status, 'reason', 'helped')) AS c;
 SELECT is(concat_ws(' ', outcome, body ->> 'code'), CASE WHEN allowed OR from_status = to_status THEN 'ok'
     ELSE 'conflict KN402' END,
           actor || ': ' || from_status || ' to ' || to_status) FROM answer ORDER BY actor, from_status, to_status;
@@ -59,7 +59,8 @@ SELECT is(play.outcome('incident_status', 'clinic', ARRAY[id::text], '{"status":
     'the clinic was in touch with her') FROM life;
 SELECT is((SELECT due_at IS NULL AND contacted_at IS NOT NULL FROM kintaraa.need n JOIN life ON n.bucket = life.id
     WHERE service = 'medical'), true, 'contact is no longer due');
-SELECT is(play.outcome('incident_status', 'clinic', ARRAY[id::text], '{"status": "completed", "note": "done"}'), 'ok',
+SELECT is(play.outcome('incident_status', 'clinic', ARRAY[id::text], '{"status": "completed", "note": "done",
+    "reason": "helped"}'), 'ok',
     'completed') FROM life;
 SELECT is((SELECT array_agg(service || ' ' || state ORDER BY service) FROM kintaraa.need n
     JOIN life ON n.bucket = life.id), '{"legal unmet","medical met"}', 'what was engaged is met, the rest unmet');
@@ -70,7 +71,8 @@ UPDATE kintaraa.provider_dispatch d SET load = capacity FROM play.person p WHERE
 SELECT is(play.outcome('incident_status', 'dora', ARRAY[id::text], '{"status": "in_progress"}'), 'ok',
     'taken up again, full or not') FROM life;
 SELECT is(pg_temp.load(), 1001, 'the work counts although the team was full');
-SELECT is(play.outcome('incident_status', 'dora', ARRAY[id::text], '{"status": "completed"}'), 'ok', 'completed again')
+SELECT is(play.outcome('incident_status', 'dora', ARRAY[id::text], '{"status": "completed", "reason": "helped"}'), 'ok',
+    'completed again')
     FROM life;
 SELECT is(pg_temp.load(), 1000, 'and is given back once');
 
@@ -80,7 +82,7 @@ SELECT is(play.outcome('incident_status', 'amina', '{life}', body), wanted, 'bod
         ('[]', 'KN501'), (NULL, 'KN501'),
     ('{"status": "closed", "more": 1}', 'KN509'), ('{"status": "closed", "note": 1}', 'KN503')) AS t (body, wanted);
 SELECT is(play.outcome('incident_status', 'dora', ARRAY[id::text], jsonb_build_object('status', 'completed', 'note',
-    repeat('x', n))), wanted, 'a note of ' || n)
+    repeat('x', n), 'reason', 'helped')), wanted, 'a note of ' || n)
   FROM life, (VALUES (4000, 'ok'), (4001, 'KN505')) AS t (n, wanted);
 SELECT is(play.outcome('incident_status', who, ARRAY[id::text], '{"status": "closed"}'), wanted,
     'not by ' || COALESCE(who, 'nobody'))

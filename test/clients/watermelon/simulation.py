@@ -368,7 +368,8 @@ class Simulation:
 
     def move(self, rng, api, move, offer):
         if move in ("completed", "in_progress"):
-            return self.post_twice(rng, api, "/api/incidents/%s/status" % offer["incidentId"], {"status": move})
+            return self.post_twice(rng, api, "/api/incidents/%s/status" % offer["incidentId"],
+                                   {"status": move, "reason": "helped"} if move == "completed" else {"status": move})
         body = {"accept": {}, "decline": {"reason": "capacity"}, "release": {"reason": "fell ill"}}[move]
         return self.post_twice(rng, api, "/api/assignments/%s/%s" % (offer["id"], move), body)
 

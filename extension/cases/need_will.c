@@ -1,0 +1,269 @@
+/*-------------------------------------------------------------------------
+ *
+ * need_will.c
+ *	  What she says about a need: not any more, again, they reached me, they did
+ *	  not, another team.
+ *
+ * Called from SQL (doors need_*).  Her word ends or begins a search at once.  A team
+ * that she left is not asked for her case again, for any need, until she says so:
+ * kintaraa.left_team, which routing and dispatchers heed.  Needs are locked before
+ * the incident, as everywhere.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/errcodes.h"
+#include "cases/assignment.h"
+#include "cases/assignment_store.h"
+#include "cases/case_policy.h"
+#include "cases/escalation.h"
+#include "cases/hold.h"
+#include "cases/incident_store.h"
+#include "cases/projection.h"
+#include "identity/door.h"
+
+/* How her team loses a need: as one she left, or as one that did not come. */
+typedef enum Parting
+{
+	PART_UNREACHED,
+	PART_LEFT,
+	PART_ANEW /* it did come, and may be asked again */
+} Parting;
+
+static KnNeed *lock_need(KnCall *call, KnIncident *incident, KnRelation *relation);
+static void require_owner(KnRelation relation);
+static void part(const KnIncident *incident, KnNeed *need, Parting parting, const pg_uuid_t *by);
+static bool has_team(const KnNeed *need);
+static void answer(KnCall *call, const KnNeed *need, KnRelation relation);
+
+static KnStatement insert_left = KN_WRITE(
+	KN_AS_SYSTEM,
+	"INSERT INTO kintaraa.left_team (bucket, provider_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+	UUIDOID, UUIDOID);
+
+static KnStatement delete_left = KN_WRITE(
+	KN_AS_SYSTEM, "DELETE FROM kintaraa.left_team WHERE bucket = $1", UUIDOID);
+
+static KnStatement mark_reached = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.need SET reached_at = pg_catalog.now() WHERE bucket = $1 AND id = $2",
+	UUIDOID, UUIDOID);
+
+/* The need of a case that is locked with all its needs. */
+static KnNeed *
+lock_need(KnCall *call, KnIncident *incident, KnRelation *relation)
+{
+	KnNeed *needs;
+	int n;
+
+	if (call->n_path < 2 || !kn_incident_load(call->caller, call->path[0], incident, relation))
+		kn_refuse_absent();
+	kn_call_target(call, "incident", &incident->id);
+	call->fields = "supportServices";
+	n = kn_case_lock(&incident->id, &needs);
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(needs[i].service, call->path[1]) != 0)
+			continue;
+		if (kn_need_is_paused(&needs[i]))
+			kn_refuse(ERRCODE_KN_TAKEN_BACK, "this case was taken back",
+					  "Undo that first: POST /incidents/{id}/restore.");
+		return &needs[i];
+	}
+	kn_refuse_absent();
+}
+
+static void
+require_owner(KnRelation relation)
+{
+	if (relation != KN_OWNER)
+		kn_refuse(ERRCODE_KN_ROLE, "only she says that", NULL);
+}
+
+static void
+answer(KnCall *call, const KnNeed *need, KnRelation relation)
+{
+	kn_json_open(&call->json, '{');
+	kn_json_pair_text(&call->json, "service", need->service);
+	kn_json_pair_text(&call->json, "status", kn_need_state_for(need->state, relation));
+	kn_json_close(&call->json, '}');
+}
+
+/* POST /incidents/{id}/needs/{service}/withdraw -> the need; again is the same answer. */
+static void
+need_withdraw(KnCall *call)
+{
+	KnIncident incident;
+	KnRelation relation;
+	KnAssignment accepted;
+	KnNeed *need = lock_need(call, &incident, &relation);
+
+	if (relation == KN_HELPER)
+		kn_refuse(ERRCODE_KN_ROLE, "a helper releases, only she withdraws", NULL);
+	if (strcmp(need->state, "met") == 0 || strcmp(need->state, "unmet") == 0)
+		kn_refuse(ERRCODE_KN_NEED_CLOSED, "this need has ended already", NULL);
+	if (kn_need_is_open(need))
+	{
+		if (relation == KN_OWNER && kn_assignment_accepted(&need->bucket, &need->id, &accepted))
+			kn_team_left(&need->bucket, &accepted.provider);
+		kn_need_close(need, "withdrawn", &call->caller->account);
+		kn_incident_follow_needs(&incident.id);
+	}
+	answer(call, need, relation);
+}
+KN_DOOR(need_withdraw, need_withdraw,
+		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+
+/*
+ * POST /incidents/{id}/needs/{service}/ask {"teamsAgain"?} -> the need
+ *	  Searches anew for a need that has ended, met or not.  With teamsAgain, teams
+ *	  that she left may be asked again for this case.
+ */
+static void
+need_ask(KnCall *call)
+{
+	static const char *const members[] = {"teamsAgain", NULL};
+	KnIncident incident;
+	KnRelation relation;
+	bool again = false;
+	KnNeed *need = lock_need(call, &incident, &relation);
+
+	require_owner(relation);
+	if (call->body != NULL)
+	{
+		JsonbContainer *body = kn_in_object(call->body);
+
+		kn_in_only(body, members);
+		again = kn_in_bool(body, "teamsAgain", false);
+	}
+	if (again)
+	{
+		KnArgs args = {0};
+
+		kn_arg_uuid(&args, &incident.id);
+		kn_run(&delete_left, &args);
+	}
+	if (!kn_need_is_open(need))
+		part(&incident, need, PART_ANEW, &call->caller->account);
+	else if (again && strcmp(need->state, "needs_dispatcher") == 0)
+		kn_need_search_anew(need);
+	answer(call, need, relation);
+}
+KN_DOOR(need_ask, need_ask, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+
+/* POST /incidents/{id}/needs/{service}/unreached -> the need; others are asked. */
+static void
+need_unreached(KnCall *call)
+{
+	KnIncident incident;
+	KnRelation relation;
+	KnNeed *need = lock_need(call, &incident, &relation);
+
+	require_owner(relation);
+	if (has_team(need))
+		part(&incident, need, PART_UNREACHED, &call->caller->account);
+	answer(call, need, relation);
+}
+KN_DOOR(need_unreached, need_unreached, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+
+/* POST /incidents/{id}/needs/{service}/another-team -> the need; that team is not asked again. */
+static void
+need_another(KnCall *call)
+{
+	KnIncident incident;
+	KnRelation relation;
+	KnNeed *need = lock_need(call, &incident, &relation);
+
+	require_owner(relation);
+	if (has_team(need))
+		part(&incident, need, PART_LEFT, &call->caller->account);
+	answer(call, need, relation);
+}
+KN_DOOR(need_another, need_another, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+
+/* POST /incidents/{id}/needs/{service}/reached -> the need: they were in touch with her. */
+static void
+need_reached(KnCall *call)
+{
+	KnIncident incident;
+	KnRelation relation;
+	KnNeed *need = lock_need(call, &incident, &relation);
+	KnArgs args = {0};
+
+	require_owner(relation);
+	if (!has_team(need))
+		kn_refuse(ERRCODE_KN_NEED_CLOSED, "no team has this need",
+				  "Say it once a team has accepted.");
+	kn_arg_uuid(&args, &need->bucket);
+	kn_arg_uuid(&args, &need->id);
+	kn_run(&mark_reached, &args);
+	if (kn_need_is_open(need))
+	{
+		need->state = "engaged";
+		if (need->contacted_at == 0)
+			need->contacted_at = GetCurrentTimestamp();
+		need->due_at = 0;
+		kn_need_save(need);
+		kn_incident_follow_needs(&incident.id);
+	}
+	answer(call, need, relation);
+}
+KN_DOOR(need_reached, need_reached, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+
+static bool
+has_team(const KnNeed *need)
+{
+	static const char *const states[] = {"engaged", "stalled", "met", NULL};
+
+	return kn_choice_has(states, need->state);
+}
+
+/* Her team, when there is one, loses the need; others are asked. */
+static void
+part(const KnIncident *incident, KnNeed *need, Parting parting, const pg_uuid_t *by)
+{
+	bool was_open = kn_need_is_open(need);
+	KnAssignment accepted;
+
+	kn_incident_require_recent(incident);
+	if (kn_assignment_accepted(&need->bucket, &need->id, &accepted))
+	{
+		kn_assignment_move(&accepted.id, "accepted",
+						   parting == PART_UNREACHED ? "released" : "withdrawn", by, NULL, NULL);
+		if (was_open)
+			kn_capacity_give_back(&accepted.provider);
+		kn_helper_leave(&need->bucket, &accepted.provider);
+		if (parting == PART_LEFT)
+			kn_team_left(&need->bucket, &accepted.provider);
+	}
+	if (was_open)
+		kn_need_search_anew(need);
+	else
+	{
+		kn_escalation_reopen(need, kn_service_urgency(need->service, incident), kn_case_policy(),
+							 GetCurrentTimestamp());
+		kn_incident_follow_needs(&incident->id);
+	}
+}
+
+void
+kn_incident_require_recent(const KnIncident *incident)
+{
+	if (strcmp(incident->status, "completed") == 0 && incident->closed_at != 0 &&
+		GetCurrentTimestamp() - incident->closed_at > KN_REOPEN_DAYS * USECS_PER_DAY)
+		kn_refuse(ERRCODE_KN_TOO_LONG_AGO, "this case was completed more than 30 days ago",
+				  "Make a new report.");
+}
+
+void
+kn_team_left(const pg_uuid_t *bucket, const pg_uuid_t *team)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, bucket);
+	kn_arg_uuid(&args, team);
+	kn_run(&insert_left, &args);
+}

@@ -1,0 +1,111 @@
+-- What she says about her needs, and what completed means.
+\ir ../data/play.sql
+SELECT plan(47);
+SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
+       play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
+CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS
+    $$ SELECT id FROM kintaraa.incident WHERE client_id = name $$;
+CREATE FUNCTION pg_temp.say(what text, name text, body jsonb DEFAULT NULL, who text DEFAULT 'amina') RETURNS text
+    LANGUAGE sql AS $$ SELECT concat_ws(' ', outcome, c.body ->> 'code', c.body ->> 'status')
+        FROM play.call('need_' || what, who, ARRAY[CASE who WHEN 'amina' THEN name ELSE pg_temp.id(name)::text END,
+                       'medical'], body) c $$;
+CREATE FUNCTION pg_temp.move(who text, name text, body jsonb) RETURNS text LANGUAGE sql AS
+    $$ SELECT play.outcome('incident_status', who, ARRAY[CASE who WHEN 'amina' THEN name
+                           ELSE pg_temp.id(name)::text END], body) $$;
+CREATE FUNCTION pg_temp.held(name text) RETURNS text LANGUAGE sql AS
+    $$ SELECT string_agg(p.name || ' ' || a.status, ', ' ORDER BY a.round, p.name) FROM kintaraa.assignment a
+         JOIN play.person p ON p.provider = a.provider_id WHERE a.incident_bucket = pg_temp.id($1)
+          AND a.status IN ('pending', 'accepted') $$;
+CREATE FUNCTION pg_temp.load(who text) RETURNS integer LANGUAGE sql AS
+    $$ SELECT load FROM kintaraa.provider_dispatch d JOIN play.person p ON p.provider = d.provider_id
+        WHERE p.name = who $$;
+CREATE FUNCTION pg_temp.engage(name text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    incident uuid := play.report('amina', name, '{medical}',
+                                 '{"urgencyLevel": "immediate", "description": "her story"}');
+BEGIN
+    RETURN play.outcome('assignment_accept', 'clinic', ARRAY[play.offer('clinic', incident)::text]);
+END
+$$;
+
+-- Accepted and completed within a second is not help.
+SELECT is(pg_temp.engage('fast'), 'ok', 'the clinic accepts');
+SELECT is(pg_temp.move('clinic', 'fast', '{"status": "completed"}'), 'conflict KN413', 'and cannot complete unseen');
+SELECT is(pg_temp.move('dora', 'fast', '{"status": "completed"}'), 'conflict KN413', 'nor can a dispatcher');
+SELECT is(pg_temp.move('clinic', 'fast', '{"status": "completed", "reason": "tired"}'), 'KN504', 'by any word');
+SELECT is(pg_temp.say('reached', 'fast', NULL, 'clinic'), 'refused KN201', 'nor say it for her');
+SELECT is(pg_temp.say('reached', 'fast', NULL, 'dora'), 'refused KN201', 'nobody can');
+SELECT is(pg_temp.say('reached', 'fast'), 'ok engaged', 'she says that they reached her');
+SELECT is((SELECT due_at FROM kintaraa.need WHERE bucket = pg_temp.id('fast')), NULL, 'it does not stall any more');
+SELECT is((SELECT body ->> 'description' FROM play.call('incident_get', 'clinic', ARRAY[pg_temp.id('fast')::text])),
+    'her story', 'the clinic reads her story');
+SELECT is(pg_temp.move('clinic', 'fast', '{"status": "completed"}'), 'ok', 'then it is completed');
+SELECT is((SELECT concat_ws(' ', body ->> 'status', body ->> 'description', body ->> 'reportedBy', body ->> 'survivor')
+    FROM play.call('incident_get', 'clinic', ARRAY[pg_temp.id('fast')::text])), 'completed',
+    'and the card is left of it');
+SELECT is(pg_temp.move('amina', 'fast', '{"status": "in_progress"}'), 'ok', 'she reopens it');
+SELECT is(pg_temp.held('fast'), 'clinic accepted', 'with the same team');
+SELECT is((SELECT body ->> 'description' FROM play.call('incident_get', 'clinic', ARRAY[pg_temp.id('fast')::text])),
+    'her story', 'which has all again');
+SELECT is(pg_temp.move('clinic', 'fast', '{"status": "completed", "reason": "referred"}'), 'ok',
+    'completed, by a reason');
+SELECT is((SELECT i ->> 'reason' FROM play.call('incident_timeline', 'amina', '{fast}') AS c,
+    jsonb_array_elements(c.body -> 'items') AS i WHERE i ->> 'reason' IS NOT NULL), 'referred', 'which she reads');
+SELECT is(pg_temp.say('unreached', 'fast'), 'ok searching', 'they did not reach me');
+SELECT is(pg_temp.held('fast'), 'second pending', 'others are asked');
+SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'fast'), 'new', 'and the case is open');
+SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('fast')::text]), 'absent KN301',
+    'the clinic has it no more');
+SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
+
+-- Asking again for what was met, within 30 days.
+SELECT pg_temp.engage('again') \g /dev/null
+SELECT pg_temp.move('clinic', 'again', '{"status": "completed", "reason": "helped"}') \g /dev/null
+CREATE FUNCTION pg_temp.age(name text, days interval) RETURNS void LANGUAGE sql AS
+    $$ UPDATE kintaraa.incident SET closed_at = now() - days WHERE client_id = name $$;
+SELECT pg_temp.age('again', '30 days 1 second') \g /dev/null
+SELECT is(pg_temp.say('ask', 'again'), 'conflict KN415', 'after 30 days not');
+SELECT is(pg_temp.move('amina', 'again', '{"status": "in_progress"}'), 'conflict KN415', 'nor is it reopened');
+SELECT pg_temp.age('again', '29 days 23 hours') \g /dev/null
+SELECT is(pg_temp.say('ask', 'again', NULL, 'zawadi'), 'absent KN301', 'not by somebody else');
+SELECT is(pg_temp.say('ask', 'again', '{"teams": true}'), 'KN509', 'nor with another word');
+SELECT is(pg_temp.say('ask', 'again'), 'ok searching', 'before, it is searched anew');
+SELECT is(pg_temp.held('again'), 'clinic pending, second pending', 'and whoever helped may be asked');
+SELECT is(pg_temp.say('ask', 'again'), 'ok searching', 'again is the same answer');
+SELECT is((SELECT round FROM kintaraa.need WHERE bucket = pg_temp.id('again'))::int, 2, 'and no other search');
+
+-- A team that she left.
+SELECT pg_temp.engage('left') \g /dev/null
+SELECT is(pg_temp.load('clinic'), 1, 'the clinic has one');
+SELECT is(pg_temp.say('another', 'left'), 'ok searching', 'she wants another team');
+SELECT is(pg_temp.held('left'), 'second pending', 'the one she left is not asked');
+SELECT is(pg_temp.load('clinic'), 0, 'and is free');
+SELECT is(pg_temp.say('withdraw', 'left'), 'ok withdrawn', 'she withdraws');
+SELECT is(pg_temp.say('ask', 'left'), 'ok searching', 'and asks again');
+SELECT is(pg_temp.held('left'), 'second pending', 'still not that team');
+SELECT is(play.outcome('incident_update', 'amina', '{left}', '{"supportServices": ["medical", "shelter"]}'), 'ok',
+    'nor when the report names it');
+SELECT is(play.outcome('assignment_reassign', 'dora', ARRAY[pg_temp.id('left')::text], jsonb_build_object('reason', 'x',
+    'providerId', (SELECT provider FROM play.person WHERE name = 'clinic'))), 'conflict KN406',
+    'nor by a dispatcher');
+SELECT is(jsonb_path_exists((play.call('recommendation_list', 'dora', ARRAY[pg_temp.id('left')::text])).body,
+    '$.items[*].candidates[*] ? (@.providerId == $team)', jsonb_build_object('team', (SELECT provider FROM play.person
+    WHERE name = 'clinic'))), false, 'nor is it recommended');
+SELECT is(pg_temp.say('withdraw', 'left'), 'ok withdrawn', 'she withdraws');
+SELECT is(pg_temp.say('ask', 'left', '{"teamsAgain": true}'), 'ok searching', 'unless she says so');
+SELECT is(pg_temp.held('left'), 'clinic pending, second pending', 'then it is asked');
+
+-- Withdrawing is leaving the team that has it.
+SELECT pg_temp.engage('gone') \g /dev/null
+SELECT is(pg_temp.say('withdraw', 'gone'), 'ok withdrawn', 'she withdraws what the clinic has');
+SELECT is(pg_temp.say('ask', 'gone'), 'ok searching', 'and asks again');
+SELECT is(pg_temp.held('gone'), 'second pending', 'others are asked');
+
+-- With closing all ends.
+SELECT pg_temp.engage('over') \g /dev/null
+SELECT pg_temp.move('clinic', 'over', '{"status": "completed", "reason": "helped"}'),
+       pg_temp.move('dora', 'over', '{"status": "closed"}') \g /dev/null
+SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('over')::text]), 'absent KN301',
+    'a closed case is the team''s no more');
+SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
+SELECT * FROM finish();

@@ -30,7 +30,7 @@
 #include "keys/hash.h"
 #include "keys/random.h"
 
-static char *client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id);
+static char *client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id, const char **spelling);
 static bool insert_with_number(KnIncident *incident, const KnIntake *intake,
 							   const char *unreadable);
 static void answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent);
@@ -63,7 +63,7 @@ incident_create(KnCall *call)
 	KnOpening opening;
 	KnRouteMemo memo = {0};
 
-	incident.client_id = client_id_of(call, body, &incident.id);
+	incident.client_id = client_id_of(call, body, &incident.id, &incident.spelling);
 	kn_incident_read(body, &incident, &left);
 	kn_opening_reporter(&incident, call->caller);
 	kn_call_writer(call, &incident.edited_by);
@@ -101,12 +101,12 @@ KN_DOOR(incident_create, incident_create, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
 		KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
 
 /*
- * Her own id for it; a lower-case UUID becomes the incident's id if nobody has
- * it.  Without one the Idempotency-Key stands for it, so that a client without
+ * Her own id for it; a UUID of version 4 becomes the incident's id if nobody
+ * has it.  Without one the Idempotency-Key stands for it, so that a client without
  * ids of its own is safe to repeat itself.
  */
 static char *
-client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id)
+client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id, const char **spelling)
 {
 	JsonbValue *value = kn_in_member(body, "id");
 	char *text;
@@ -127,7 +127,9 @@ client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id)
 	if (!kn_client_id_valid(text))
 		kn_input_error(ERRCODE_KN_ID_FORM, "id", "the id has the wrong form",
 					   "Send 1 to 64 characters of A-Z a-z 0-9 _ . - or leave it out.");
-	(void) kn_uuid_parse(text, id);
+	*spelling = text;
+	text = kn_client_id_fold(text);
+	(void) kn_client_id_uuid(text, id);
 	return text;
 }
 
@@ -387,6 +389,7 @@ incident_update(KnCall *call)
 	if (!kn_incident_lock_own(call->caller, &incident))
 		kn_refuse_absent();
 	write.client_id = incident.client_id;
+	write.spelling = incident.spelling;
 	kn_incident_read(body, &fresh, &left);
 	kn_incident_settle(&incident, fresh.values);
 	/* the answer to this very change got lost */

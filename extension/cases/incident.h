@@ -56,8 +56,9 @@ typedef struct KnIncident
 {
 	pg_uuid_t id;
 	pg_uuid_t owner;
-	char *client_id;
-	char *language; /* of her account; filled for routing */
+	char *client_id;      /* folded */
+	const char *spelling; /* as it came first, which its owner reads; NULL where it is the same */
+	char *language;       /* of her account; filled for routing */
 	char *case_number;
 	char *status;
 	KnUrgency asked;   /* as reported, routine when not said */
@@ -103,6 +104,8 @@ extern bool kn_incident_hash_matches(const bytea *stored, const KnIncident *sent
 									 JsonbContainer *record);
 /* Place: snapped cell, clinical interval and urgency from what was reported. */
 extern void kn_incident_derive(KnIncident *incident, TimestampTz now);
+/* The id that its owner knows it by. */
+extern const char *kn_incident_own_id(const KnIncident *incident);
 /* Status as this relation sees it. */
 extern const char *kn_incident_status_for(const char *status, KnRelation relation);
 

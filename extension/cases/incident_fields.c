@@ -177,6 +177,12 @@ kn_urgency_parse(const char *name)
 }
 
 const char *
+kn_incident_own_id(const KnIncident *incident)
+{
+	return incident->spelling ? incident->spelling : incident->client_id;
+}
+
+const char *
 kn_incident_status_for(const char *status, KnRelation relation)
 {
 	bool internal = strcmp(status, "pending_dispatcher_review") == 0;

@@ -103,13 +103,14 @@ read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n)
 
 		incident->owner = call->caller->account;
 		incident->client_id = pstrdup(writes[i].client_id);
+		incident->spelling = writes[i].spelling;
 		incident->created_at = GetCurrentTransactionStartTimestamp();
 		kn_opening_reporter(incident, call->caller);
 		kn_call_writer(call, &incident->edited_by);
 		if (writes[i].is_delete)
 			continue;
 		kn_uuid4(incident->id.data);
-		(void) kn_uuid_parse(writes[i].client_id, &incident->id);
+		(void) kn_client_id_uuid(writes[i].client_id, &incident->id);
 		kn_incident_read(writes[i].data, incident, &report->left);
 		kn_incident_derive(incident, now);
 	}

@@ -27,7 +27,7 @@
 /* What arg_row() gives, and the same as arrays; an array in an array is its text. */
 #define ROW_TYPES                                                                      \
 	UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, BYTEAOID, \
-		BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, CLEAR_TYPES, TIMESTAMPTZOID, UUIDOID
+		BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, CLEAR_TYPES, TIMESTAMPTZOID, UUIDOID, TEXTOID
 #define ROW_ARRAY_TYPES                                                                     \
 	UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,     \
 		BYTEAARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID,           \
@@ -35,32 +35,32 @@
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, \
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID,        \
 		TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID,                \
-		TIMESTAMPTZARRAYOID, UUIDARRAYOID
+		TIMESTAMPTZARRAYOID, UUIDARRAYOID, TEXTARRAYOID
 
 static const Oid row_types[] = {ROW_TYPES};
 
 /* A report, its memberships and its figure; nothing of it when a unique key is taken. */
-#define INSERT(source_, figures_)                                                            \
-	"WITH i AS (INSERT INTO kintaraa.incident "                                              \
-	"  (id, owner_id, client_id, case_number, status, reporter, created_hash, ignored, "     \
-	"   unreadable_sealed, description_sealed, address_sealed, place_sealed, point_sealed, " \
-	"   type, severity, urgency_level, urgency_asked, incident_date, incident_time, "        \
-	"   communication_method, preferred_gender, proximity_preference, place_source, "        \
-	"   support_services, suggested_services, is_anonymous, occurred_from, occurred_to, "    \
-	"   accuracy_m, cell_latitude, cell_longitude, created_at, edited_by) " source_          \
-	" ON CONFLICT DO NOTHING RETURNING id, owner_id, status, urgency_level), "               \
-	"members AS (INSERT INTO kintaraa.member (principal, bucket, relation) "                 \
-	"  SELECT owner_id, id, 'owner' FROM i UNION ALL "                                       \
-	"  SELECT o.id, i.id, 'dispatcher' FROM i, kintaraa.organisation o "                     \
-	"   WHERE o.kind = 'dispatch_centre'), "                                                 \
-	"counted AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) " figures_ ") "    \
+#define INSERT(source_, figures_)                                                             \
+	"WITH i AS (INSERT INTO kintaraa.incident "                                               \
+	"  (id, owner_id, client_id, case_number, status, reporter, created_hash, ignored, "      \
+	"   unreadable_sealed, description_sealed, address_sealed, place_sealed, point_sealed, "  \
+	"   type, severity, urgency_level, urgency_asked, incident_date, incident_time, "         \
+	"   communication_method, preferred_gender, proximity_preference, place_source, "         \
+	"   support_services, suggested_services, is_anonymous, occurred_from, occurred_to, "     \
+	"   accuracy_m, cell_latitude, cell_longitude, created_at, edited_by, spelling) " source_ \
+	" ON CONFLICT DO NOTHING RETURNING id, owner_id, status, urgency_level), "                \
+	"members AS (INSERT INTO kintaraa.member (principal, bucket, relation) "                  \
+	"  SELECT owner_id, id, 'owner' FROM i UNION ALL "                                        \
+	"  SELECT o.id, i.id, 'dispatcher' FROM i, kintaraa.organisation o "                      \
+	"   WHERE o.kind = 'dispatch_centre'), "                                                  \
+	"counted AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) " figures_ ") "     \
 	"SELECT id FROM i"
 
 static KnStatement insert_one = KN_WRITE(
 	KN_AS_SYSTEM,
 	INSERT("VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, "
 		   "$17, $18::date, $19::time, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, "
-		   "$32, $33)",
+		   "$32, $33, NULLIF($34, $3))",
 		   "SELECT status, urgency_level, 1 FROM i"),
 	ROW_TYPES);
 
@@ -70,7 +70,8 @@ static KnStatement insert_many = KN_WRITE(
 		   "($9)[r], ($10)[r], ($11)[r], ($12)[r], ($13)[r], ($14)[r], ($15)[r], ($16)[r], "
 		   "($17)[r], ($18)[r]::date, ($19)[r]::time, ($20)[r], ($21)[r], ($22)[r], ($23)[r], "
 		   "($24)[r]::text[], ($25)[r]::text[], ($26)[r], ($27)[r], ($28)[r], ($29)[r], ($30)[r], "
-		   "($31)[r], ($32)[r], ($33)[r] FROM pg_catalog.generate_series(1, $34) AS r",
+		   "($31)[r], ($32)[r], ($33)[r], NULLIF(($34)[r], ($3)[r]) "
+		   "  FROM pg_catalog.generate_series(1, $35) AS r",
 		   "SELECT status, urgency_level, pg_catalog.count(*)::int4 FROM i GROUP BY 1, 2"),
 	ROW_ARRAY_TYPES, INT4OID);
 
@@ -184,6 +185,7 @@ arg_row(KnArgs *args, const KnIncident *incident, const KnSubject *subject, cons
 	arg_clear_columns(args, incident);
 	kn_arg_time(args, incident->created_at);
 	kn_arg_uuid(args, &incident->edited_by);
+	kn_arg_text(args, incident->spelling);
 }
 
 static bytea *

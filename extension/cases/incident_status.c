@@ -120,7 +120,7 @@ incident_status(KnCall *call)
 	call->fields = "status";
 	kn_json_open(&call->json, '{');
 	if (relation == KN_OWNER)
-		kn_json_pair_text(&call->json, "id", incident.client_id);
+		kn_json_pair_text(&call->json, "id", kn_incident_own_id(&incident));
 	else
 		kn_json_pair_uuid(&call->json, "id", &incident.id);
 	kn_json_pair_text(&call->json, "status", kn_incident_status_for(to, relation));

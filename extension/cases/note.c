@@ -46,15 +46,16 @@ static KnStatement select_own = KN_READ(
 
 static KnStatement insert_note = KN_WRITE(
 	KN_AS_DOOR,
-	"INSERT INTO kintaraa.note (bucket, id, provider_id, author_id, client_id, text_sealed) "
-	"VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-	UUIDOID, UUIDOID, UUIDOID, UUIDOID, TEXTOID, BYTEAOID);
+	"INSERT INTO kintaraa.note (bucket, id, provider_id, author_id, client_id, text_sealed, "
+	"                           spelling) "
+	"VALUES ($1, $2, $3, $4, $5, $6, NULLIF($7, $5)) ON CONFLICT DO NOTHING",
+	UUIDOID, UUIDOID, UUIDOID, UUIDOID, TEXTOID, BYTEAOID, TEXTOID);
 
 /* clang-format off */
 static KnStatement select_notes = KN_READ(
 	KN_AS_DOOR,
 	"SELECT n.bucket, n.id, n.text_sealed, i.owner_id, c.version, c.updated_at, n.author_id, "
-	"       n.client_id, n.created_at "
+	"       COALESCE(n.spelling, n.client_id), n.created_at "
 	"  FROM kintaraa.note n JOIN kintaraa.incident i ON i.id = n.bucket "
 	STAMPED
 	" WHERE n.id = ANY ($1) AND n.provider_id = $2",
@@ -62,8 +63,9 @@ static KnStatement select_notes = KN_READ(
 /* clang-format on */
 
 static KnStatement select_client_id = KN_READ(
-	KN_AS_SYSTEM, "SELECT client_id FROM kintaraa.note WHERE id = $1 AND author_id = $2", UUIDOID,
-	UUIDOID);
+	KN_AS_SYSTEM,
+	"SELECT COALESCE(spelling, client_id) FROM kintaraa.note WHERE id = $1 AND author_id = $2",
+	UUIDOID, UUIDOID);
 
 void
 kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *out)
@@ -129,6 +131,7 @@ add(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, const char *tex
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_text(&args, write->client_id);
 	kn_arg_bytea(&args, kn_seal(&subject, "note.text", &id, text));
+	kn_arg_text(&args, write->spelling);
 	kn_subject_forget(&subject);
 	if (kn_run(&insert_note, &args) != 1)
 	{

@@ -92,7 +92,7 @@ void
 kn_personal_render(KnJson *json, const KnPersonal *record)
 {
 	kn_json_open(json, '{');
-	kn_json_pair_text(json, "id", record->client_id);
+	kn_json_pair_text(json, "id", record->spelling ? record->spelling : record->client_id);
 	for (int i = 0; i < record->noun->n_fields; i++)
 	{
 		kn_json_key(json, record->noun->fields[i].key);
@@ -119,7 +119,7 @@ static char *
 client_id_of(KnCall *call, const KnPersonalNoun *noun)
 {
 	if (call->n_path > 1 && kn_client_id_valid(call->path[1]))
-		return call->path[1];
+		return kn_client_id_fold(call->path[1]);
 	if (call->n_path < 2 && noun->single)
 		return pstrdup(noun->name);
 	kn_input_error(ERRCODE_KN_ID_FORM, "id", "the id has the wrong form",
@@ -176,6 +176,7 @@ personal_put(KnCall *call)
 	const KnPersonalNoun *noun = noun_of(call);
 	KnWrite write = {.noun = noun->name,
 					 .client_id = client_id_of(call, noun),
+					 .spelling = call->n_path > 1 ? call->path[1] : NULL,
 					 .data = kn_in_object(call->body)};
 	KnRecordResult result;
 

@@ -31,7 +31,8 @@ typedef struct KnPersonal
 	pg_uuid_t id;
 	pg_uuid_t owner;
 	const KnPersonalNoun *noun;
-	char *client_id;
+	char *client_id;      /* of a row as its owner spells it */
+	const char *spelling; /* of a new one as sent, NULL where that is the same */
 	KnValue values[KN_PERSONAL_FIELDS_MAX];
 	char *unreadable; /* JSON object text of what was sent and not understood, NULL when nothing */
 	TimestampTz created_at;

@@ -21,8 +21,8 @@
 
 /* clang-format off */
 #define PERSONAL_COLUMNS                                                                             \
-	"p.id, p.owner_id, p.noun, p.client_id, p.body_sealed, p.created_at, p.deleted_at IS NOT NULL, " \
-	"c.version, c.updated_at, c.writer, c.foreign_version "
+	"p.id, p.owner_id, p.noun, COALESCE(p.spelling, p.client_id), p.body_sealed, p.created_at, " \
+	"p.deleted_at IS NOT NULL, c.version, c.updated_at, c.writer, c.foreign_version "
 /* clang-format on */
 #define PERSONAL_FROM \
 	"FROM kintaraa.personal p LEFT JOIN " KN_STAMP_OF("p.owner_id", "p.noun", "p.id") "ON true "
@@ -59,9 +59,9 @@ static KnStatement select_page = KN_READ(
 
 static KnStatement insert_one = KN_WRITE(
 	KN_AS_DOOR,
-	"INSERT INTO kintaraa.personal (id, owner_id, noun, client_id, body_sealed) "
-	"VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-	UUIDOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID);
+	"INSERT INTO kintaraa.personal (id, owner_id, noun, client_id, body_sealed, spelling) "
+	"VALUES ($1, $2, $3, $4, $5, NULLIF($6, $4)) ON CONFLICT DO NOTHING",
+	UUIDOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID);
 
 /* clang-format off */
 static KnStatement update_one = KN_WRITE(
@@ -216,6 +216,7 @@ kn_personal_insert(const KnPersonal *record)
 	kn_arg_text(&args, record->noun->name);
 	kn_arg_text(&args, record->client_id);
 	kn_arg_bytea(&args, seal_body(record, &subject));
+	kn_arg_text(&args, record->spelling);
 	kn_subject_forget(&subject);
 	return kn_run(&insert_one, &args) == 1;
 }

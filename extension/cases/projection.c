@@ -57,7 +57,7 @@ static void
 render_head(KnJson *json, const KnIncident *incident, KnRelation relation)
 {
 	if (relation == KN_OWNER)
-		kn_json_pair_text(json, "id", incident->client_id);
+		kn_json_pair_text(json, "id", kn_incident_own_id(incident));
 	else
 		kn_json_pair_uuid(json, "id", &incident->id);
 	kn_json_pair_text(json, "caseNumber", incident->case_number);

@@ -56,6 +56,28 @@ kn_client_id_valid(const char *text)
 		   strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == len;
 }
 
+char *
+kn_client_id_fold(const char *text)
+{
+	char *folded = pstrdup(text);
+	pg_uuid_t id;
+
+	for (char *at = folded; *at != '\0'; at++)
+		*at = pg_ascii_tolower((unsigned char) *at);
+	return kn_uuid_parse(folded, &id) ? folded : strcpy(folded, text);
+}
+
+bool
+kn_client_id_uuid(const char *folded, pg_uuid_t *out)
+{
+	pg_uuid_t id;
+
+	if (!kn_uuid_parse(folded, &id) || id.data[6] >> 4 != 4 || id.data[8] >> 6 != 2)
+		return false;
+	*out = id;
+	return true;
+}
+
 bool
 kn_version_conflicts(int64 base, int64 version, int64 foreign_version, bool has_writer,
 					 const pg_uuid_t *row_writer, const pg_uuid_t *writer)
@@ -111,13 +133,14 @@ apply_personal(KnCall *call, const KnWrite *write, const KnPersonalNoun *noun, K
 	kn_fields_read(noun->fields, noun->n_fields, write->data, owned, sent.values, &left);
 	sent.unreadable = left.n_unreadable ? left.unreadable.text.data : NULL;
 	sent.client_id = pstrdup(write->client_id);
+	sent.spelling = write->spelling;
 	if (known)
 	{
 		change_personal(call, write, &stored, &sent, out);
 		return;
 	}
 	kn_uuid4(sent.id.data);
-	(void) kn_uuid_parse(write->client_id, &sent.id);
+	(void) kn_client_id_uuid(write->client_id, &sent.id);
 	if (insert_personal(call, &sent, out))
 		return;
 	/* two of her phones at once: the other one was first */
@@ -279,7 +302,7 @@ kn_archive_keep(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, con
 {
 	KnArchiveEntry entry = {.bucket = bucket,
 							.noun = write->noun,
-							.row_id = write->client_id,
+							.row_id = write->spelling ? write->spelling : write->client_id,
 							.has_base = write->has_base,
 							.base = write->base,
 							.reason = reason};

@@ -32,7 +32,8 @@ extern const char *const kn_archive_reasons[]; /* NULL-ended */
 typedef struct KnWrite
 {
 	const char *noun;
-	const char *client_id;
+	const char *client_id; /* folded */
+	const char *spelling;  /* as sent; NULL where it is the same */
 	bool is_delete;
 	bool has_base;
 	int64 base;  /* serverVersion that the author had before her */
@@ -61,6 +62,13 @@ extern void kn_record_touch(KnCall *call, const KnWrite *write, KnRecordResult *
 extern void kn_record_answer_conflict(KnCall *call, const KnRecordResult *result);
 
 extern bool kn_client_id_valid(const char *text);
+/* What an id is looked up by: of a UUID capitals and small letters are one.  Returns new. */
+extern char *kn_client_id_fold(const char *text);
+/*
+ * A folded id as the one for everybody: a UUID of version 4.  Of other versions
+ * some tell the device and the moment, and of those that are none nobody knows.
+ */
+extern bool kn_client_id_uuid(const char *folded, pg_uuid_t *out);
 /* A version is stale for a writer when somebody else wrote after its base. */
 extern bool kn_version_conflicts(int64 base, int64 version, int64 foreign_version,
 								 bool has_writer, const pg_uuid_t *row_writer,

@@ -27,10 +27,12 @@
 	"               WHERE m.principal = ANY ($1) AND NOT m.revoked " \
 	"                 AND " KN_NOT_BARRED("m.bucket", "$1") "), " \
 	"record AS (" \
-	"  SELECT 'incident' AS noun, CASE WHEN i.owner_id = $2 THEN i.client_id ELSE i.id::text END AS id, c.version " \
+	"  SELECT 'incident' AS noun, " \
+	"         CASE WHEN i.owner_id = $2 THEN COALESCE(i.spelling, i.client_id) ELSE i.id::text END AS id, c.version " \
 	"    FROM mine JOIN kintaraa.incident i ON i.id = mine.bucket AND i.deleted_at IS NULL " \
 	"   CROSS JOIN " KN_STAMP_OF("i.id", "'incident'", "i.id") \
-	"  UNION ALL SELECT 'note', CASE WHEN n.author_id = $2 THEN n.client_id ELSE n.id::text END, c.version " \
+	"  UNION ALL SELECT 'note', " \
+	"         CASE WHEN n.author_id = $2 THEN COALESCE(n.spelling, n.client_id) ELSE n.id::text END, c.version " \
 	"    FROM mine JOIN kintaraa.note n ON n.bucket = mine.bucket AND n.provider_id = ANY ($1) " \
 	"   CROSS JOIN " KN_STAMP_OF("n.bucket", "'note'", "n.id") \
 	"  UNION ALL SELECT 'assignment', a.id::text, c.version " \
@@ -42,7 +44,7 @@
 	"   WHERE n.account_id = $2 AND " KN_NOT_BARRED("n.bucket", "$1") \
 	"  UNION ALL SELECT 'account', c.id::text, c.version FROM kintaraa.change c " \
 	"     WHERE c.bucket = $2 AND c.noun = 'account' AND c.id = $2 " \
-	"  UNION ALL SELECT p.noun, p.client_id, c.version " \
+	"  UNION ALL SELECT p.noun, COALESCE(p.spelling, p.client_id), c.version " \
 	"    FROM kintaraa.personal p CROSS JOIN " KN_STAMP_OF("p.owner_id", "p.noun", "p.id") \
 	"   WHERE p.owner_id = $2 AND p.deleted_at IS NULL) "
 /* clang-format on */

@@ -131,7 +131,7 @@ static KnStatement assignment_readers = KN_FRESH(
  */
 static KnStatement incident_readers = KN_FRESH(
 	KN_AS_SYSTEM,
-	"SELECT i.id, i.client_id, i.status, "
+	"SELECT i.id, COALESCE(i.spelling, i.client_id), i.status, "
 	"       (SELECT pg_catalog.max(c.updated_at) FROM kintaraa.change c WHERE c.bucket = i.id), "
 	"       (SELECT p.name FROM kintaraa.assignment a JOIN kintaraa.provider p "
 	"            ON p.id = a.provider_id "

@@ -33,7 +33,7 @@ kn_push_results(KnCall *call, const KnPush *push)
 
 		kn_json_open(json, '{');
 		kn_json_pair_text(json, "table", push->tables[i]->name);
-		kn_json_pair_text(json, "id", push->writes[i].client_id);
+		kn_json_pair_text(json, "id", push->writes[i].spelling);
 		kn_json_pair_text(json, "status", kn_record_status_names[result->status]);
 		if (result->replayed)
 			kn_json_pair_bool(json, "replayed", true);
@@ -102,7 +102,7 @@ refuse(KnCall *call, const KnPush *push, Blocks blocks)
 		n++;
 		kn_json_open(&conflicts, '{');
 		kn_json_pair_text(&conflicts, "table", push->tables[i]->name);
-		kn_json_pair_text(&conflicts, "id", push->writes[i].client_id);
+		kn_json_pair_text(&conflicts, "id", push->writes[i].spelling);
 		kn_json_pair_text(&conflicts, "status", kn_record_status_names[result->status]);
 		kn_json_pair_text(&conflicts, "code", result->code);
 		if (result->current)
@@ -142,7 +142,7 @@ kn_push_rejected(KnCall *call, const KnPush *push)
 	for (int i = 0; i < push->n; i++)
 		if (push->results[i].status == KN_RECORD_RETRY ||
 			push->results[i].status == KN_RECORD_INVALID)
-			kn_push_name(push->tables[i], push->writes[i].client_id);
+			kn_push_name(push->tables[i], push->writes[i].spelling);
 	foreach(cell, push->named)
 	{
 		KnPushTable *table = lfirst(cell);

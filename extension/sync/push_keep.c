@@ -72,7 +72,7 @@ entry_of(KnCall *call, KnPush *push, int i, KnArchiveEntry *entry)
 	pfree(whole.data);
 	entry->bucket = &call->caller->account;
 	entry->noun = write->noun ? write->noun : "unknown";
-	entry->row_id = kn_client_id_valid(write->client_id) ? write->client_id : "";
+	entry->row_id = kn_client_id_valid(write->client_id) ? write->spelling : "";
 	entry->payload = payload.text.data;
 	entry->has_base = write->has_base;
 	entry->base = write->base;

@@ -259,6 +259,8 @@ add_write(KnPush *push, KnPushTable *table, const KnWrite *write, JsonbValue *se
 
 	push->tables[i] = table;
 	push->writes[i] = *write;
+	push->writes[i].spelling = write->client_id;
+	push->writes[i].client_id = kn_client_id_fold(write->client_id);
 	push->sent[i] = *sent;
 	if (code == NULL)
 	{

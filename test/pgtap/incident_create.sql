@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(155);
+SELECT plan(156);
 
 SELECT lives_ok($$ SELECT play.register('amina'), play.register('zawadi'), play.staff('dora', 'dispatcher') $$,
                 'two survivors and a dispatcher come in');
@@ -163,11 +163,11 @@ SELECT is(body ->> 'id', id, 'her id comes back byte for byte: ' || id)
     FROM unnest(ARRAY['6F9619FF-8B86-4011-B42D-00C04FC964FF', 'wAtErMeLoNdB16id']) AS id,
   play.call('incident_create', 'amina', NULL, jsonb_build_object('id', id));
 SELECT is(play.outcome('incident_get', 'amina', ARRAY[id]), wanted, 'she reads ' || id)
-  FROM (VALUES ('6F9619FF-8B86-4011-B42D-00C04FC964FF', 'ok'), ('6f9619ff-8b86-4011-b42d-00c04fc964ff',
-      'absent KN301'), ('wAtErMeLoNdB16id', 'ok')) AS t (id, wanted);
+  FROM (VALUES ('6F9619FF-8B86-4011-B42D-00C04FC964FF', 'ok'), ('6f9619ff-8b86-4011-b42d-00c04fc964ff', 'ok'),
+      ('watermelondb16id', 'absent KN301'), ('wAtErMeLoNdB16id', 'ok')) AS t (id, wanted);
 SELECT is((SELECT (play.call('incident_get', 'dora', ARRAY[i.id::text])).body ->> 'id'), i.id::text,
     'others read the server''s id of ' || i.client_id)
-  FROM kintaraa.incident i WHERE client_id IN ('6F9619FF-8B86-4011-B42D-00C04FC964FF', 'wAtErMeLoNdB16id');
+  FROM kintaraa.incident i WHERE client_id IN ('6f9619ff-8b86-4011-b42d-00c04fc964ff', 'wAtErMeLoNdB16id');
 SELECT isnt((play.call('incident_create', 'amina', NULL,
     '{"id": "11111111-2222-4333-8444-555555555555"}')).body ->> 'x', '', 'a lower-case UUID');
 SELECT is((SELECT client_id FROM kintaraa.incident WHERE id = '11111111-2222-4333-8444-555555555555'),

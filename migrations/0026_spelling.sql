@@ -1,0 +1,57 @@
+-- Of a UUID capitals and small letters are one: it is found by small letters, and its owner reads it as it came first.
+
+ALTER TABLE kintaraa.incident ADD COLUMN IF NOT EXISTS spelling text;
+ALTER TABLE kintaraa.personal ADD COLUMN IF NOT EXISTS spelling text;
+ALTER TABLE kintaraa.note ADD COLUMN IF NOT EXISTS spelling text;
+COMMENT ON COLUMN kintaraa.incident.client_id IS
+    'The id her phone made, a UUID in small letters; only its owner reads it.';
+COMMENT ON COLUMN kintaraa.incident.spelling IS 'The id as her phone spelt it first, where client_id is not that.';
+COMMENT ON COLUMN kintaraa.personal.spelling IS 'The id as her phone spelt it first, where client_id is not that.';
+COMMENT ON COLUMN kintaraa.note.spelling IS
+    'The id as its author''s phone spelt it first, where client_id is not that.';
+
+-- Nothing of it that anybody is shown changes, so that nobody has to hear of it.  Two that are one by now stay two.
+ALTER TABLE kintaraa.incident DISABLE TRIGGER remember;
+ALTER TABLE kintaraa.personal DISABLE TRIGGER remember;
+ALTER TABLE kintaraa.note DISABLE TRIGGER remember;
+SET LOCAL ROLE kintaraa_system;
+SET LOCAL row_security = on;
+UPDATE kintaraa.incident i SET spelling = i.client_id, client_id = pg_catalog.lower(i.client_id)
+ WHERE i.client_id ~ '[A-Z]' AND i.client_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+   AND NOT EXISTS (SELECT FROM kintaraa.incident t WHERE t.owner_id = i.owner_id AND t.id <> i.id
+                      AND pg_catalog.lower(t.client_id) = pg_catalog.lower(i.client_id));
+UPDATE kintaraa.personal i SET spelling = i.client_id, client_id = pg_catalog.lower(i.client_id)
+ WHERE i.client_id ~ '[A-Z]' AND i.client_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+   AND NOT EXISTS (SELECT FROM kintaraa.personal t WHERE t.owner_id = i.owner_id AND t.noun = i.noun AND t.id <> i.id
+                      AND pg_catalog.lower(t.client_id) = pg_catalog.lower(i.client_id));
+UPDATE kintaraa.note i SET spelling = i.client_id, client_id = pg_catalog.lower(i.client_id)
+ WHERE i.client_id ~ '[A-Z]' AND i.client_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+   AND NOT EXISTS (SELECT FROM kintaraa.note t WHERE t.author_id = i.author_id AND t.id <> i.id
+                      AND pg_catalog.lower(t.client_id) = pg_catalog.lower(i.client_id));
+SET LOCAL ROLE kintaraa_owner;
+ALTER TABLE kintaraa.incident ENABLE TRIGGER remember;
+ALTER TABLE kintaraa.personal ENABLE TRIGGER remember;
+ALTER TABLE kintaraa.note ENABLE TRIGGER remember;
+
+-- Offers of rescues kept how far her exact place was from each team: three of them give it away.
+-- Terms and costs were made from the same distance and go: what ranked those offers cannot be told without it.
+SET LOCAL ROLE kintaraa_system;
+UPDATE kintaraa.assignment a
+   SET distance_km = kintaraa.distance_km(i.cell_latitude, i.cell_longitude, p.latitude, p.longitude),
+       cost_minutes = NULL, components = NULL
+  FROM kintaraa.incident i, kintaraa.provider p
+ WHERE i.id = a.incident_bucket AND p.id = a.provider_id AND a.service IN ('emergency', 'shelter')
+   AND a.status IN ('pending', 'accepted');
+
+-- What is over is shown to no team any more: no phone has to hear of it, and it may be more than a transaction stamps.
+SET LOCAL ROLE kintaraa_owner;
+ALTER TABLE kintaraa.assignment DISABLE TRIGGER remember;
+SET LOCAL ROLE kintaraa_system;
+UPDATE kintaraa.assignment a
+   SET distance_km = kintaraa.distance_km(i.cell_latitude, i.cell_longitude, p.latitude, p.longitude),
+       cost_minutes = NULL, components = NULL
+  FROM kintaraa.incident i, kintaraa.provider p
+ WHERE i.id = a.incident_bucket AND p.id = a.provider_id AND a.service IN ('emergency', 'shelter')
+   AND a.status NOT IN ('pending', 'accepted');
+SET LOCAL ROLE kintaraa_owner;
+ALTER TABLE kintaraa.assignment ENABLE TRIGGER remember;

@@ -1,0 +1,94 @@
+-- An id of a phone: capitals and small letters of a UUID are one, and which UUIDs become everybody's.
+\ir ../data/play.sql
+SELECT plan(40);
+SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.281, 36.821),
+       play.staff('dora', 'dispatcher') \g /dev/null
+CREATE FUNCTION pg_temp.create(who text, id text, more jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
+SELECT c.outcome || ' ' || (c.body ->> coalesce('id', 'code')) FROM play.call('incident_create', who, NULL,
+       jsonb_build_object('id', id, 'supportServices', '["medical"]'::jsonb, 'description', 'what happened') || more)
+    AS c $$;
+
+-- One report in capitals, small letters and both.
+\set big 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'
+\set small 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
+\set mixed 'a0EEBC99-9c0b-4ef8-BB6D-6bb9bd380a11'
+SELECT is(pg_temp.create('amina', :'big'), 'created ' || :'big', 'a report in capitals');
+SELECT is(pg_temp.create('amina', id), 'ok ' || :'big', id || ' again is the same one, in the spelling that came first')
+  FROM unnest(ARRAY[:'big', :'small', :'mixed']::text[]) AS id;
+SELECT is(count(*)::int, 1, 'one case') FROM kintaraa.incident i JOIN play.person p ON p.id = i.owner_id WHERE p.name
+    = 'amina';
+SELECT is(body ->> 'id', :'big', 'she finds it as ' || id) FROM unnest(ARRAY[:'big', :'small', :'mixed']::text[]) AS id,
+       play.call('incident_get', 'amina', ARRAY[id]);
+SELECT is(body ->> 'id', :'big', 'she changes it as ' || id) FROM unnest(ARRAY[:'big', :'small']::text[]) AS id,
+       play.call('incident_update', 'amina', ARRAY[id], '{"severity": "low"}');
+SELECT is(c.body #>> '{items,0,id}', :'big', 'her list has her spelling') FROM play.call('incident_list', 'amina') AS c;
+SELECT is(c.body #>> '{items,0,id}', :'big', 'and her manifest') FROM play.call('sync_manifest', 'amina',
+    query => '{"noun": "incident"}') AS c;
+SELECT is(body ->> 'id', :'small', 'for everybody else it is the UUID, asked for as ' || id)
+  FROM unnest(ARRAY[:'small', :'big']::text[]) AS id, play.call('incident_get', 'dora', ARRAY[id]);
+SELECT is(c.body #>> '{results,0,status}' || ' ' || (c.body #>> '{results,0,id}') || ' ' || (c.body #>>
+    '{results,1,status}')
+          || ' ' || (c.body #>> '{results,1,id}'), 'unchanged ' || :'small' || ' unchanged ' || :'big',
+          'a batch answers as it was spelt, and changes nothing')
+  FROM play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', 'p1', 'records', jsonb_build_array(
+    jsonb_build_object('table', 'incidents', 'id', :'small', 'data', '{"severity": "low"}'::jsonb),
+    jsonb_build_object('table', 'incidents', 'id', :'big', 'data', '{"severity": "low"}'::jsonb)))) AS c;
+SELECT is(pg_temp.create('zawadi', :'small'), 'created ' || :'small', 'somebody else has one of the same id');
+SELECT is(count(*)::int, 2, 'of which one is the server''s for everybody') FROM kintaraa.incident WHERE client_id =
+    :'small';
+SELECT is(count(*)::int, 1, 'the other is the UUID') FROM kintaraa.incident WHERE id = :'small'::uuid;
+
+-- Two in one batch that differ in letters only are one.
+SELECT is(c.body #>> '{results,0,status}' || (c.body #>> '{results,1,status}'), 'appliedunchanged',
+    'two of one batch are one')
+  FROM play.call('sync_batch', 'amina', NULL,
+    '{"records": [{"table": "incidents", "id": "B1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+    "data": {"type": "online"}}, {"table": "incidents", "id": "b1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "data":
+    {"type": "online"}}]}') AS c;
+-- What is no UUID keeps its letters apart.
+SELECT is(pg_temp.create('amina', id), 'created ' || id, 'an id of its own: ' || id) FROM unnest(ARRAY['aB3', 'Ab3'])
+    AS id;
+
+-- Plan, journal and notes go the same way.
+SELECT is(play.outcome('personal_put', 'amina', ARRAY['journal_entry', id], jsonb_build_object('title', 'one')), wanted,
+          'journal ' || id) FROM (VALUES (1, :'big', 'created'), (2, :'small', 'ok')) AS t (n, id, wanted) ORDER BY n;
+SELECT is(c.body #>> '{items,0,id}' || jsonb_array_length(c.body -> 'items'), :'big' || '1', 'is one entry')
+  FROM play.call('personal_list', 'amina', '{journal_entry}') AS c;
+SELECT is(play.outcome('assignment_accept', 'clinic', ARRAY[play.offer('clinic', :'small')::text]), 'ok',
+    'a clinic helps');
+SELECT is(string_agg(r ->> 'status', ' ' ORDER BY n), 'applied unchanged', 'and notes once')
+  FROM play.call('sync_batch', 'clinic', NULL, jsonb_build_object('records', (SELECT
+    jsonb_agg(jsonb_build_object('table',
+    'notes', 'id', id, 'data', jsonb_build_object('incidentId', :'small', 'text', 'seen'))) FROM
+    unnest(ARRAY[:'big', :'small']::text[]) AS id))) AS c, jsonb_array_elements(c.body -> 'results') WITH ORDINALITY
+    AS r (r, n);
+
+-- Only a version that is random becomes everybody's id: others tell the device and the moment.
+SELECT is(pg_temp.create('amina', id), 'created ' || id, 'version ' || substr(id, 15, 1) || ' ' || id) FROM
+    unnest(ARRAY[
+    'c232ab00-9414-11ec-b3c8-9f6bdeced846', '00000000-0000-0000-0000-000000000000',
+    '017f22e2-79b0-7cc3-98c4-dc0c0c07398f',
+    'c2eebc99-9c0b-4ef8-0b6d-6bb9bd380a11']) AS id;
+SELECT is(i.id::text = i.client_id, i.client_id LIKE '________-____-4___-b%', 'the id for everybody of ' || i.client_id)
+  FROM kintaraa.incident i JOIN play.person p ON p.id = i.owner_id
+ WHERE p.name = 'amina' AND i.client_id ~ '^[0-9a-f]{8}-' ORDER BY i.client_id;
+SELECT is(count(*)::int, 0, 'no other row or answer has the node of a phone') FROM kintaraa.change
+ WHERE id::text LIKE '%9f6bdeced846' OR bucket::text LIKE '%9f6bdeced846';
+
+-- Rows of version 1.0.
+UPDATE kintaraa.incident SET client_id = spelling, spelling = NULL WHERE spelling = :'big';
+INSERT INTO kintaraa.personal (id, owner_id, noun, client_id) SELECT gen_random_uuid(), id, 'mood_entry', c FROM
+    play.person,
+    unnest(ARRAY['D1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'd1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
+                 'E1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11']) AS c WHERE name = 'zawadi';
+SELECT kintaraa.change_flush() \g /dev/null
+\ir ../../migrations/0026_spelling.sql
+RESET ROLE;
+SELECT is(body ->> 'id', :'big', 'an old report is found as ' || id) FROM unnest(ARRAY[:'big', :'small']::text[]) AS id,
+       play.call('incident_get', 'amina', ARRAY[id]);
+SELECT is(string_agg(client_id || ' ' || coalesce(spelling, '-'), ', ' ORDER BY client_id),
+    'D1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11 -, '
+    || 'd1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11 -, '
+    || 'e1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11 E1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11',
+    'two that were two stay two') FROM kintaraa.personal WHERE noun = 'mood_entry';
+SELECT * FROM finish();

@@ -21,6 +21,7 @@
 #include "base/told.h"
 #include "identity/caller.h"
 #include "keep/health.h"
+#include "keys/vault.h"
 #include "trail/audit.h"
 #include "trail/change.h"
 #include "worker/worker.h"
@@ -36,6 +37,7 @@ _PG_init(void)
 {
 	require_server();
 	kn_guc_init();
+	kn_vault_init();
 	kn_shared_init();
 	kn_installed_init();
 	kn_change_init();

@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include <limits.h>
-#include <openssl/crypto.h>
 #include <sys/stat.h>
 
 #include "access/xact.h"
@@ -100,8 +99,10 @@ file_changed(void)
 void
 kn_subject_new(KnSubject *subject, const pg_uuid_t *id, unsigned char *wrapped)
 {
+	const KnKeyring *keys = kn_keystore();
+
 	subject->id = *id;
-	if (!kn_datakey_new(kn_keystore(), id->data, UUID_LEN, subject->key, wrapped))
+	if (!kn_datakey_new(keys, id->data, UUID_LEN, kn_vault_take(&subject->key), wrapped))
 		elog(ERROR, "could not make a data key");
 	subject->open = true;
 }
@@ -109,13 +110,17 @@ kn_subject_new(KnSubject *subject, const pg_uuid_t *id, unsigned char *wrapped)
 void
 kn_subject_open(KnSubject *subject, const pg_uuid_t *id, bytea *wrapped)
 {
+	const KnKeyring *keys;
+
 	subject->id = *id;
 	subject->open = false;
+	subject->key.number = 0;
 	if (wrapped == NULL)
 		return;
+	keys = kn_keystore();
 	if (VARSIZE_ANY_EXHDR(wrapped) != KN_WRAPPED_SIZE ||
-		!kn_datakey_unwrap(kn_keystore(), id->data, UUID_LEN,
-						   (unsigned char *) VARDATA_ANY(wrapped), subject->key))
+		!kn_datakey_unwrap(keys, id->data, UUID_LEN, (unsigned char *) VARDATA_ANY(wrapped),
+						   kn_vault_take(&subject->key)))
 		ereport(ERROR,
 				errcode(ERRCODE_KN_NOT_READY),
 				errmsg("a data key does not open with this key ring"),
@@ -126,7 +131,8 @@ kn_subject_open(KnSubject *subject, const pg_uuid_t *id, bytea *wrapped)
 void
 kn_subject_forget(KnSubject *subject)
 {
-	OPENSSL_cleanse(subject->key, sizeof(subject->key));
+	if (subject->open)
+		kn_vault_give(&subject->key);
 	subject->open = false;
 }
 
@@ -149,16 +155,17 @@ kn_seal(const KnSubject *subject, const char *place, const pg_uuid_t *row, const
 	int aad_len;
 	int len;
 	bytea *sealed;
+	const unsigned char *key = subject->open ? kn_vault_key(&subject->key) : NULL;
 
 	if (plain == NULL)
 		return NULL;
-	if (!subject->open)
+	if (key == NULL)
 		elog(ERROR, "no data key is open");
 	aad_len = associated_data(aad, place, row);
 	len = strlen(plain);
 	sealed = palloc(VARHDRSZ + len + KN_FIELD_OVERHEAD);
 	SET_VARSIZE(sealed, VARHDRSZ + len + KN_FIELD_OVERHEAD);
-	if (!kn_field_seal(subject->key, 1, aad, aad_len, plain, len,
+	if (!kn_field_seal(key, 1, aad, aad_len, plain, len,
 					   (unsigned char *) VARDATA(sealed)))
 		elog(ERROR, "could not seal a field");
 	return sealed;
@@ -171,14 +178,18 @@ kn_unseal(const KnSubject *subject, const char *place, const pg_uuid_t *row, byt
 	int aad_len;
 	int len;
 	char *plain;
+	const unsigned char *key;
 
 	if (sealed == NULL || !subject->open)
 		return NULL;
+	key = kn_vault_key(&subject->key);
+	if (key == NULL)
+		elog(ERROR, "a data key was closed too early");
 	aad_len = associated_data(aad, place, row);
 	len = VARSIZE_ANY_EXHDR(sealed);
 	plain = palloc(len + 1);
 	if (len < KN_FIELD_OVERHEAD ||
-		!kn_field_open(subject->key, NULL, aad, aad_len, (unsigned char *) VARDATA_ANY(sealed), len,
+		!kn_field_open(key, NULL, aad, aad_len, (unsigned char *) VARDATA_ANY(sealed), len,
 					   (unsigned char *) plain))
 		ereport(ERROR,
 				errcode(ERRCODE_DATA_CORRUPTED),

@@ -11,6 +11,7 @@
 #include "keys/field.h"
 #include "keys/jws.h"
 #include "keys/keyring.h"
+#include "keys/vault.h"
 #include "utils/uuid.h"
 
 /* The loaded ring; raises KN901 with a hint when there is none. */
@@ -18,12 +19,15 @@ extern const KnKeyring *kn_keystore(void);
 /* NULL and the reason when there is none; never raises. */
 extern const KnKeyring *kn_keystore_try(const char **reason);
 
-/* A data key for the length of one statement; cleanse with kn_subject_forget. */
+/*
+ * A data key for the length of one statement; close with kn_subject_forget.  The
+ * key lies in the vault, which wipes it whether or not anybody remembers to.
+ */
 typedef struct KnSubject
 {
 	pg_uuid_t id;
 	bool open;
-	unsigned char key[KN_KEY_SIZE];
+	KnVaultKey key;
 } KnSubject;
 
 /* Makes a key for a new subject; wrapped holds KN_WRAPPED_SIZE bytes for the row. */

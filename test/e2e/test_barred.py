@@ -61,7 +61,8 @@ class Case:
                     "data": {"incidentId": self.id, "text": "word"}}
             stage_db.call("sync_batch", "near", None, {"device": "n", "records": [note]})
         if stage == "completed":
-            assert stage_db.call("incident_status", "near", [self.id], {"status": "completed"})[0] == "ok"
+            assert stage_db.call("incident_status", "near", [self.id], {"status": "completed", "reason": "helped"})[0] \
+                == "ok"
         self.words = {"incident": self.id, "offer": self.offer, "third": third}
         self.marks = [self.id] + [str(row[0]) for row in stage_db.rows(
             "SELECT case_number FROM kintaraa.incident WHERE id = %s UNION ALL "

@@ -126,6 +126,8 @@ BEGIN
         CALL kintaraa.migrate_run(pg_catalog.format('migration %s', step.number), step.script, step.number, step.name,
                                   step.hash);
     END LOOP;
+    PERFORM kintaraa.keyring_record();
+    COMMIT;
     -- what went with DROP EXTENSION CASCADE, or was changed by hand
     FOR step IN
         SELECT d.kind, d.name, d.wanted FROM kintaraa.definitions() AS d

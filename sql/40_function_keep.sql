@@ -132,6 +132,62 @@ $$;
 COMMENT ON FUNCTION kintaraa.ticks_thin IS 'Deletes ticks that the retention policy does not keep; returns how many.';
 ALTER FUNCTION kintaraa.ticks_thin OWNER TO kintaraa_system;
 
+-- Writes every month that has ended and is not written yet.  People, not reports: whoever reports more often, or in
+-- several types, counts once in each; a report on behalf of somebody is a person.  Cases of demo teams count nowhere.
+CREATE FUNCTION kintaraa.statistics_publish() RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    least_shown CONSTANT integer := 11;
+    this_month CONSTANT date := date_trunc('month', clock_timestamp() AT TIME ZONE 'Africa/Nairobi')::date;
+    written integer;
+BEGIN
+    IF EXISTS (SELECT FROM kintaraa.people_monthly AS p WHERE p.month = this_month - interval '1 month') THEN
+        RETURN 0;
+    END IF;
+    WITH report AS (
+        SELECT date_trunc('month', i.created_at AT TIME ZONE 'Africa/Nairobi')::date AS month,
+               coalesce(i.type::text, 'unknown') AS type,
+               CASE WHEN i.reporter = 'provider' THEN i.id ELSE i.owner_id END AS person
+          FROM kintaraa.incident AS i
+         WHERE i.deleted_at IS NULL AND NOT EXISTS (
+               SELECT FROM kintaraa.assignment AS a JOIN kintaraa.provider AS t ON t.id = a.provider_id
+                WHERE a.incident_bucket = i.id AND t.is_demo)
+    ), month AS (
+        SELECT m::date AS month
+          FROM generate_series((SELECT coalesce(min(r.month), this_month - interval '1 month') FROM report AS r),
+                               this_month - interval '1 month', interval '1 month') AS m
+         WHERE NOT EXISTS (SELECT FROM kintaraa.people_monthly AS p WHERE p.month = m::date)
+    ), type AS (
+        SELECT unnest(ARRAY['physical', 'sexual', 'emotional', 'economic', 'online', 'femicide', 'medical',
+                            'unknown']) AS type
+    ), cell AS (
+        SELECT m.month, t.type, count(DISTINCT r.person) AS people
+          FROM month AS m CROSS JOIN type AS t
+          LEFT JOIN report AS r ON r.month = m.month AND r.type = t.type
+         GROUP BY m.month, t.type
+    ), shown AS (
+        -- one hidden cell alone could be computed from the sum: the smallest other one is hidden with it
+        SELECT c.*, count(*) FILTER (WHERE c.people < least_shown) OVER (PARTITION BY c.month) AS hidden,
+               row_number() OVER (PARTITION BY c.month ORDER BY c.people < least_shown, c.people, c.type) AS place
+          FROM cell AS c
+    )
+    INSERT INTO kintaraa.people_monthly (month, type, people)
+    SELECT s.month, s.type, CASE WHEN s.people >= least_shown AND NOT (s.hidden = 1 AND s.place = 1) THEN s.people END
+      FROM shown AS s
+    UNION ALL
+    SELECT m.month, 'all', nullif(greatest(count(DISTINCT r.person), least_shown - 1), least_shown - 1)
+      FROM month AS m LEFT JOIN report AS r ON r.month = m.month
+     GROUP BY m.month
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    RETURN written;
+END
+$$;
+COMMENT ON FUNCTION kintaraa.statistics_publish IS
+    'Writes the statistics of the months that have ended, once; returns how many numbers.';
+ALTER FUNCTION kintaraa.statistics_publish OWNER TO kintaraa_system;
+
 -- API: public, for the DBA: what is slow runs at night.
 CREATE FUNCTION kintaraa.schedule_jobs() RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -163,9 +219,55 @@ CREATE FUNCTION kintaraa.jobs(OUT name text, OUT schedule text, OUT command text
            ('kintaraa ticks', '27 1 * * *', 'SELECT kintaraa.ticks_thin(true)'),
            ('kintaraa anchor', '37 1 * * *', 'SELECT kintaraa.audit_anchor()'),
            ('kintaraa retention', '47 * * * *', 'SELECT kintaraa.retention_run(10000)'),
+           ('kintaraa statistics', '7 2 * * *', 'SELECT kintaraa.statistics_publish()'),
            ('kintaraa stamps', '57 1 * * *', 'SELECT kintaraa.change_check()')
 $$;
 COMMENT ON FUNCTION kintaraa.jobs IS 'The jobs that kintaraa.schedule_jobs() enters.';
+
+-- API: private.
+CREATE FUNCTION kintaraa.statistics_functions() RETURNS SETOF oid
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT p.oid FROM pg_proc AS p
+     WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.pronargs = 1 AND p.proargtypes[0] = 'oid'::regtype
+       AND p.proname ~ '^pg_stat_get_' AND p.proname !~ '^pg_stat_get_(db|subscription|function|xact_function)'
+$$;
+COMMENT ON FUNCTION kintaraa.statistics_functions IS
+    'The server''s functions that count rows, reads and changes of one table.';
+GRANT EXECUTE ON FUNCTION kintaraa.statistics_functions TO kintaraa_system;
+
+-- API: public, for the database's owner or a superuser; again is harmless.
+-- Not by migrate(): a plain dump does not carry it, and whoever else works in this database is shut out.
+CREATE FUNCTION kintaraa.close_database() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    logins CONSTANT text[] := ARRAY['kintaraa_gateway', 'kintaraa_operator', 'kintaraa_analyst', 'kintaraa_backup'];
+    name text;
+    function regprocedure;
+BEGIN
+    IF NOT pg_has_role((SELECT d.datdba FROM pg_database AS d WHERE d.datname = current_database()), 'USAGE') THEN
+        -- the server itself would only warn and leave everything open
+        RAISE EXCEPTION 'only the owner of this database, or a superuser, closes it'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    FOREACH name IN ARRAY logins LOOP
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), name);
+    END LOOP;
+    EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    IF NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.rolname = current_user) THEN
+        RAISE NOTICE 'the statistics of tables stay open'
+            USING HINT = 'Let a superuser run SELECT kintaraa.close_database() too.';
+        RETURN;
+    END IF;
+    FOR function IN SELECT f FROM kintaraa.statistics_functions() AS f LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', function);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pg_monitor, kintaraa_operator, kintaraa_report', function);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION kintaraa.close_database IS
+    'Lets only our logins connect, by name, and keeps what the server counts of each table from everybody else.';
 
 -- API: public, superuser only.
 CREATE FUNCTION kintaraa.health(OUT "check" text, OUT ok boolean, OUT detail text, OUT hint text)

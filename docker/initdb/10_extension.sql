@@ -4,3 +4,4 @@ CREATE EXTENSION kintaraa CASCADE;
 SELECT kintaraa.keyring_create();
 CALL kintaraa.migrate();
 SELECT kintaraa.schedule_jobs();
+SELECT kintaraa.close_database();

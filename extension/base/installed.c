@@ -18,7 +18,6 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
@@ -30,7 +29,6 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "base/definition_table.h"
@@ -38,6 +36,7 @@
 #include "base/gone.h"
 #include "base/installed.h"
 #include "base/migration_table.h"
+#include "base/scan.h"
 
 #define HINT_CREATE "Run CREATE EXTENSION kintaraa CASCADE."
 #define HINT_UPDATE "Run ALTER EXTENSION kintaraa UPDATE, then CALL kintaraa.migrate()."
@@ -49,7 +48,6 @@ static uint64 changes = 1;
 static uint64 complete_at = 0;
 
 static char *extension_version(void);
-static int count_migrations(void);
 static int count_wanted_rules(void);
 static int count_rules(Oid catalogue, AttrNumber relation, AttrNumber internal);
 static void forget_function(Datum arg, int cacheid, uint32 hashvalue);
@@ -72,6 +70,12 @@ static void
 forget_relation(Datum arg, Oid relid)
 {
 	changes++;
+}
+
+bool
+kn_installed_is_known(void)
+{
+	return complete_at == changes;
 }
 
 void
@@ -125,7 +129,7 @@ void
 kn_installed_read(KnInstalled *out)
 {
 	out->version = extension_version();
-	out->migrations = count_migrations();
+	out->migrations = kn_scan_table("migration", NULL, NULL);
 	out->rules = count_rules(PolicyRelationId, Anum_pg_policy_polrelid, InvalidAttrNumber) +
 				 count_rules(TriggerRelationId, Anum_pg_trigger_tgrelid,
 							 Anum_pg_trigger_tgisinternal);
@@ -192,28 +196,4 @@ extension_version(void)
 	systable_endscan(scan);
 	table_close(table, AccessShareLock);
 	return version;
-}
-
-/* By a scan of our own: the table may not be there, and no role may read it. */
-static int
-count_migrations(void)
-{
-	Oid schema = get_namespace_oid("kintaraa", true);
-	Oid id = OidIsValid(schema) ? get_relname_relid("migration", schema) : InvalidOid;
-	Relation table;
-	TableScanDesc scan;
-	TupleTableSlot *slot;
-	int n = 0;
-
-	if (!OidIsValid(id))
-		return 0;
-	table = table_open(id, AccessShareLock);
-	slot = table_slot_create(table, NULL);
-	scan = table_beginscan(table, GetActiveSnapshot(), 0, NULL);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-		n++;
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(table, AccessShareLock);
-	return n;
 }

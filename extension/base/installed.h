@@ -29,6 +29,8 @@ extern void kn_installed_init(void);
 extern void kn_installed_read(KnInstalled *out);
 /* What is lacking, looked up anew only after something of the database's structure has changed. */
 extern KnLack kn_installed_lack(void);
+/* False when something changed since everything was found. */
+extern bool kn_installed_is_known(void);
 /* Raises KN901 with the way out unless everything is there. */
 extern void kn_installed_require(void);
 

@@ -78,6 +78,7 @@
 #define KN_SEQ_MAX               INT64CONST(9007199254740992) /* running number of a device, the highest exact one */
 #define KN_CURSOR_MAX            9007199254740991 /* integers a client's JSON keeps exact */
 #define KN_SEAL_ENTRIES          5000       /* audit entries of one seal, give or take a transaction's */
+#define KN_GATEWAY_CONNECTIONS   16         /* free ones a gateway with its usual lanes needs */
 /* clang-format on */
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -50,6 +51,7 @@ static void pin_settings(const KnDoor *door);
 static void run_body(KnCall *call);
 static void check_role(const KnCall *call);
 static void check_maintenance(const KnDoor *door);
+static void check_standby(const KnDoor *door);
 static const char *refusal(KnCall *call, ErrorData *error);
 static const char *refusal_outcome(const KnCall *call, int sqlerrcode);
 static void aim(KnCall *call);
@@ -114,6 +116,7 @@ run_body(KnCall *call)
 	const KnDoor *door = call->door;
 
 	check_maintenance(door);
+	check_standby(door);
 	kn_app_version_check(call);
 	if (door->roles != KN_ROLE_NONE)
 	{
@@ -147,6 +150,17 @@ check_maintenance(const KnDoor *door)
 		return;
 	kn_refuse(ERRCODE_KN_MAINTENANCE, "the service is under maintenance",
 			  "Keep what you have and try again later.");
+}
+
+/* Before anything of it is written; the news of a standby say so themselves. */
+static void
+check_standby(const KnDoor *door)
+{
+	if (RecoveryInProgress() && (door->flags & KN_DOOR_READS) == 0)
+		ereport(ERROR,
+				errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				errmsg("this server is a standby and read only"),
+				errhint("Go to the primary: target_session_attrs=read-write."));
 }
 
 /* Parameters are in the order of the door's signature: token, path, query, body, context. */

@@ -13,6 +13,16 @@
 /* At server start: warns of log settings that would write plain text. */
 extern void kn_health_init(void);
 
+typedef struct KnReport KnReport;
+
+/* hint is NULL when all is well; without what is indispensable requests cannot be served. */
+extern void kn_health_find(KnReport *report, const char *name, bool indispensable,
+						   const char *detail, const char *hint);
+/* What of the server others can take away: role, standbys, connections, who may connect. */
+extern void kn_health_server(KnReport *report);
+/* Whether the work goes on: worker, news, deadlines, seals, jobs, people. */
+extern void kn_health_work(KnReport *report);
+
 /* What health_settings.c finds; hint is NULL when the setting is fine. */
 typedef void (*KnSettingReport)(void *arg, const char *name, const char *value, const char *hint);
 /* at_start: the settings as the configuration files give them. */

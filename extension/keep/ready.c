@@ -17,9 +17,8 @@ const char *
 kn_not_ready(void)
 {
 	KnLack lack = kn_installed_lack();
-	const char *keyring;
 
-	if (lack.reason != NULL)
-		return psprintf("%s: %s", lack.reason, lack.hint);
-	return kn_keystore_try(&keyring) == NULL ? keyring : NULL;
+	if (lack.reason == NULL)
+		lack = kn_keystore_lack();
+	return lack.reason ? psprintf("%s: %s", lack.reason, lack.hint) : NULL;
 }

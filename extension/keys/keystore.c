@@ -21,18 +21,33 @@
 
 #include "base/errcodes.h"
 #include "base/guc.h"
+#include "base/installed.h"
 #include "base/json.h"
+#include "base/scan.h"
+#include "base/spi.h"
 #include "keys/blind.h"
+#include "keys/keycheck.h"
 #include "keys/keystore.h"
 
 #define RECHECK_MS 5000 /* how often a backend looks whether the file changed */
 #define AAD_MAX 128
+/* No hint makes a ring where something may be sealed under one. */
+#define HINT_SET "Set kintaraa.keyring_file to the path of the key ring file, outside the data directory."
+#define HINT_COPY                                                                                 \
+	"Copy the key ring file that belongs to this database to the path of kintaraa.keyring_file, " \
+	"from its primary or from the copy that was kept."
+#define HINT_MAKE                                                                                   \
+	"Copy the key ring file if this database has had one; kintaraa.keyring_create() makes one for " \
+	"a new database and refuses where something is sealed."
 
 static KnKeyring *ring = NULL;
 static struct stat ring_stat;
 static TimestampTz ring_checked = 0;
 
+static KnKeyring *load(KnLack *lack);
 static bool file_changed(void);
+static void refuse_second_ring(bool force);
+static void record_ring(void);
 static bool inside_data_directory(const char *path);
 static int associated_data(unsigned char *aad, const char *place, const pg_uuid_t *row);
 
@@ -42,42 +57,84 @@ void (*kn_keyring_news)(const char *action) = NULL;
 
 PG_FUNCTION_INFO_V1(kn_keyring_create_sql);
 PG_FUNCTION_INFO_V1(kn_keyring_add_sql);
+PG_FUNCTION_INFO_V1(kn_keyring_record_sql);
 
 const KnKeyring *
 kn_keystore(void)
 {
-	const char *reason;
-	const KnKeyring *found = kn_keystore_try(&reason);
+	KnLack lack;
 
-	if (found == NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_KN_NOT_READY),
-				errmsg("the key ring is not ready: %s", reason),
-				errhint("Set kintaraa.keyring_file to a path outside the data directory, then "
-						"run SELECT kintaraa.keyring_create()."));
-	return found;
+	if (ring == NULL || file_changed())
+	{
+		KnKeyring *fresh = load(&lack);
+
+		if (fresh != NULL)
+		{
+			kn_keyring_free(ring);
+			ring = fresh;
+			(void) stat(kn_guc_keyring_file, &ring_stat);
+		}
+		/* a ring that was right stays in use while its file is being replaced */
+		else if (ring == NULL)
+			ereport(ERROR,
+					errcode(ERRCODE_KN_NOT_READY),
+					errmsg("the key ring is not ready: %s", lack.reason),
+					errhint("%s", lack.hint));
+	}
+	return ring;
 }
 
-const KnKeyring *
-kn_keystore_try(const char **reason)
+/* As a backend that has not read it yet would find it. */
+KnLack
+kn_keystore_lack(void)
 {
-	KnKeyring *fresh;
+	KnLack lack;
+
+	kn_keyring_free(load(&lack));
+	return lack;
+}
+
+/* The ring in the file when it is the one of this database; returns new. */
+static KnKeyring *
+load(KnLack *lack)
+{
+	KnKeyring *fresh = NULL;
 	KnKeyringStatus status;
 
-	if (ring != NULL && !file_changed())
-		return ring;
-	*reason = "kintaraa.keyring_file is not set";
+	*lack = (KnLack){NULL, NULL};
 	if (kn_guc_keyring_file == NULL || *kn_guc_keyring_file == '\0')
-		return ring;
+	{
+		*lack = (KnLack){"kintaraa.keyring_file is not set", HINT_SET};
+		return NULL;
+	}
 	status = kn_keyring_load(kn_guc_keyring_file, &fresh);
-	*reason = kn_keyring_describe(status);
-	if (status != KN_KEYRING_OK)
-		return ring;
-	if (ring != NULL)
-		kn_keyring_free(ring);
-	ring = fresh;
-	(void) stat(kn_guc_keyring_file, &ring_stat);
-	return ring;
+	if (status == KN_KEYRING_OK)
+	{
+		KnKeyFit fit = kn_keycheck_fit(fresh);
+
+		if (fit == KN_KEY_FITS)
+			return fresh;
+		kn_keyring_free(fresh);
+		*lack = (KnLack){fit == KN_KEY_FOREIGN
+							 ? "this is another key ring than the one of this database"
+							 : "the file is older than a key that this database has used",
+						 HINT_COPY};
+		return NULL;
+	}
+	lack->reason = kn_keyring_describe(status);
+	switch (status)
+	{
+		case KN_KEYRING_LAX_MODE:
+		case KN_KEYRING_BAD_OWNER:
+			lack->hint = "Give the file of kintaraa.keyring_file to the server's user, mode 0600.";
+			break;
+		case KN_KEYRING_ABSENT:
+			lack->hint = kn_keycheck_count() > 0 ? HINT_COPY : HINT_MAKE;
+			break;
+		default:
+			lack->hint = HINT_COPY;
+	}
+	return NULL;
 }
 
 static bool
@@ -254,7 +311,7 @@ inside_data_directory(const char *path)
 	return path_is_prefix_of_path(directory, resolved);
 }
 
-/* kintaraa.keyring_create() -> text: the path written; superuser only, once. */
+/* kintaraa.keyring_create(force boolean) -> text: the path written; superuser only, once. */
 PGDLLEXPORT Datum
 kn_keyring_create_sql(PG_FUNCTION_ARGS)
 {
@@ -273,13 +330,61 @@ kn_keyring_create_sql(PG_FUNCTION_ARGS)
 				errcode(ERRCODE_KN_NOT_READY),
 				errmsg("kintaraa.keyring_file is inside the data directory"),
 				errhint("Choose a path that no backup of the database takes along."));
+	refuse_second_ring(PG_GETARG_BOOL(0));
 	status = kn_keyring_create(kn_guc_keyring_file);
 	if (status != KN_KEYRING_OK)
 		ereport(ERROR, errcode(ERRCODE_KN_NOT_READY),
 				errmsg("the key ring was not made: %s", kn_keyring_describe(status)));
 	if (kn_keyring_news)
 		kn_keyring_news("keyring_create");
+	record_ring();
 	PG_RETURN_TEXT_P(cstring_to_text(kn_guc_keyring_file));
+}
+
+/* What is sealed under one ring is lost under another, and what comes after under the first. */
+static void
+refuse_second_ring(bool force)
+{
+	int checks = kn_keycheck_count();
+	bool is_sealed = false;
+
+	if (kn_scan_table("migration", NULL, NULL) > 0)
+	{
+		SPI_connect();
+		is_sealed = kn_keycheck_sealed();
+		if (force && !is_sealed && checks > 0)
+			kn_keycheck_forget();
+		SPI_finish();
+	}
+	if (is_sealed || (checks > 0 && !force))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("this database has a key ring already"),
+				errhint("%s", is_sealed ? HINT_COPY
+										: "Copy its file here. Nothing is sealed yet: "
+										  "keyring_create(force => true) gives it up."));
+}
+
+static void
+record_ring(void)
+{
+	if (!kn_scan_exists("key_check"))
+		return;
+	SPI_connect();
+	kn_keycheck_record(kn_keystore());
+	SPI_finish();
+}
+
+/* kintaraa.keyring_record(): the ring in force is the one of this database. */
+PGDLLEXPORT Datum
+kn_keyring_record_sql(PG_FUNCTION_ARGS)
+{
+	KnLack lack = kn_keystore_lack();
+
+	/* one that is not there yet is recorded when it is made, or by the worker */
+	if (lack.reason == NULL)
+		record_ring();
+	PG_RETURN_VOID();
 }
 
 /* kintaraa.keyring_add(kind text): a new current key of that kind; older ones still read. */
@@ -309,6 +414,8 @@ kn_keyring_add_sql(PG_FUNCTION_ARGS)
 					errmsg("the key was not added: %s", kn_keyring_describe(status)));
 		if (kn_keyring_news)
 			kn_keyring_news("keyring_add");
+		ring_checked = 0;
+		record_ring();
 		PG_RETURN_VOID();
 	}
 	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown kind of key"),

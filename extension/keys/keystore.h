@@ -8,6 +8,7 @@
 #ifndef KN_KEYS_KEYSTORE_H
 #define KN_KEYS_KEYSTORE_H
 
+#include "base/installed.h"
 #include "keys/field.h"
 #include "keys/jws.h"
 #include "keys/keyring.h"
@@ -16,8 +17,8 @@
 
 /* The loaded ring; raises KN901 with a hint when there is none. */
 extern const KnKeyring *kn_keystore(void);
-/* NULL and the reason when there is none; never raises. */
-extern const KnKeyring *kn_keystore_try(const char **reason);
+/* What is wrong with the file, as a backend that has not read it yet would find it. */
+extern KnLack kn_keystore_lack(void);
 
 /*
  * A data key for the length of one statement; close with kn_subject_forget.  The

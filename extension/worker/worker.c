@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/guc.h"
+#include "base/installed.h"
 #include "base/shared.h"
 #include "keep/ready.h"
 #include "sync/tick.h"
@@ -51,6 +52,7 @@ static void publish(void);
 static void withdraw(int code, Datum arg);
 static void heed_signals(void);
 static bool become_ready(void);
+static bool is_whole(void);
 static int64 begin_epoch(KnPiece *piece);
 static int64 write_tick(KnPiece *piece);
 static bool tick_when_due(Ticking *ticking, int64 now);
@@ -95,6 +97,8 @@ kn_worker_main(Datum argument)
 	connect_database();
 	/* Whoever holds a lock for long holds up one piece of work, and never the news of everybody. */
 	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_OVERRIDE);
+	/* Nor does a standby that is demanded and gone: what the worker does it would do again. */
+	SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
 	publish();
 	before_shmem_exit(withdraw, (Datum) 0);
 	memory = AllocSetContextCreate(TopMemoryContext, "kintaraa worker", ALLOCSET_DEFAULT_SIZES);
@@ -111,6 +115,7 @@ kn_worker_main(Datum argument)
 		{
 			is_ready = tick_when_due(&ticking, now);
 			do_pieces(now);
+			is_ready = is_ready && is_whole();
 		}
 		MemoryContextReset(memory);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -214,6 +219,22 @@ become_ready(void)
 		return false;
 	pg_atomic_write_u32(&kn_shared()->epoch_database, MyDatabaseId);
 	return true;
+}
+
+/* Somebody may drop the extension beside us. */
+static bool
+is_whole(void)
+{
+	bool is_there;
+
+	if (kn_installed_is_known())
+		return true;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	is_there = kn_installed_lack().reason == NULL;
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return is_there;
 }
 
 /* The first tick comes before anything else: a cursor from before a crash lies behind it. */

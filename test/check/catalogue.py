@@ -1,6 +1,7 @@
 """Prints what breaks a rule in the catalogue of a fresh database: "rule function".  With the argument write it writes
 migrations/definitions: what policies, triggers, views and row security the migrations make."""
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -64,10 +65,28 @@ def check(cluster):
         print("definitions", line[:100])
 
 
-with Cluster("catalogue") as cluster:
-    if sys.argv[1:] == ["write"]:
-        with open(PATH + ".new", "w", encoding="utf-8") as file:
-            file.write("".join(line + "\n" for line in definitions(cluster)[0]))
-        os.rename(PATH + ".new", PATH)
-    else:
+def build():
+    subprocess.run(["make", "-s", "-C", os.path.join(ROOT, "extension")], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([os.path.join(ROOT, "test", "local", "server"), "make"], check=True)
+
+
+def put(lines):
+    with open(PATH + ".new", "w", encoding="utf-8") as file:
+        file.write("".join(line + "\n" for line in lines))
+    os.rename(PATH + ".new", PATH)
+    build()
+
+
+def write():
+    """From an empty list, so that nothing is put back that a migration has taken away."""
+    with open(PATH, encoding="utf-8") as file:
+        put(file.read().splitlines()[:1])
+    with Cluster("catalogue") as cluster:
+        put(definitions(cluster)[0])
+
+
+if sys.argv[1:] == ["write"]:
+    write()
+else:
+    with Cluster("catalogue") as cluster:
         check(cluster)

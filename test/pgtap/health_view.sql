@@ -1,26 +1,54 @@
--- Operators and analysts read views and nothing else; small numbers are not published.
-SELECT plan(14);
+-- Operators read views, analysts published tables, and nothing else; small numbers are not published.
+SELECT plan(25);
 
+-- A report of its own person each, k of a type in a month; the last line of the month and the first of the next one.
+CREATE FUNCTION pg_temp.person(k integer) RETURNS uuid LANGUAGE sql IMMUTABLE AS
+    $$SELECT ('00000000-0000-4000-8000-' || lpad(k::text, 12, '0'))::uuid$$;
 INSERT INTO kintaraa.account (id, role, email_index, password_hash)
-VALUES ('00000000-0000-4000-8000-0000000000aa', 'survivor', '', '');
+SELECT pg_temp.person(k), 'survivor', '', '' FROM generate_series(1, 30) AS k;
+CREATE TEMP TABLE report (month timestamptz, type text, n integer, more integer);
+INSERT INTO report VALUES
+    ('2026-03-31T20:59:59Z', 'physical', 10, 5), ('2026-03-31T20:59:59Z', 'sexual', 11, 0),
+    ('2026-03-31T21:00:00Z', 'physical', 11, 0), ('2026-03-31T21:00:00Z', 'sexual', 12, 0),
+    ('2026-03-31T21:00:00Z', 'emotional', 13, 0), ('2026-03-31T21:00:00Z', 'economic', 14, 0),
+    ('2026-03-31T21:00:00Z', 'online', 15, 0), ('2026-03-31T21:00:00Z', 'femicide', 16, 0),
+    ('2026-03-31T21:00:00Z', 'medical', 17, 0), ('2026-03-31T21:00:00Z', NULL, 2, 0);
 INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, type, urgency_level, created_hash,
                                created_at)
-SELECT gen_random_uuid(), '00000000-0000-4000-8000-0000000000aa', type || i, type || i, 'new', type, 'urgent', '',
-       '2026-03-31T20:59:59Z'
-  FROM (VALUES ('physical', 10), ('sexual', 11)) AS k (type, n), generate_series(1, n) AS i;
+SELECT gen_random_uuid(), pg_temp.person(least(i, r.n)), i || coalesce(r.type, '') || extract(minute FROM r.month),
+       md5(i || coalesce(r.type, '') || r.month), 'new', r.type, 'urgent', '', r.month
+  FROM report AS r, generate_series(1, r.n + r.more) AS i;
 INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, due_at, created_at)
 SELECT id, gen_random_uuid(), 'medical', 'searching', 'urgent', now() - interval '1 minute', created_at
-  FROM kintaraa.incident;
+  FROM kintaraa.incident WHERE created_at < '2026-03-31T21:00:00Z' AND (type = 'sexual' OR client_id ~ '^([1-9]|10)p');
 SELECT kintaraa.change_flush();
 SELECT kintaraa.epoch_check();
 SELECT kintaraa.tick_write(true);
+SELECT cmp_ok(kintaraa.statistics_publish(), '>=', 18, 'months that have ended are published');
+SELECT is(kintaraa.statistics_publish(), 0, 'once');
 
 SET ROLE kintaraa_analyst;
-SELECT results_eq('SELECT month, type, incidents FROM kintaraa_report.incidents_monthly ORDER BY type',
-                  $$VALUES ('2026-03-01'::date, 'physical', NULL::bigint), ('2026-03-01', 'sexual', 11)$$,
-                  'ten are not told, eleven are');
-SELECT throws_ok('SELECT id FROM kintaraa.incident', '42501', NULL, 'an analyst reads no table');
+CREATE FUNCTION pg_temp.people(month date, type text) RETURNS integer LANGUAGE sql AS
+    $$SELECT p.people FROM kintaraa_report.people_monthly AS p WHERE p.month = $1 AND p.type = $2$$;
+SELECT is(pg_temp.people('2026-03-01', 'sexual'), 11, 'eleven people are told');
+SELECT is(pg_temp.people('2026-03-01', 'physical'), NULL, 'ten people with fifteen reports are not');
+SELECT is(pg_temp.people('2026-03-01', 'online'), NULL, 'nor that it was nobody');
+SELECT is(pg_temp.people('2026-03-01', 'all'), 11, 'whoever reported twice is one person');
+SELECT is(pg_temp.people('2026-04-01', 'unknown'), NULL, 'two of unknown type are not told');
+SELECT is(pg_temp.people('2026-04-01', 'physical'), NULL, 'nor the smallest other number, which would tell them');
+SELECT is(pg_temp.people('2026-04-01', 'sexual'), 12, 'the next one is');
+SELECT throws_ok('INSERT INTO kintaraa_report.people_monthly VALUES (''2026-01-01'', ''x'', 12)', '42501', NULL,
+                 'an analyst writes nothing');
+SELECT throws_ok('SELECT id FROM kintaraa.incident', '42501', NULL, 'and reads no table of ours');
 SELECT throws_ok('SELECT * FROM kintaraa_ops.queue', '42501', NULL, 'and no view of operators');
+RESET ROLE;
+SELECT is(has_table_privilege('kintaraa_system', 'kintaraa.people_monthly', 'UPDATE, DELETE'), false,
+          'what is published is frozen');
+SELECT is((SELECT array_agg(DISTINCT d.refobjid::regclass::text)
+             FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = r.ev_class
+             JOIN pg_depend AS d ON d.objid = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid
+            WHERE c.relnamespace = 'kintaraa_report'::regnamespace), ARRAY['kintaraa.people_monthly'],
+          'analysts are given no view over live rows');
 SET ROLE kintaraa_operator;
 SELECT results_eq('SELECT urgency_level, service, state, needs, overdue FROM kintaraa_ops.queue',
                   $$VALUES ('urgent', 'medical', 'searching', 21::bigint, 21::bigint)$$, 'an operator sees the queue');
@@ -34,7 +62,7 @@ SELECT cmp_ok((SELECT bytes FROM kintaraa_ops.table_size WHERE name = 'incident'
               'the size of tables');
 SELECT is((SELECT count(*) FROM kintaraa_ops.audit_seal), 0::bigint, 'and seals');
 SELECT throws_ok('SELECT due_at FROM kintaraa.need', '42501', NULL, 'but no table');
-SELECT throws_ok('SELECT * FROM kintaraa_report.incidents_monthly', '42501', NULL, 'and no statistics');
+SELECT throws_ok('SELECT * FROM kintaraa_report.people_monthly', '42501', NULL, 'and no statistics');
 RESET ROLE;
 SELECT is((SELECT count(*) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
             WHERE n.nspname IN ('kintaraa_ops', 'kintaraa_report') AND c.relkind = 'v'

@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * health_server.c
+ *	  What of the server others can take away: standbys, connections, who may
+ *	  connect.
+ *
+ * Called by health.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "postmaster/postmaster.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "utils/backend_status.h"
+
+#include "base/guc.h"
+#include "base/installed.h"
+#include "base/limits.h"
+#include "base/shared.h"
+#include "base/spi.h"
+#include "keep/health.h"
+#include "keys/keystore.h"
+
+static void examine_standbys(KnReport *report);
+static void examine_connections(KnReport *report);
+static void examine_closed(KnReport *report);
+
+PG_FUNCTION_INFO_V1(kn_may_promote_sql);
+
+/* What anybody may do here that kintaraa.close_database() takes away. */
+static KnStatement open_doors = {
+	.sql = "SELECT pg_catalog.string_agg(o.what, ', ' ORDER BY o.what) FROM ("
+		   " SELECT a.privilege_type AS what FROM pg_catalog.pg_database d, "
+		   "  pg_catalog.aclexplode(COALESCE(d.datacl, pg_catalog.acldefault('d', d.datdba))) a "
+		   "  WHERE d.datname = pg_catalog.current_database() AND a.grantee = 0 "
+		   " UNION ALL "
+		   " SELECT 'statistics of tables' WHERE EXISTS ("
+		   "  SELECT FROM kintaraa.statistics_functions() f JOIN pg_catalog.pg_proc p ON p.oid = f, "
+		   "   pg_catalog.aclexplode(COALESCE(p.proacl, pg_catalog.acldefault('f', p.proowner))) a "
+		   "   WHERE a.grantee = 0)) AS o",
+	.actor = KN_AS_SYSTEM,
+};
+
+void
+kn_health_server(KnReport *report)
+{
+	kn_health_find(report, "recovery", false,
+				   RecoveryInProgress() ? "a standby: doors answer that it is read only" : "a primary",
+				   NULL);
+	examine_standbys(report);
+	examine_connections(report);
+	if (kn_installed_lack().reason == NULL)
+		examine_closed(report);
+}
+
+/* Every report waits for a standby that is demanded and not there. */
+static void
+examine_standbys(KnReport *report)
+{
+	SyncRepStandbyData *standbys;
+	int there = 0;
+	int wanted = 0;
+
+	if (SyncRepConfig != NULL && !RecoveryInProgress())
+	{
+		wanted = SyncRepConfig->num_sync;
+		there = SyncRepGetCandidateStandbys(&standbys);
+	}
+	kn_health_find(report, "standbys", false,
+				   psprintf("%d of %d that every report waits for", Min(there, wanted), wanted),
+				   there >= wanted ? NULL
+								   : "Start the synchronous standbys, or let synchronous_standby_names "
+									 "demand fewer: no report is answered until then.");
+}
+
+static void
+examine_connections(KnReport *report)
+{
+	int n = pgstat_fetch_stat_numbackends();
+	int used = 0;
+	int unused;
+
+	for (int i = 1; i <= n; i++)
+	{
+		LocalPgBackendStatus *entry = pgstat_fetch_stat_local_beentry(i);
+
+		used += entry != NULL && entry->backendStatus.st_backendType == B_BACKEND;
+	}
+	unused = Max(MaxConnections - ReservedBackends - used, 0);
+	kn_health_find(report, "connections", false, psprintf("%d of %d free", unused, MaxConnections),
+				   unused >= KN_GATEWAY_CONNECTIONS
+					   ? NULL
+					   : "A gateway that starts anew finds too few: raise max_connections, or limit "
+						 "others with ALTER ROLE ... CONNECTION LIMIT.");
+}
+
+static void
+examine_closed(KnReport *report)
+{
+	KnRows rows;
+	char *open;
+
+	SPI_connect();
+	kn_run0(&open_doors);
+	rows = kn_rows();
+	open = kn_col_text(&rows, 0, 1);
+	kn_health_find(report, "closed", false,
+				   open ? psprintf("any login has: %s", open) : "to logins that are not named",
+				   open ? "Run SELECT kintaraa.close_database() as the database's owner or a superuser."
+						: NULL);
+	SPI_finish();
+}
+
+/* kintaraa.may_promote() -> true, or an error that says why not */
+PGDLLEXPORT Datum
+kn_may_promote_sql(PG_FUNCTION_ARGS)
+{
+	KnLack lack = kn_installed_lack();
+
+	if (kn_shared() == NULL)
+		lack = (KnLack){"the library kintaraa is not preloaded",
+						"Add kintaraa to shared_preload_libraries and restart the server."};
+	else if (!kn_guc_worker)
+		lack = (KnLack){"the worker is switched off", "Set kintaraa.worker = on and restart."};
+	else if (lack.reason == NULL)
+		lack = kn_keystore_lack();
+	if (lack.reason != NULL)
+		ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("this server must not take over: %s", lack.reason), errhint("%s", lack.hint));
+	PG_RETURN_BOOL(true);
+}

@@ -18,8 +18,10 @@
  *					goes on by itself
  *	group running	the lane's time and a second: the server's own statement_timeout
  *					should have ended it, so nobody is there: the link is dropped
- *	connection idle	asked whether it lives, every five seconds and after each unknown
- *					outcome: what broke one may have broken all
+ *					a second only, once another link has found another primary
+ *	connection idle	asked whether it lives, every five seconds; every second while
+ *					another has to wait; after each unknown outcome: what broke one
+ *					may have broken all
  *
  * A read whose connection broke is sent once more within its time; all else is
  * answered DB_LOST, because it may be committed.
@@ -33,6 +35,7 @@
 #include "config.h"
 #include "db.h"
 #include "db_conn.h"
+#include "db_hosts.h"
 #include "limits.h"
 #include "metrics.h"
 
@@ -415,6 +418,7 @@ static void
 on_look(evutil_socket_t fd, short what, void *arg)
 {
 	int64_t now = clock_ms();
+	bool is_suspect = false;
 
 	(void) fd;
 	(void) what;
@@ -426,9 +430,13 @@ on_look(evutil_socket_t fd, short what, void *arg)
 	{
 		waiting_look(&pools[lane], now);
 		for (int i = 0; i < pools[lane].conn_count; i++)
+		{
 			conn_look(&pools[lane].conn[i], now);
+			if (conn_busy_ms(&pools[lane].conn[i], now) > LIMIT_SUSPECT_MS)
+				is_suspect = true;
+		}
 	}
-	idle_probe(LIMIT_PROBE_MS, now);
+	idle_probe(is_suspect ? LIMIT_SUSPECT_MS : LIMIT_PROBE_MS, now);
 }
 
 static void
@@ -470,7 +478,7 @@ conn_look(DbConn *conn, int64_t now)
 	if (conn_busy_ms(conn, now) >= answer_most_ms(conn))
 	{
 		conn->is_silent = true;
-		link_drop(&conn->link, "silent");
+		link_is_silent(&conn->link);
 	}
 	else if (call != NULL && call->answer_by_ms <= now)
 	{
@@ -482,6 +490,8 @@ conn_look(DbConn *conn, int64_t now)
 static int64_t
 answer_most_ms(const DbConn *conn)
 {
+	if (hosts_have_left(conn->link.host))
+		return LIMIT_SUSPECT_MS;
 	if (conn->group == GROUP_PROBE)
 		return LIMIT_PROBE_ANSWER_MS;
 	return config_get()->lane_ms[conn->lane] + LIMIT_SILENCE_MS;

@@ -215,3 +215,9 @@ hosts_are_bad_at(int host)
 	if (good == host)
 		good = -1;
 }
+
+bool
+hosts_have_left(int host)
+{
+	return hosts_need_primary() && good >= 0 && good != host;
+}

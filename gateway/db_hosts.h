@@ -55,4 +55,7 @@ int walk_patience_ms(const HostWalk *walk);
 bool hosts_are_good_at(int host);
 void hosts_are_bad_at(int host);
 
+/* Has another one been found good since? */
+bool hosts_have_left(int host);
+
 #endif

@@ -309,6 +309,14 @@ link_flush(DbLink *link)
 	return true;
 }
 
+void
+link_is_silent(DbLink *link)
+{
+	if (link->state == LINK_UP)
+		hosts_are_bad_at(link->host);
+	link_drop(link, "silent");
+}
+
 /* A timer that could not be set, for want of memory, would end a link for good. */
 void
 links_look(void)

@@ -65,6 +65,9 @@ void link_stop(DbLink *link);
 /* Sends what libpq has gathered, later if the socket is full. */
 bool link_flush(DbLink *link);
 
+/* Nobody answers there: as link_drop(), and the host is no longer known as good. */
+void link_is_silent(DbLink *link);
+
 /* To be called now and then: nothing is left that waits for nothing. */
 void links_look(void);
 

@@ -60,6 +60,7 @@
 #define LIMIT_REFUSE_MS           1000	/* a reading that finds a full queue is told so after this */
 #define LIMIT_PROBE_MS            5000	/* a quiet connection is asked whether it lives this often */
 #define LIMIT_PROBE_ANSWER_MS     2000	/* and must answer in this */
+#define LIMIT_SUSPECT_MS          1000	/* a group that takes longer makes us ask the quiet ones */
 #define LIMIT_READY_MS            2000	/* a connection that owes an answer longer is not ready */
 #define LIMIT_READYZ_MS           1700	/* /readyz says no after this */
 #define LIMIT_BACKOFF_FIRST_MS      50

@@ -397,7 +397,7 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 	is_woken = true;
 	if (step >= FEED_LISTEN && step <= FEED_NEXT &&
 		clock_ms() - step_since_ms > STATEMENT_MS + LIMIT_SILENCE_MS)
-		link_drop(&feed_link, "silent");
+		link_is_silent(&feed_link);
 	else if (step == FEED_FAILED && is_prepared)
 		feed_begin();
 	else if (step == FEED_FAILED)

@@ -51,7 +51,7 @@ class Spoiled:
         self.cluster.psql("UPDATE spoil.mode SET what = %s, share = %s", [what, share])
 
     def stored(self):
-        return {row[0] for row in self.cluster.psql("SELECT client_id FROM kintaraa.incident")}
+        return {row[0] for row in self.cluster.psql("SELECT id::text FROM kintaraa.incident")}
 
     def backend(self):
         """The pid of the backend that sleeps in its COMMIT, or None."""
@@ -60,7 +60,7 @@ class Spoiled:
 
 
 def report(api, token):
-    name = "c-" + uuid.uuid4().hex[:16]
+    name = str(uuid.uuid4())
     return name, api.post("/api/incidents", {"id": name, "supportServices": ["medical"]}, token)
 
 

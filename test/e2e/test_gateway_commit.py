@@ -104,7 +104,8 @@ def test_a_session_that_was_reset_behind_us_is_put_right():
 
 
 def test_a_door_that_writes_refuses_another_isolation_level_before_it_writes():
-    write = "SELECT outcome FROM kintaraa_api.incident_create(%s, NULL, NULL, '{\"id\":\"level\"}', NULL)"
+    name = "5c0f2a0e-0000-4000-8000-00000000000a"
+    write = "SELECT outcome FROM kintaraa_api.incident_create(%%s, NULL, NULL, '{\"id\":\"%s\"}', NULL)" % name
     for level in ("REPEATABLE READ", "SERIALIZABLE"):
         connection = cluster.connect("kintaraa_gateway", autocommit=False)
         connection.set_session(isolation_level=level)
@@ -117,7 +118,7 @@ def test_a_door_that_writes_refuses_another_isolation_level_before_it_writes():
         except psycopg2.Error as error:
             assert error.pgcode == "KN904" and "read committed" in error.diag.message_hint, error
         connection.close()
-    assert "level" not in spoiled.stored()
+    assert name not in spoiled.stored()
 
 
 with Cluster() as cluster:

@@ -126,13 +126,15 @@ static KnStatement assignment_readers = KN_FRESH(
 	UUIDOID, INT8OID, UUIDARRAYOID, INT8ARRAYOID);
 
 /*
- * A helper is told the name of her own team only; the others the name of the
+ * The time is that of the record she reads: what her needs went through would
+ * tell when a team refused.  A helper is told the name of her own team only; the others the name of the
  * first helper.  A person who is two things to a case is told as the first.
  */
 static KnStatement incident_readers = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT i.id, COALESCE(i.spelling, i.client_id), i.status, "
-	"       (SELECT pg_catalog.max(c.updated_at) FROM kintaraa.change c WHERE c.bucket = i.id), "
+	"       (SELECT pg_catalog.max(c.updated_at) FROM kintaraa.change c WHERE c.bucket = i.id "
+	"           AND (r.rank = 3 OR c.noun = 'incident')), "
 	"       (SELECT p.name FROM kintaraa.assignment a JOIN kintaraa.provider p "
 	"            ON p.id = a.provider_id "
 	"         WHERE a.incident_bucket = i.id AND a.status = 'accepted' "

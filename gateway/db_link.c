@@ -176,8 +176,8 @@ link_lost(DbLink *link, const char *reason)
 {
 	bool was_up = link->state == LINK_UP;
 
-	log_line(LEVEL_WARN, "database_down", "link=%s reason=%s error=%s", link->name, reason,
-			 log_text(link->conn != NULL ? PQerrorMessage(link->conn) : "no memory"));
+	log_often(LEVEL_WARN, "database_down", reason, "link=%s reason=%s error=%s", link->name, reason,
+			  log_text(link->conn != NULL ? PQerrorMessage(link->conn) : "no memory"));
 	link_release(link);
 	/* One that ends as soon as it is there must not make us spin. */
 	if (was_up && time(NULL) - link->up_since > 1)

@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "config.h"
+#include "database_time.h"
 #include "exchange.h"
 #include "hub.h"
 #include "json_text.h"
@@ -55,6 +56,7 @@ static bool exchange_reads(const Exchange *exchange);
 static bool exchange_pays(const Exchange *exchange);
 static void pull_run(Exchange *exchange, RequestInput *input);
 static int wait_read(UrlText text);
+static void ready_reply(void *owner, const Reply *reply);
 static void door_reply(void *owner, const Reply *reply);
 static void page_answer(Exchange *exchange, const char *type, const char *body, size_t len);
 static void metrics_answer(Exchange *exchange);
@@ -437,7 +439,7 @@ door_run(Exchange *exchange)
 		.pair_count = exchange->url.pair_count,
 		.context = &exchange->context,
 		.fields = &exchange->fields,
-		.reply = door_reply,
+		.reply = match->route->kind == ROUTE_READY ? ready_reply : door_reply,
 		.owner = exchange,
 	};
 
@@ -556,6 +558,28 @@ wait_read(UrlText text)
 		seconds = seconds * 10 + text.at[i] - '0';
 	}
 	return seconds <= LIMIT_WAIT_SECONDS ? seconds : -1;
+}
+
+/* What health() cannot know: how far the clock here is from that of the database. */
+static void
+ready_reply(void *owner, const Reply *reply)
+{
+	char room[4096];
+	JsonText text;
+	Reply whole = *reply;
+
+	json_text_init(&text, room, sizeof(room), LIMIT_PROBLEM_BYTES);
+	if (reply->status == 200 && reply->body_len > 2 && reply->body[reply->body_len - 1] == '}')
+	{
+		json_add_raw(&text, reply->body, reply->body_len - 1);
+		text.needs_comma = true;
+		json_add_number_member(&text, "clockAhead", database_time_ahead_ms());
+		json_close(&text, '}');
+		whole.body = text.at;
+		whole.body_len = text.len;
+	}
+	door_reply(owner, json_text_ok(&text) ? &whole : reply);
+	json_text_free(&text);
 }
 
 static void

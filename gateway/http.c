@@ -252,8 +252,8 @@ on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	(void) listener;
 	(void) arg;
-	log_line(LEVEL_WARN, "accept_failed", "error=%s open=%ld", log_text(strerror(errno)),
-			 admit_count());
+	log_often(LEVEL_WARN, "accept_failed", "", "error=%s open=%ld", log_text(strerror(errno)),
+			  admit_count());
 	pause_ends_ms = clock_ms() + LIMIT_ACCEPT_PAUSE_MS;
 	accept_pause();
 }

@@ -3,10 +3,10 @@
  * keys.c
  *	  Fetches the JWKS through the door jwks and keeps its keys ready to use.
  *
- * token.c looks keys up, service.c shows the set.  It is fetched at start until
- * it is there, when somebody asks and it is a minute old, and when a token names
- * a key that is not in it.  Only the kind of key the extension makes is taken:
- * EC on P-256 for ES256.
+ * token.c looks keys up, exchange.c shows the set.  It is fetched at start until
+ * it is there, then each minute, and when a token names a key that is not in it.
+ * With it comes the time of the database.  Only the kind of key the extension
+ * makes is taken: EC on P-256 for ES256.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,8 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
+#include "database_time.h"
 #include "db.h"
 #include "jansson_prelude.h"
 #include "keys.h"
@@ -32,6 +33,7 @@ static Key keys[LIMIT_KEYS];
 static int key_count;
 static char *text; /* owns */
 static size_t text_len;
+static int64_t asked_us;
 static int64_t asked_ms;
 static int64_t known_ms;
 static bool is_asking;
@@ -48,7 +50,6 @@ static bool coordinate_read(unsigned char out[COORDINATE], const char *base64url
 static size_t base64url_write(char *out, const unsigned char *bytes, size_t len);
 static void keys_clear(Key *list, int *count);
 static void on_retry(evutil_socket_t fd, short what, void *arg);
-static int64_t now_ms(void);
 
 bool
 keys_start(struct event_base *base)
@@ -75,10 +76,11 @@ keys_stop(void)
 void
 keys_refresh(void)
 {
-	if (is_asking || now_ms() - asked_ms < LIMIT_KEYS_REFRESH_MS)
+	if (is_asking || clock_us() / 1000 - asked_ms < LIMIT_KEYS_REFRESH_MS)
 		return;
 	is_asking = true;
-	asked_ms = now_ms();
+	asked_us = clock_us();
+	asked_ms = asked_us / 1000;
 	call = (DbCall){
 		.lane = LANE_NORMAL,
 		.is_read = true,
@@ -96,10 +98,10 @@ keys_done(void *arg, const DbAnswer *answer)
 	is_asking = false;
 	if (answer->outcome == DB_ROW && strcmp(answer->word, "ok") == 0 && answer->body != NULL &&
 		keys_take(answer->body, answer->body_len))
-		known_ms = now_ms();
+		known_ms = clock_us() / 1000;
 	else
-		log_line(LEVEL_WARN, "keys_unknown", "sqlstate=%s",
-				 answer->outcome == DB_ERROR ? answer->sqlstate : "-");
+		log_often(LEVEL_WARN, "keys_unknown", "", "sqlstate=%s",
+				  answer->outcome == DB_ERROR ? answer->sqlstate : "-");
 }
 
 /* A set without a key we can use changes nothing. */
@@ -119,6 +121,7 @@ keys_take(const char *body, size_t len)
 		if (count < LIMIT_KEYS && key_read(&fresh[count], object))
 			count++;
 	}
+	database_time_note(json_string_value(json_object_get(set, "serverTime")), asked_us);
 	json_decref(set);
 	if (count == 0 || copy == NULL)
 	{
@@ -254,7 +257,7 @@ keys_clear(Key *list, int *count)
 bool
 keys_are_fresh(void)
 {
-	return key_count > 0 && !is_asking && now_ms() - known_ms < LIMIT_KEYS_REFRESH_MS;
+	return key_count > 0 && !is_asking && clock_us() / 1000 - known_ms < LIMIT_KEYS_REFRESH_MS;
 }
 
 bool
@@ -275,8 +278,6 @@ keys_find(const char *token, size_t header_len)
 const char *
 keys_text(size_t *len)
 {
-	if (now_ms() - known_ms > LIMIT_KEYS_FRESH_MS)
-		keys_refresh();
 	*len = text_len;
 	return text;
 }
@@ -287,15 +288,6 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 	(void) fd;
 	(void) what;
 	(void) arg;
-	if (key_count == 0)
+	if (key_count == 0 || clock_us() / 1000 - known_ms > LIMIT_KEYS_FRESH_MS)
 		keys_refresh();
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -34,6 +34,13 @@ int log_wants(LogLevel level);
 void log_line(LogLevel level, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * The same for what may come in floods: one line a second of the event with that
+ * key, a short word; the last of those held back follows with their number.
+ */
+void log_often(LogLevel level, const char *event, const char *key, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* Makes foreign text fit to be a value: no blanks, quotes, control bytes.  One static buffer. */
 const char *log_text(const char *text);
 

@@ -103,9 +103,10 @@ on_words(int severity, const char *words)
 
 	if (severity < EVENT_LOG_WARN)
 		return;
-	log_line(LEVEL_WARN, "loop", "words=%s", log_text(words));
+	log_often(LEVEL_WARN, "loop", "", "words=%s", log_text(words));
 	if (strncmp(words, "Epoll ", 6) != 0 || at == NULL ||
-		sscanf(at, " on fd %d failed", &fd) != 1 || failed_count == FAILED_MAX || failed_event == NULL)
+		sscanf(at, " on fd %d failed", &fd) != 1 ||
+		failed_count == FAILED_MAX || failed_event == NULL)
 		return;
 	failed[failed_count++] = fd;
 	event_active(failed_event, EV_TIMEOUT, 0);

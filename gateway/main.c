@@ -114,6 +114,9 @@ settings_are_usable(void)
 static void
 process_harden(void)
 {
+	/* A tool that asks a whole group for its state must not end the service. */
+	static const int ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGPOLL,
+								  SIGPWR, SIGTTIN, SIGTTOU, SIGTSTP};
 	struct rlimit limit = {0, 0};
 
 	setrlimit(RLIMIT_CORE, &limit);
@@ -127,7 +130,8 @@ process_harden(void)
 	}
 	/* Long bodies lie outside the heap, so that freeing them makes the process smaller. */
 	mallopt(M_MMAP_THRESHOLD, LONG_BODY_BYTES);
-	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
 }
 
 static int

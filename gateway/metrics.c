@@ -62,6 +62,7 @@ static const MetricName metric_names[METRIC_COUNT] = {
 	[METRIC_BYTES_IN]             = {"bytes_in_total",             false, "Bytes received from clients."},
 	[METRIC_BYTES_OUT]            = {"bytes_out_total",            false, "Bytes sent to clients."},
 	[METRIC_BODIES_BYTES]         = {"bodies_bytes",               true,  "Bytes of bodies that are held, from their first byte to the answer."},
+	[METRIC_CLOCK_AHEAD]          = {"clock_ahead_milliseconds",   true,  "By how much the clock here is ahead of the database's; of all workers together."},
 	[METRIC_TLS_FAILED]           = {"tls_failed_total",           false, "TLS handshakes that failed."},
 	[METRIC_SOCKETS_OPEN]         = {"sockets_open",               true,  "Open WebSockets."},
 	[METRIC_SOCKETS_OPENED]       = {"sockets_opened_total",       false, "WebSockets opened."},

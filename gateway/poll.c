@@ -14,10 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <time.h>
 
+#include "clock.h"
 #include "config.h"
+#include "database_time.h"
 #include "metrics.h"
 #include "poll.h"
 #include "watch.h"
@@ -77,7 +78,6 @@ static void turn_over(Poll *poll);
 static void poll_finish(Poll *poll, const Reply *reply);
 static void poll_finish_empty(Poll *poll);
 static void poll_free(Poll *poll);
-static int64_t now_ms(void);
 
 bool
 poll_start(struct event_base *base)
@@ -125,7 +125,7 @@ poll_run(const RequestInput *input, int wait_seconds, Poll **out)
 	if (poll == NULL)
 		return false;
 	poll->input = *input;
-	poll->ends_ms = now_ms() + (int64_t) wait_seconds * 1000;
+	poll->ends_ms = clock_ms() + (int64_t) wait_seconds * 1000;
 	key_write(poll->key, input);
 	if (wait_seconds > 0)
 		poll->timer = evtimer_new(loop, on_deadline, poll);
@@ -219,7 +219,7 @@ poll_reply(void *owner, const Reply *reply)
 static bool
 poll_again(Poll *poll, const Reply *reply)
 {
-	bool waits = poll->timer != NULL && poll->ends_ms > now_ms() && !is_closing;
+	bool waits = poll->timer != NULL && poll->ends_ms > clock_ms() && !is_closing;
 	Watch *watch = watch_remember(&poll->input, poll->key, reply->body, reply->body_len,
 								  poll->news, waits);
 	size_t untimed = watch_untimed(reply->body);
@@ -246,14 +246,14 @@ poll_again(Poll *poll, const Reply *reply)
 static bool
 poll_park(Poll *poll, Watch *watch)
 {
-	int64_t left = poll->ends_ms - now_ms();
+	int64_t left = poll->ends_ms - clock_ms();
 	struct timeval interval = {left / 1000, left % 1000 * 1000};
 
 	if (left <= 0 || poll->timer == NULL || is_closing ||
 		parked_count >= config_get()->max_parked || evtimer_add(poll->timer, &interval) != 0)
 		return false;
 	poll->state = POLL_PARKED;
-	poll->parked_at_ms = now_ms();
+	poll->parked_at_ms = clock_ms();
 	TAILQ_INSERT_TAIL(&parked, poll, link);
 	metrics_set(METRIC_PULLS_PARKED, ++parked_count);
 	watch_wait(watch, &poll->waiter);
@@ -267,7 +267,7 @@ poll_unpark(Poll *poll)
 	evtimer_del(poll->timer);
 	TAILQ_REMOVE(&parked, poll, link);
 	metrics_set(METRIC_PULLS_PARKED, --parked_count);
-	poll->waited_ms += now_ms() - poll->parked_at_ms;
+	poll->waited_ms += clock_ms() - poll->parked_at_ms;
 	poll->state = POLL_RUNNING;
 }
 
@@ -349,17 +349,19 @@ poll_finish_empty(Poll *poll)
 	char room[LIMIT_ANSWER_BYTES + 64];
 	char *text = poll->answer_len <= LIMIT_ANSWER_BYTES ? room : malloc(poll->answer_len + 64);
 	Reply reply = {.status = text != NULL ? 200 : 500, .body = text};
-	struct timeval now;
+	int64_t now_ms;
+	time_t second;
 	struct tm parts;
 
-	gettimeofday(&now, NULL);
-	gmtime_r(&now.tv_sec, &parts);
+	(void) database_time_ms(&now_ms);
+	second = (time_t) (now_ms / 1000);
+	gmtime_r(&second, &parts);
 	if (text != NULL)
 	{
 		memcpy(text, poll->answer, poll->answer_len);
 		reply.body_len = poll->answer_len + strftime(text + poll->answer_len, 40, "%FT%T", &parts);
 		reply.body_len += (size_t) snprintf(text + reply.body_len, 20, ".%03dZ\"}",
-											(int) (now.tv_usec / 1000));
+											(int) (now_ms % 1000));
 	}
 	poll_finish(poll, &reply);
 	if (text != room)
@@ -396,13 +398,4 @@ poll_free(Poll *poll)
 		event_free(poll->timer);
 	free(poll->answer);
 	free(poll);
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -113,7 +113,7 @@ leaves_reply(void *owner, const Reply *reply)
 {
 	(void) owner;
 	if (reply->status >= 400)
-		log_line(LEVEL_WARN, "leave_failed", "status=%d", reply->status);
+		log_often(LEVEL_WARN, "leave_failed", "", "status=%d", reply->status);
 }
 
 static void

@@ -70,12 +70,20 @@ context_set(SSL_CTX *fresh, FILE *complaint)
 void
 tls_reload(void)
 {
+	char reason[256] = "";
+	FILE *complaint;
 	SSL_CTX *fresh;
 
 	if (context == NULL)
 		return;
-	fresh = context_load(stderr);
-	log_line(fresh != NULL ? LEVEL_INFO : LEVEL_ERROR, "tls_reload", "done=%d", fresh != NULL);
+	complaint = fmemopen(reason, sizeof(reason) - 1, "w");
+	fresh = context_load(complaint != NULL ? complaint : stderr);
+	if (complaint != NULL)
+		fclose(complaint);
+	if (fresh != NULL)
+		log_line(LEVEL_INFO, "tls_reload", "done=1");
+	else
+		log_line(LEVEL_ERROR, "tls_reload", "done=0 reason=%s", log_text(reason));
 	if (fresh == NULL)
 		return;
 	/* Open connections keep the old one until they end. */

@@ -16,6 +16,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "database_time.h"
 #include "jansson_prelude.h"
 #include "keys.h"
 #include "limits.h"
@@ -45,7 +46,7 @@ static Entry *cache; /* owns SETS rows of WAYS */
 static uint64_t seed;
 
 static TokenVerdict token_decide(const char *token, size_t len, uint64_t hash, uint64_t *account);
-static bool claims_hold_now(const Claims *claims);
+static TokenVerdict claims_judge(const Claims *claims);
 static Entry *cache_find(const char *token, size_t len, uint64_t hash);
 static void cache_keep(const char *token, size_t len, uint64_t hash, const Claims *claims);
 static bool may_verify(void);
@@ -126,24 +127,31 @@ token_decide(const char *token, size_t len, uint64_t hash, uint64_t *account)
 	{
 		metrics_add(METRIC_TOKENS_CACHED, 1);
 		*account = entry->claims.account;
-		return claims_hold_now(&entry->claims) ? TOKEN_GOOD : TOKEN_BAD;
+		return claims_judge(&entry->claims);
 	}
 	if (!may_verify())
 		return TOKEN_UNCHECKED;
-	if (!token_verify(token, key, &claims) || !claims_hold_now(&claims))
+	if (!token_verify(token, key, &claims))
 		return TOKEN_BAD;
+	if (claims_judge(&claims) != TOKEN_GOOD)
+		return claims_judge(&claims);
 	metrics_add(METRIC_TOKENS_VERIFIED, 1);
 	cache_keep(token, len, hash, &claims);
 	*account = claims.account;
 	return TOKEN_GOOD;
 }
 
-static bool
-claims_hold_now(const Claims *claims)
+/* Only by the time of the database a token may be refused; a clock here can be wrong. */
+static TokenVerdict
+claims_judge(const Claims *claims)
 {
-	long now = (long) time(NULL);
+	int64_t now_ms;
+	bool is_known = database_time_ms(&now_ms);
+	long now = (long) (now_ms / 1000);
 
-	return claims->expires > now && claims->not_before <= now + SKEW_SECONDS;
+	if (claims->expires > now && claims->not_before <= now + SKEW_SECONDS)
+		return TOKEN_GOOD;
+	return is_known ? TOKEN_BAD : TOKEN_UNCHECKED;
 }
 
 /* Two texts can carry the same signed claims, so only the whole text is a key. */

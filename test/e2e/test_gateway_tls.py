@@ -162,7 +162,8 @@ def test_new_certificate_is_taken_on_sighup_and_a_broken_one_is_not():
     with open(os.path.join(folder, "cert.pem"), "w") as file:
         file.write("broken")
     gateway.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "done=0" in gateway.log())
+    wait_until(lambda: "done=0 reason=KINTARAA_TLS_CERT:_" in gateway.log())
+    assert "cannot_be_used:_" in gateway.log(), "and why"
     assert shown() == serial
     certificate_make("again")
 

@@ -16,7 +16,10 @@ LANGUAGE sql AS $$ SELECT 'ok', '{"status":"ok"}'::json $$;
 
 CREATE FUNCTION kintaraa_api.jwks(text, text[], jsonb, jsonb, jsonb,
     OUT outcome text, OUT body json)
-LANGUAGE sql AS $$ SELECT 'ok', set FROM kintaraa_api.jwk $$;
+LANGUAGE sql AS $$
+    SELECT 'ok', (set::jsonb || jsonb_build_object('serverTime', to_char(now() AT TIME ZONE 'UTC',
+        'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::json FROM kintaraa_api.jwk
+$$;
 
 -- Everything that came in, as it came in.
 CREATE FUNCTION kintaraa_api.me_get(text, text[], jsonb, jsonb, jsonb,

@@ -25,6 +25,7 @@
 #include "cases/csv.h"
 #include "cases/provider.h"
 #include "cases/provider_dispatch.h"
+#include "trail/audit.h"
 #include "trail/change.h"
 
 #define CHUNK 5000
@@ -151,6 +152,7 @@ kn_provider_import(PG_FUNCTION_ARGS)
 	kn_dispatch_refresh(GetCurrentTimestamp());
 	kn_change_flush(NULL);
 	SPI_finish();
+	kn_audit_function("provider_import", "provider", NULL);
 	PG_RETURN_INT32(changed);
 }
 

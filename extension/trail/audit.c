@@ -21,14 +21,12 @@
 #include "keys/keystore.h"
 #include "trail/audit.h"
 
+static bool is_thread(const KnAuditEntry *entry);
 static bytea *pseudonym_of(const KnAuditEntry *entry);
 static bool has_table(void);
 static void note_keyring(const char *action);
 
 /*
- * A survivor's session is no target: its signs of life beside those of cases
- * would tell which cases are hers.
- *
  * After a restore into another server transaction ids begin anew.  An entry
  * written before the worker has seen that belongs to the epoch it will begin.
  */
@@ -36,16 +34,18 @@ static KnStatement insert_entry = KN_WRITE(
 	KN_AS_SYSTEM,
 	"INSERT INTO kintaraa.audit "
 	"(action, outcome, code, actor, actor_role, noun, target, fields, request, targets, epoch) "
-	"VALUES ($1, $2, $3, $4, $5, $6, "
-	"  CASE WHEN $13 AND NOT EXISTS (SELECT FROM kintaraa.session s "
-	"        JOIN kintaraa.account a ON a.id = s.account_id "
-	"       WHERE s.id = $7 AND a.role <> 'survivor') THEN NULL ELSE $7 END, "
-	"  $8, $9, $12, "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $12, "
 	"  COALESCE((SELECT CASE WHEN e.system = $10 AND e.database = $11 THEN e.tag "
 	"                        ELSE e.tag + 1 END "
 	"              FROM kintaraa.epoch e WHERE e.last_tick IS NULL), 1))",
 	TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, INT8OID,
-	OIDOID, UUIDARRAYOID, BOOLOID);
+	OIDOID, UUIDARRAYOID);
+
+static KnStatement select_staff = KN_FRESH(
+	KN_AS_SYSTEM,
+	"SELECT 1 FROM kintaraa.session s JOIN kintaraa.account a ON a.id = s.account_id "
+	" WHERE s.id = $1 AND a.role <> 'survivor'",
+	UUIDOID);
 
 void
 kn_audit_write(const KnAuditEntry *entry)
@@ -58,7 +58,7 @@ kn_audit_write(const KnAuditEntry *entry)
 	kn_arg_bytea(&args, pseudonym_of(entry));
 	kn_arg_text(&args, entry->actor_role);
 	kn_arg_text(&args, entry->noun);
-	kn_arg_uuid(&args, entry->target);
+	kn_arg_uuid(&args, is_thread(entry) ? NULL : entry->target);
 	kn_arg_text(&args, entry->fields);
 	kn_arg_text(&args, entry->request);
 	kn_arg_bigint(&args, (int64) GetSystemIdentifier());
@@ -67,9 +67,23 @@ kn_audit_write(const KnAuditEntry *entry)
 		kn_arg_uuid_array(&args, entry->targets, entry->n_targets);
 	else
 		kn_arg_datum(&args, (Datum) 0, true);
-	kn_arg_bool(&args, entry->actor_role == NULL && entry->noun != NULL &&
-						   strcmp(entry->noun, "session") == 0);
 	kn_run(&insert_entry, &args);
+}
+
+/*
+ * A survivor's session is no target: its signs of life beside those of cases
+ * would tell which cases are hers.  Doors before a caller is proven name it.
+ */
+static bool
+is_thread(const KnAuditEntry *entry)
+{
+	KnArgs args = {0};
+
+	if (entry->target == NULL || entry->actor_role != NULL || entry->noun == NULL ||
+		strcmp(entry->noun, "session") != 0)
+		return false;
+	kn_arg_uuid(&args, entry->target);
+	return kn_run(&select_staff, &args) == 0;
 }
 
 static bytea *

@@ -49,7 +49,8 @@ static KnStatement delete_left = KN_WRITE(
 
 static KnStatement mark_reached = KN_WRITE(
 	KN_AS_SYSTEM,
-	"UPDATE kintaraa.need SET reached_at = pg_catalog.now() WHERE bucket = $1 AND id = $2",
+	"UPDATE kintaraa.need SET reached_at = pg_catalog.now() WHERE bucket = $1 AND id = $2 "
+	"   AND reached_at IS NULL",
 	UUIDOID, UUIDOID);
 
 /* The need of a case that is locked with all its needs. */
@@ -192,6 +193,7 @@ need_reached(KnCall *call)
 	KnRelation relation;
 	KnNeed *need = lock_need(call, &incident, &relation);
 	KnArgs args = {0};
+	bool is_new;
 
 	require_owner(relation);
 	if (!has_team(need))
@@ -199,8 +201,8 @@ need_reached(KnCall *call)
 				  "Say it once a team has accepted.");
 	kn_arg_uuid(&args, &need->bucket);
 	kn_arg_uuid(&args, &need->id);
-	kn_run(&mark_reached, &args);
-	if (kn_need_is_open(need))
+	is_new = kn_run(&mark_reached, &args) == 1;
+	if (kn_need_is_open(need) && (is_new || strcmp(need->state, "engaged") != 0))
 	{
 		need->state = "engaged";
 		if (need->contacted_at == 0)

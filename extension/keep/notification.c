@@ -48,8 +48,13 @@ static KnStatement select_page = KN_READ(
 
 static KnStatement mark_read = KN_WRITE(
 	KN_AS_DOOR,
-	"UPDATE kintaraa.notification SET read_at = COALESCE(read_at, pg_catalog.now()) "
-	" WHERE id = $1 AND account_id = $2",
+	"UPDATE kintaraa.notification SET read_at = pg_catalog.now() "
+	" WHERE id = $1 AND account_id = $2 AND read_at IS NULL",
+	UUIDOID, UUIDOID);
+
+static KnStatement find_own = KN_READ(
+	KN_AS_DOOR,
+	"SELECT FROM kintaraa.notification WHERE id = $1 AND account_id = $2",
 	UUIDOID, UUIDOID);
 
 static void
@@ -123,7 +128,7 @@ notification_read(KnCall *call)
 	kn_call_path_uuid(call, 0, &id);
 	kn_arg_uuid(&args, &id);
 	kn_arg_uuid(&args, &call->caller->account);
-	if (kn_run(&mark_read, &args) != 1)
+	if (kn_run(&mark_read, &args) == 0 && kn_run(&find_own, &args) == 0)
 		kn_refuse_absent();
 	call->outcome = KN_NONE;
 }

@@ -8,7 +8,7 @@ CREATE TABLE kintaraa.key_check (
     PRIMARY KEY (kind, id)
 );
 COMMENT ON TABLE kintaraa.key_check IS
-    'A check value of each key of the ring that this database works with; another ring has others. No key follows from it.';
+    'A check value of each key of the ring that this database works with; another ring has others. None tells a key.';
 COMMENT ON COLUMN kintaraa.key_check.kind IS 'The kind of the key, as in the key ring file.';
 COMMENT ON COLUMN kintaraa.key_check.id IS 'Its number within the kind.';
 COMMENT ON COLUMN kintaraa.key_check.value IS 'A keyed hash of a fixed text under the key.';

@@ -115,9 +115,12 @@ examine_state(KnReport *report)
 
 	kn_installed_read(&state);
 	kn_health_find(report, "preload", true, kn_shared() ? "preloaded" : "loaded on demand",
-				   kn_shared() ? NULL : "Add kintaraa to shared_preload_libraries and restart the server.");
-	kn_health_find(report, "server_version", true, GetConfigOption("server_version", false, false), NULL);
-	kn_health_find(report, "migrations", true, psprintf("%d of %d", state.migrations, kn_migration_count),
+				   kn_shared() ? NULL
+							   : "Add kintaraa to shared_preload_libraries and restart.");
+	kn_health_find(report, "server_version", true,
+				   GetConfigOption("server_version", false, false), NULL);
+	kn_health_find(report, "migrations", true,
+				   psprintf("%d of %d", state.migrations, kn_migration_count),
 				   state.migrations == kn_migration_count ? NULL
 				   : state.migrations < kn_migration_count
 					   ? "Run CALL kintaraa.migrate()."
@@ -144,7 +147,8 @@ examine_code(KnReport *report)
 		hint = is_strange ? "Find out who made what is named; kintaraa has no such function."
 						  : "Run BEGIN; ALTER EXTENSION kintaraa UPDATE TO 'again'; "
 							"ALTER EXTENSION kintaraa UPDATE; COMMIT.";
-	kn_health_find(report, "code", false, rows.n == 0 ? "version " KN_VERSION : names_of(&rows, 1), hint);
+	kn_health_find(report, "code", false,
+				   rows.n == 0 ? "version " KN_VERSION : names_of(&rows, 1), hint);
 	rows = kn_definitions_differing();
 	hint = NULL;
 	for (uint64 i = 0; i < rows.n; i++)

@@ -39,7 +39,8 @@ static KnStatement open_doors = {
 		   "  WHERE d.datname = pg_catalog.current_database() AND a.grantee = 0 "
 		   " UNION ALL "
 		   " SELECT 'statistics of tables' WHERE EXISTS ("
-		   "  SELECT FROM kintaraa.statistics_functions() f JOIN pg_catalog.pg_proc p ON p.oid = f, "
+		   "  SELECT FROM kintaraa.statistics_functions() f "
+		   "   JOIN pg_catalog.pg_proc p ON p.oid = f, "
 		   "   pg_catalog.aclexplode(COALESCE(p.proacl, pg_catalog.acldefault('f', p.proowner))) a "
 		   "   WHERE a.grantee = 0)) AS o",
 	.actor = KN_AS_SYSTEM,
@@ -49,7 +50,7 @@ void
 kn_health_server(KnReport *report)
 {
 	kn_health_find(report, "recovery", false,
-				   RecoveryInProgress() ? "a standby: doors answer that it is read only" : "a primary",
+				   RecoveryInProgress() ? "a standby: doors say that it is read only" : "a primary",
 				   NULL);
 	examine_standbys(report);
 	examine_connections(report);
@@ -73,8 +74,9 @@ examine_standbys(KnReport *report)
 	kn_health_find(report, "standbys", false,
 				   psprintf("%d of %d that every report waits for", Min(there, wanted), wanted),
 				   there >= wanted ? NULL
-								   : "Start the synchronous standbys, or let synchronous_standby_names "
-									 "demand fewer: no report is answered until then.");
+								   : "Start the synchronous standbys, or let "
+									 "synchronous_standby_names demand fewer: no report is "
+									 "answered until then.");
 }
 
 static void
@@ -94,8 +96,8 @@ examine_connections(KnReport *report)
 	kn_health_find(report, "connections", false, psprintf("%d of %d free", unused, MaxConnections),
 				   unused >= KN_GATEWAY_CONNECTIONS
 					   ? NULL
-					   : "A gateway that starts anew finds too few: raise max_connections, or limit "
-						 "others with ALTER ROLE ... CONNECTION LIMIT.");
+					   : "A gateway that starts anew finds too few: raise max_connections, or "
+						 "limit others with ALTER ROLE ... CONNECTION LIMIT.");
 }
 
 static void
@@ -110,7 +112,7 @@ examine_closed(KnReport *report)
 	open = kn_col_text(&rows, 0, 1);
 	kn_health_find(report, "closed", false,
 				   open ? psprintf("any login has: %s", open) : "to logins that are not named",
-				   open ? "Run SELECT kintaraa.close_database() as the database's owner or a superuser."
+				   open ? "Run SELECT kintaraa.close_database() as a superuser."
 						: NULL);
 	SPI_finish();
 }
@@ -130,6 +132,7 @@ kn_may_promote_sql(PG_FUNCTION_ARGS)
 		lack = kn_keystore_lack();
 	if (lack.reason != NULL)
 		ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("this server must not take over: %s", lack.reason), errhint("%s", lack.hint));
+				errmsg("this server must not take over: %s", lack.reason),
+				errhint("%s", lack.hint));
 	PG_RETURN_BOOL(true);
 }

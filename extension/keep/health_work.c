@@ -33,7 +33,7 @@
 #define CLOCK_AHEAD_SECONDS 1
 #define JOBS 7 /* of kintaraa.jobs() */
 #define JOB_PREFIX "kintaraa "
-#define HINT_HELD_UP "See the server log for the worker's complaints, and end the oldest transaction."
+#define HINT_HELD_UP "See the worker's complaints in the server log; end the oldest transaction."
 
 /* How long the oldest waits, in seconds. */
 typedef struct Waiting
@@ -83,7 +83,7 @@ static Waiting waiting[] = {
 	 SELECTS("COALESCE((SELECT pg_catalog.max(t.t) FROM kintaraa.tick t)::float8 / 1000000 "
 			 "         - EXTRACT(epoch FROM pg_catalog.clock_timestamp()), 0)::float8"),
 	 CLOCK_AHEAD_SECONDS,
-	 "The server's clock was set back: let a time service set it, then wait until it has caught up."},
+	 "The clock was set back: let a time service set it, then wait until it has caught up."},
 };
 
 static KnStatement people = SELECTS(
@@ -91,7 +91,8 @@ static KnStatement people = SELECTS(
 	"  WHERE a.role = 'dispatcher' AND a.is_active), "
 	"(SELECT pg_catalog.count(*) FROM kintaraa.need n "
 	"  WHERE n.state IN ('engaged', 'stalled') AND NOT EXISTS ("
-	"        SELECT FROM kintaraa.assignment s JOIN kintaraa.account a ON a.provider_id = s.provider_id "
+	"        SELECT FROM kintaraa.assignment s "
+	"          JOIN kintaraa.account a ON a.provider_id = s.provider_id "
 	"         WHERE s.incident_bucket = n.bucket AND s.need_id = n.id AND s.status = 'accepted' "
 	"           AND a.is_active))");
 
@@ -144,7 +145,7 @@ examine_people(KnReport *report)
 	kn_health_find(report, "owners", false,
 				   psprintf(INT64_FORMAT " needs given to teams without active staff", nobodys),
 				   nobodys == 0 ? NULL
-								: "Look at the dispatch queue: they are searched anew by the worker.");
+								: "The worker searches them anew; see the dispatch queue.");
 }
 
 static void
@@ -171,15 +172,17 @@ examine_worker(KnReport *report)
 	else if (!is_here)
 		kn_health_find(report, "worker", true,
 					   psprintf("works in database %s", kn_guc_database ? kn_guc_database : "none"),
-					   "Set kintaraa.database to the name of this database and restart the server.");
+					   "Set kintaraa.database to this database and restart the server.");
 	else if (pid == 0)
 		kn_health_find(report, "worker", true, "not running",
 					   "Set kintaraa.worker = on and restart the server; see its log.");
 	else if (pg_atomic_read_u32(&shared->epoch_database) != MyDatabaseId)
 		kn_health_find(report, "worker", true, "has not begun", "See the server log.");
 	else
-		kn_health_find(report, "worker", true, psprintf("process %d, seen %.1f s ago", pid, seconds),
-					   seconds < WORKER_LATE_SECONDS ? NULL : "See the server log and pg_stat_activity.");
+		kn_health_find(report, "worker", true,
+					   psprintf("process %d, seen %.1f s ago", pid, seconds),
+					   seconds < WORKER_LATE_SECONDS ? NULL
+													 : "See the server log and pg_stat_activity.");
 }
 
 static void

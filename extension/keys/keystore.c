@@ -32,13 +32,14 @@
 #define RECHECK_MS 5000 /* how often a backend looks whether the file changed */
 #define AAD_MAX 128
 /* No hint makes a ring where something may be sealed under one. */
-#define HINT_SET "Set kintaraa.keyring_file to the path of the key ring file, outside the data directory."
+#define HINT_SET \
+	"Set kintaraa.keyring_file to the path of the key ring file, outside the data directory."
 #define HINT_COPY                                                                                 \
 	"Copy the key ring file that belongs to this database to the path of kintaraa.keyring_file, " \
 	"from its primary or from the copy that was kept."
-#define HINT_MAKE                                                                                   \
-	"Copy the key ring file if this database has had one; kintaraa.keyring_create() makes one for " \
-	"a new database and refuses where something is sealed."
+#define HINT_MAKE                                                                               \
+	"Copy the key ring file if this database has had one; kintaraa.keyring_create() makes one " \
+	"for a new database and refuses where something is sealed."
 
 static KnKeyring *ring = NULL;
 static struct stat ring_stat;

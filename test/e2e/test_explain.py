@@ -119,10 +119,18 @@ def test_doors_of_the_helper():
     check("incident_get", "clinic", [case])
     check("incident_list", "clinic")
     check("incident_status", "clinic", [case], {"status": "in_progress"})
+    check("need_reached", "amina", ["for-clinic", "medical"])
     check("assignment_release", "clinic", [offer], {"reason": "x"})
     other = stage.value("SELECT play.offer('clinic', play.report('amina', 'declined', '{medical}', "
                         "'{\"urgencyLevel\": \"immediate\"}'))::text")
     check("assignment_decline", "clinic", [other], {"reason": "other"})
+    lost = stage.value("SELECT play.offer('clinic', play.report('amina', 'unreached', '{medical}', "
+                       "'{\"urgencyLevel\": \"immediate\"}'))::text")
+    check("assignment_accept", "clinic", [lost])
+    check("need_unreached", "amina", ["unreached", "medical"])
+    check("need_another", "amina", ["for-clinic", "medical"])
+    check("need_withdraw", "amina", ["unreached", "medical"])
+    check("need_ask", "amina", ["unreached", "medical"])
     check("provider_get", "clinic")
     check("provider_availability", "clinic", body={"available": True})
     check("provider_list", "clinic")
@@ -138,7 +146,7 @@ def test_doors_of_the_dispatcher():
     check("incident_list", "dora", query={"after": answer["next"]})
     for door in ("incident_get", "incident_timeline"):
         check(door, "dora", [case])
-    check("recommendation_list", "dora", [case], query={"service": "medical"})
+    check("recommendation_list", "dora", [case])
     team = stage.value("SELECT provider::text FROM play.person WHERE name = 'clinic'")
     check("assignment_assign", "dora", [case], {"providerId": team, "service": "medical"})
     check("provider_list", "dora")

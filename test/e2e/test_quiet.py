@@ -44,7 +44,8 @@ def test_a_pull_with_a_device_takes_no_transaction_id():
     assert cluster.value("SELECT count(*) FROM kintaraa.device WHERE id = 'phone' AND acked_tick IS NOT NULL") == 1
     cluster.psql("UPDATE kintaraa.device SET seen_at = now() - interval '61 seconds'")
     pull()
-    assert str(cluster.value("SELECT acked_tick FROM kintaraa.device WHERE id = 'phone'")) == since
+    # the last three digits of a cursor are its account's
+    assert cluster.value("SELECT acked_tick / 1000 FROM kintaraa.device WHERE id = 'phone'") == int(since) // 1000
 
 
 def test_the_night_finds_what_was_written_past_the_triggers():

@@ -124,7 +124,8 @@ def test_the_comparison_would_see_a_difference():
     before = rows_of(source)
     source.psql("UPDATE kintaraa.setting SET help = help || '.' WHERE name = 'hotlines'", database=WHERE)
     after = rows_of(source)
-    assert [t for t in before if before[t] != after[t]] == ["kintaraa.setting"], "the hash of rows is blind"
+    changed = [t for t in before if before[t] != after[t]]
+    assert changed == ["kintaraa.audit", "kintaraa.setting"], changed
 
 
 if __name__ == "__main__":

@@ -9,4 +9,4 @@ CREATE TRIGGER remember_shown AFTER UPDATE ON kintaraa.incident
                AND NEW.status IN ('new', 'pending_dispatcher_review')))
     EXECUTE FUNCTION kintaraa.change_remember('incident', 'id', 'id', 'deleted_at');
 COMMENT ON TRIGGER remember_shown ON kintaraa.incident IS
-    'What turns from new to waiting for a dispatcher is the same to her and her helpers; dispatchers hear of its needs.';
+    'What turns from new to waiting for a dispatcher is the same to her and helpers; dispatchers hear of its needs.';

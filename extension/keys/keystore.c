@@ -213,10 +213,11 @@ kn_seal(const KnSubject *subject, const char *place, const pg_uuid_t *row, const
 	int aad_len;
 	int len;
 	bytea *sealed;
-	const unsigned char *key = subject->open ? kn_vault_key(&subject->key) : NULL;
+	const unsigned char *key;
 
 	if (plain == NULL)
 		return NULL;
+	key = subject != NULL && subject->open ? kn_vault_key(&subject->key) : NULL;
 	if (key == NULL)
 		elog(ERROR, "no data key is open");
 	aad_len = associated_data(aad, place, row);

@@ -35,6 +35,8 @@ SELECT concat_ws(' ', jsonb_array_length(body -> 'incidents'), jsonb_array_lengt
     body -> 'removed')) FROM play.call('sync_updates', who, NULL, NULL, jsonb_build_object('since', since::text)) $$;
 SELECT pg_temp.still() \g /dev/null
 SELECT kintaraa.tick_write(true) AS tick \gset
+-- What this transaction writes from here on is news, however far others have got meanwhile.
+UPDATE kintaraa.tick SET snapshot = format('%1$s:%1$s:', pg_current_xact_id())::pg_snapshot WHERE t = :tick;
 SELECT is(pg_temp.pulled(who, :tick), '0 0 0', 'nothing is new for ' || who) FROM unnest(ARRAY['amina', 'clinic']) who;
 SELECT play.outcome('incident_update', 'amina', '{r}', '{"description": "more"}') \g /dev/null
 SELECT is(pg_temp.moved(), 'helper', 'a change of hers moves the helper');
@@ -47,7 +49,8 @@ SELECT pg_temp.still() \g /dev/null
 SELECT pg_temp.note('n2') \g /dev/null
 SELECT is(pg_temp.pulled('clinic', :tick), '0 0 0', 'the same again is not');
 SELECT play.outcome('sync_batch', 'amina', NULL, '{"device": "p", "records": [{"table": "incidents", "id": "r", "data":
-    {"description": "without a base"}}]}', NULL, '{"requestId": "play", "network": "192.0.2.0", "device": "p"}') \g /dev/null
+    {"description": "without a base"}}]}', NULL, '{"requestId": "play", "network": "192.0.2.0", "device": "p"}')
+    \g /dev/null
 SELECT is(pg_temp.moved() || ' ' || pg_temp.pulled('clinic', :tick), 'helper 1 0 0', 'a touch is sent again');
 
 -- Stamps of before the audience: whose cursor is older is sent them all the same.
@@ -67,6 +70,6 @@ SELECT pg_temp.still() \g /dev/null
 UPDATE kintaraa.change SET audience = COALESCE(audience, bucket) \g /dev/null
 SELECT play.outcome('assignment_release', 'clinic', ARRAY[(SELECT id::text FROM kintaraa.assignment WHERE provider_id =
     :'clinic' AND status = 'accepted')], '{"reason": "full"}') \g /dev/null
-SELECT is(split_part(pg_temp.pulled('clinic', :tick), ' ', 1) || split_part(pg_temp.pulled('clinic', :tick), ' ', 3), '01',
-    'who leaves a case is told that it is gone');
+SELECT is(split_part(pg_temp.pulled('clinic', :tick), ' ', 1) || split_part(pg_temp.pulled('clinic', :tick), ' ', 3),
+    '01', 'who leaves a case is told that it is gone');
 SELECT * FROM finish();

@@ -14,12 +14,17 @@ SELECT (answer ->> 'resync') || ' ' || COALESCE((SELECT string_agg(e ->> 'conten
 CREATE FUNCTION pg_temp.write(who text, name text) RETURNS text LANGUAGE sql AS $$
 SELECT play.outcome('personal_put', who, ARRAY['journal_entry', name], jsonb_build_object('content', who || ' ' ||
     name)) $$;
--- Tests run in one transaction: what was written so far counts as seen by the tick that follows.
+-- Tests run in one transaction: what was written so far counts as seen by the tick that follows, and what comes after
+-- it does not, however far others have got meanwhile.
 CREATE FUNCTION pg_temp.tick() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    made bigint;
 BEGIN
     UPDATE kintaraa.change SET x = '3';
     UPDATE kintaraa.member SET gx = '3';
-    RETURN kintaraa.tick_write(true);
+    made := kintaraa.tick_write(true);
+    UPDATE kintaraa.tick SET snapshot = format('%1$s:%1$s:', pg_current_xact_id())::pg_snapshot WHERE t = made;
+    RETURN made;
 END $$;
 
 SELECT pg_temp.write(who, 'first') FROM unnest(ARRAY['amina', 'zawadi', 'rehema']) who \g /dev/null

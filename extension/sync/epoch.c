@@ -89,6 +89,11 @@ static KnStatement reset_barred = {
 	.actor = KN_AS_SYSTEM,
 	.writes = true,
 };
+static KnStatement reset_case_news = {
+	.sql = "UPDATE kintaraa.case_news SET x = '1'",
+	.actor = KN_AS_SYSTEM,
+	.writes = true,
+};
 /* Folding is repeated from the beginning, which changes nothing that was folded before. */
 static KnStatement reset_bookmark = {
 	.sql = "UPDATE kintaraa.dispatch_bookmark SET snapshot = '1:1:'",
@@ -181,6 +186,7 @@ forget_transactions(void)
 {
 	kn_run0(&reset_changes);
 	kn_run0(&reset_members);
+	kn_run0(&reset_case_news);
 	kn_run0(&reset_barred);
 	kn_run0(&reset_bookmark);
 	kn_run0(&delete_ticks);

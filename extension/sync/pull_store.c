@@ -126,6 +126,10 @@ static KnStatement scope = KN_READ(
 static KnStatement news_of_person =
 	KN_READ(KN_AS_SYSTEM, NEWS_OF_AUDIENCE NEWS_PAGE, NEWS_TYPES);
 
+#define CASE "principal, bucket"
+#define MEMBER_OF_NEWS \
+	"CROSS JOIN LATERAL (SELECT k.bucket, k.revoked FROM kintaraa.member k " \
+	"  WHERE k.principal = n.principal AND k.bucket = n.bucket LIMIT 1) AS m "
 #define HELPED(among_, x_) \
 	among_("bucket, revoked", "member", "relation IN ('helper', 'reporter') AND principal", x_)
 
@@ -134,8 +138,11 @@ static KnStatement news_of_team = KN_READ(
 	NEWS_OF_AUDIENCE
 	"  UNION SELECT c.bucket, c.noun, c.id, c.deleted FROM ("
 	"    SELECT g.bucket, pg_catalog.bool_or(g.fresh) AS fresh FROM ("
-	"      SELECT n.bucket, n.revoked, false FROM " HELPED(AMONG, "cx")
-	"      UNION ALL SELECT n.bucket, n.revoked, false FROM " HELPED(AMONG_OPEN, "cx")
+	"      SELECT m.bucket, m.revoked, false FROM " AMONG(CASE, "case_news", "principal", "x")
+	MEMBER_OF_NEWS
+	"      UNION ALL SELECT m.bucket, m.revoked, false "
+	"        FROM " AMONG_OPEN(CASE, "case_news", "principal", "x")
+	MEMBER_OF_NEWS
 	"      UNION ALL SELECT n.bucket, n.revoked, true FROM " HELPED(AMONG, "gx")
 	"      UNION ALL SELECT n.bucket, n.revoked, true FROM " HELPED(AMONG_OPEN, "gx")
 	"      ) AS g (bucket, revoked, fresh) WHERE NOT g.revoked GROUP BY 1) AS g "

@@ -137,15 +137,17 @@ static KnStatement touch_one = KN_WRITE(
 /* clang-format on */
 
 /*
- * Of those who help with a case.  A team may have thousands, and a pull must not
- * look at each.  It comes before the stamps: whoever leaves a case has written
- * this row before she stamps.
+ * For those who help with a case.  A team may have thousands, and a pull must not
+ * look at each.  Nothing but flushes writes these rows, in the order of their
+ * keys: memberships are held by whoever leaves a case while she waits for it.
  */
-static KnStatement move_members = KN_WRITE(
+static KnStatement move_cases = KN_WRITE(
 	KN_AS_SYSTEM,
-	"UPDATE kintaraa.member SET cx = pg_catalog.pg_current_xact_id() "
-	" WHERE bucket = ANY ($1) AND relation IN ('helper', 'reporter') AND NOT revoked "
-	"   AND cx IS DISTINCT FROM pg_catalog.pg_current_xact_id()",
+	"INSERT INTO kintaraa.case_news AS n (principal, bucket, x) "
+	"SELECT m.principal, m.bucket, pg_catalog.pg_current_xact_id() FROM kintaraa.member m "
+	" WHERE m.bucket = ANY ($1) AND m.relation IN ('helper', 'reporter') AND NOT m.revoked "
+	" ORDER BY m.bucket, m.principal "
+	"ON CONFLICT (principal, bucket) DO UPDATE SET x = EXCLUDED.x WHERE n.x <> EXCLUDED.x",
 	UUIDARRAYOID);
 
 void
@@ -294,7 +296,7 @@ move_helpers(const Change *changes, int n)
 	if (n_buckets == 0)
 		return;
 	kn_arg_uuid_array(&args, buckets, n_buckets);
-	kn_run(&move_members, &args);
+	kn_run(&move_cases, &args);
 }
 
 /* In the bucket of a person, a team or an organisation, which nobody helps with. */

@@ -7,7 +7,7 @@ COLUMNS = "bucket, noun, id, x, version, foreign_version, deleted, updated_at, a
 CONTEXT = '{"requestId": "cost", "network": "192.0.2.0"}'
 READ = ("SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables "
         " WHERE schemaname = 'kintaraa' AND relname = ANY (%s)")
-TABLES = ("change", "member", "barred", "incident", "need", "assignment")
+TABLES = ("change", "member", "case_news", "barred", "incident", "need", "assignment")
 
 
 class Pulls:
@@ -66,8 +66,9 @@ class Pulls:
                                                    ("clinic", self.team, "helper", "gen_random_uuid()")):
             self.cluster.psql(
                 "WITH c AS MATERIALIZED (SELECT gen_random_uuid() AS id FROM generate_series(1, %d)), "
-                "m AS (INSERT INTO kintaraa.member (principal, bucket, relation, gx, cx) "
-                "      SELECT '%s', id, '%s', '3', '3' FROM c) "
+                "m AS (INSERT INTO kintaraa.member (principal, bucket, relation, gx) SELECT '%s', id, '%s', '3' FROM c "
+                "      RETURNING principal, bucket, relation), "
+                "n AS (INSERT INTO kintaraa.case_news SELECT principal, bucket, '3' FROM m WHERE relation = 'helper') "
                 "INSERT INTO kintaraa.change (%s) SELECT c.id, noun, c.id, '3', 1, 0, false, now(), %s "
                 "  FROM c, unnest(ARRAY['incident', 'need']) noun"
                 % (cases - self.cases[who], principal, relation, COLUMNS, audience))

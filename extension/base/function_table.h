@@ -3,7 +3,7 @@
  * function_table.h
  *	  Every function that sql/ declares, and how its catalogue entry looks.
  *
- * The table is generated at build time by catalogue.py.
+ * The table is generated at build time by catalogue.awk.
  *
  *-------------------------------------------------------------------------
  */

@@ -22,7 +22,7 @@
 
 PG_FUNCTION_INFO_V1(kn_definitions_sql);
 
-/* The texts are those that catalogue.py makes of sql/. */
+/* The texts are those that catalogue.awk makes of sql/. */
 static KnStatement functions_differing = KN_READ(
 	KN_AS_SYSTEM,
 	"WITH found AS ("

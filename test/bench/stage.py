@@ -134,6 +134,18 @@ class Stage:
         return self._write(name + ".sql", "SELECT outcome, body FROM kintaraa_api.sync_updates('%s', NULL, "
                            "'{\"since\": \"%s\"}'::jsonb, NULL, ('%s')::jsonb);\n" % (token, since, CONTEXT))
 
+    def batch_script(self, name, token, count):
+        """New reports of one place in one trip of a phone."""
+        name_of_one = "' || half || lpad(to_hex(i), 12, '0') || '"
+        record = ('{"table": "incidents", "op": "upsert", "id": "%s", "data": %s}'
+                  % (name_of_one, REPORT % (name_of_one, *TOWNS[1])))
+        return self._write(name + ".sql",
+                           "SELECT outcome, answer.body FROM (SELECT ('{\"device\": \"bench\", \"records\": [' || "
+                           "string_agg('%s', ', ') || ']}')::jsonb AS body "
+                           "FROM (SELECT left(gen_random_uuid()::text, 24) AS half) a, generate_series(1, %d) i) sent, "
+                           "LATERAL kintaraa_api.sync_batch('%s', NULL, NULL, sent.body, ('%s')::jsonb) answer;\n"
+                           % (record, count, token, CONTEXT))
+
     def mood_script(self, name, token):
         """A new row of a table without needs, offers or members."""
         path = "ARRAY['mood_entry', gen_random_uuid()::text]"

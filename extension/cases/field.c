@@ -35,6 +35,7 @@ static bool read_json(const KnField *field, JsonbValue *value, KnValue *out);
 static bool read_services(const char *pointer, JsonbValue *value, KnValue *out, KnLeftovers *left);
 static void read_service(const char *pointer, JsonbValue *item, KnValue *out, KnLeftovers *left);
 static bool add_service(KnValue *out, const char *service);
+static void write_entry(KnJson *out, const KnField *field, const KnValue *value);
 static void write_number(KnJson *json, const KnField *field, double number);
 static int compare_entries(const void *a, const void *b);
 static bool has_form(const char *text, const char *form);
@@ -383,25 +384,23 @@ kn_fields_canonical(const KnField *fields, int n, const KnValue *values, const K
 {
 	KnEntry *entries = palloc_extended(sizeof(KnEntry) * (n + left->n_unreadable + 1),
 									   MCXT_ALLOC_HUGE);
+	int *starts = palloc(sizeof(int) * (n + 1));
 	int used = 0;
+	KnJson all; /* one buffer, because a buffer a field costs more than the fields */
 
+	kn_json_init(&all);
 	for (int i = 0; i < n; i++)
 	{
-		KnJson text;
-
 		/* a guess follows from what was not understood, which counts below */
 		if (!values[i].present || values[i].guessed)
 			continue;
-		kn_json_init(&text);
-		if (fields[i].kind == KN_FIELD_NUMBER)
-			write_number(&text, &fields[i], values[i].number);
-		else
-			kn_field_write(&text, &fields[i], &values[i]);
-		entries[used++] =
-			(KnEntry){.pointer = fields[i].object
-									 ? psprintf("/%s/%s", fields[i].object, fields[i].key)
-									 : psprintf("/%s", fields[i].key),
-					  .json = text.text.data};
+		starts[used++] = all.text.len;
+		write_entry(&all, &fields[i], &values[i]);
+	}
+	for (int i = 0; i < used; i++)
+	{
+		entries[i].pointer = all.text.data + starts[i];
+		entries[i].json = entries[i].pointer + strlen(entries[i].pointer) + 1;
 	}
 	memcpy(entries + used, left->entries, sizeof(KnEntry) * left->n_unreadable);
 	used += left->n_unreadable;
@@ -414,7 +413,29 @@ kn_fields_canonical(const KnField *fields, int n, const KnValue *values, const K
 		kn_json_raw(out, entries[i].json, strlen(entries[i].json));
 	}
 	kn_json_close(out, '}');
+	pfree(all.text.data);
+	pfree(starts);
 	pfree(entries);
+}
+
+/* Its pointer and its value, each with a zero behind it. */
+static void
+write_entry(KnJson *out, const KnField *field, const KnValue *value)
+{
+	appendStringInfoChar(&out->text, '/');
+	if (field->object)
+	{
+		appendStringInfoString(&out->text, field->object);
+		appendStringInfoChar(&out->text, '/');
+	}
+	appendStringInfoString(&out->text, field->key);
+	appendStringInfoChar(&out->text, '\0');
+	out->comma = false;
+	if (field->kind == KN_FIELD_NUMBER)
+		write_number(out, field, value->number);
+	else
+		kn_field_write(out, field, value);
+	appendStringInfoChar(&out->text, '\0');
 }
 
 /* As a client writes it: 12 and not 12.0. */

@@ -17,10 +17,12 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
+#include "base/decimal.h"
 #include "base/json.h"
 #include "base/limits.h"
 
 static void before_value(KnJson *json);
+static void quote(KnJson *json, const char *value);
 static void client_scalar(KnJson *json, JsonbValue *value);
 static void client_container(KnJson *json, JsonbContainer *container);
 static bool number_is_short(Numeric number);
@@ -59,7 +61,7 @@ void
 kn_json_key(KnJson *json, const char *key)
 {
 	before_value(json);
-	escape_json(&json->text, key);
+	quote(json, key);
 	appendStringInfoChar(&json->text, ':');
 	json->comma = false;
 }
@@ -73,7 +75,25 @@ kn_json_text(KnJson *json, const char *value)
 		return;
 	}
 	before_value(json);
-	escape_json(&json->text, value);
+	quote(json, value);
+}
+
+/* Nearly all text has nothing to escape, and escape_json() goes byte by byte. */
+static void
+quote(KnJson *json, const char *value)
+{
+	const char *end = value;
+
+	while ((unsigned char) *end >= ' ' && *end != '"' && *end != '\\')
+		end++;
+	if (*end != '\0')
+	{
+		escape_json(&json->text, value);
+		return;
+	}
+	appendStringInfoChar(&json->text, '"');
+	appendBinaryStringInfo(&json->text, value, end - value);
+	appendStringInfoChar(&json->text, '"');
 }
 
 void
@@ -86,8 +106,12 @@ kn_json_int(KnJson *json, int64 value)
 void
 kn_json_float(KnJson *json, double value, int decimals)
 {
+	char text[KN_DECIMAL_SIZE];
+
 	before_value(json);
-	if (isnan(value) || isinf(value))
+	if (kn_decimal_text(value, decimals, text))
+		appendStringInfoString(&json->text, text);
+	else if (isnan(value) || isinf(value))
 		appendStringInfoString(&json->text, "null");
 	else
 		appendStringInfo(&json->text, "%.*f", decimals, value);
@@ -116,7 +140,7 @@ kn_json_uuid(KnJson *json, const pg_uuid_t *value)
 		return;
 	}
 	before_value(json);
-	appendStringInfo(&json->text, "\"%s\"", kn_uuid_text(value));
+	quote(json, kn_uuid_text(value));
 }
 
 void
@@ -131,7 +155,7 @@ kn_json_time(KnJson *json, TimestampTz value)
 	}
 	before_value(json);
 	kn_time_text(value, text, sizeof(text));
-	appendStringInfo(&json->text, "\"%s\"", text);
+	quote(json, text);
 }
 
 void

@@ -305,7 +305,8 @@ choose_need(const pg_uuid_t *incident, const char *service, const pg_uuid_t *pro
 		if (best == NULL || strcmp(need->state, "needs_dispatcher") == 0)
 			best = need;
 	}
-	return best != NULL && kn_need_lock(incident, &best->id, out) && kn_need_is_open(out);
+	return best != NULL && kn_need_lock(incident, &best->id, out) && kn_need_is_open(out) &&
+		   !kn_need_is_paused(out);
 }
 
 /* Why a team may not have it is not told where it could reveal whom she fears. */

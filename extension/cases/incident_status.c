@@ -33,6 +33,7 @@ static const char *const reasons[] = {"helped", "referred", "help_declined",
 
 static const char *actor_of(KnRelation relation);
 static void require_reached(const pg_uuid_t *incident, const char *reason);
+static bool is_held(const KnIncident *incident, const char *status, const KnNeed *needs, int n);
 static bool has_open(const KnNeed *needs, int n);
 static void part_helpers(const pg_uuid_t *incident);
 static void follow_status(const KnIncident *incident, const char *from, const char *to,
@@ -90,12 +91,11 @@ incident_status(KnCall *call)
 	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], &incident, &relation))
 		kn_refuse_absent();
 	kn_call_target(call, "incident", &incident.id);
-	if (incident.held_until != 0 && relation != KN_OWNER &&
-		(incident.deleted_at != 0 || strcmp(incident.status, "closed") == 0))
-		kn_refuse(ERRCODE_KN_TAKEN_BACK, "she took this case back",
-				  "Ask her by the safe way; when she says so, POST /incidents/{id}/restore.");
 	n = kn_case_lock(&incident.id, &needs);
 	from = kn_incident_status_lock(&incident.id, &urgency);
+	if (relation != KN_OWNER && is_held(&incident, from, needs, n))
+		kn_refuse(ERRCODE_KN_TAKEN_BACK, "she took this case back",
+				  "Ask her by the safe way; when she says so, POST /incidents/{id}/restore.");
 	if (from == NULL)
 		kn_refuse_absent();
 	moves = strcmp(from, to) != 0 && require_move(call, &incident, from, to, relation);
@@ -195,6 +195,18 @@ follow_status(const KnIncident *incident, const char *from, const char *to, KnNe
 		if (relation == KN_HELPER && call->caller->has_provider)
 			mark_contact(needs, n, &call->caller->provider);
 	}
+}
+
+/* Hidden, or closed by her while a need was open. */
+static bool
+is_held(const KnIncident *incident, const char *status, const KnNeed *needs, int n)
+{
+	if (status == NULL || strcmp(status, "closed") != 0)
+		return status == NULL && incident->held_until != 0;
+	for (int i = 0; i < n; i++)
+		if (kn_need_is_paused(&needs[i]))
+			return true;
+	return false;
 }
 
 static bool

@@ -209,9 +209,13 @@ SELECT 'load differs from open work', d.provider_id FROM kintaraa.provider_dispa
                    WHERE a.provider_id = d.provider_id AND a.status = 'accepted'
                      AND n.state IN ('engaged', 'stalled', 'paused'))
 UNION ALL
+-- Closing ends the access of whoever helped; a case that goes on for another need does not give it back.
 SELECT 'helper is no member', a.incident_bucket FROM kintaraa.assignment a
   JOIN kintaraa.incident i ON i.id = a.incident_bucket
+  JOIN kintaraa.need n ON n.bucket = a.incident_bucket AND n.id = a.need_id
  WHERE a.status = 'accepted' AND i.deleted_at IS NULL AND i.held_until IS NULL AND i.status <> 'closed'
+   AND NOT (n.state = 'met' AND EXISTS (SELECT FROM kintaraa.status_history h
+                                         WHERE h.bucket = i.id AND h.to_status = 'closed' AND h.at > a.responded_at))
    AND NOT EXISTS (
        SELECT FROM kintaraa.member m WHERE m.principal = a.provider_id AND m.bucket = a.incident_bucket
           AND m.relation = 'helper' AND NOT m.revoked)

@@ -94,7 +94,7 @@ class Racer(threading.Thread):
     def complete(self):
         case = self.case()[2]
         return self.stage.outcome("incident_status", "dora", [case], {"status": self.choose.choice(["completed",
-            "completed", "in_progress", "closed"])})
+            "completed", "in_progress", "closed"]), "reason": "helped"})
 
     def give(self):
         return self.stage.outcome(self.choose.choice(["assignment_assign", "assignment_reassign"]), "dora",

@@ -36,6 +36,8 @@ SELECT concat_ws(' ', jsonb_array_length(body -> 'incidents'), jsonb_array_lengt
     body -> 'removed')) FROM play.call('sync_updates', who, NULL, NULL, jsonb_build_object('since', since::text)) $$;
 SELECT pg_temp.still() \g /dev/null
 SELECT kintaraa.tick_write(true) AS tick \gset
+-- What this transaction writes from here on is news, however far others have got meanwhile.
+UPDATE kintaraa.tick SET snapshot = format('%1$s:%1$s:', pg_current_xact_id())::pg_snapshot WHERE t = :tick;
 SELECT is(pg_temp.pulled(who, :tick), '0 0 0', 'nothing is new for ' || who) FROM unnest(ARRAY['amina', 'clinic']) who;
 SELECT play.outcome('incident_update', 'amina', '{r}', '{"description": "more"}') \g /dev/null
 SELECT is(pg_temp.moved(), 'helper', 'a change of hers moves the helper');

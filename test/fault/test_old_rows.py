@@ -1,0 +1,171 @@
+#!/usr/bin/python3
+"""A database of version 1.0 with people and cases comes over, and is to them what it was.
+
+test/data/old has what code of 1.0 wrote: the rows, the key ring they are sealed with (of this test alone), and what was
+sent and answered, with the cursors of four phones.  The worker is off: by now every deadline in there is over.
+"""
+import glob
+import json
+import os
+import re
+import shutil
+import sys
+
+import psycopg2
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "e2e")]
+import harness
+import play
+from harness import Cluster, run_tests
+from phones import tool
+from tree import EXTENSIONS, Tree
+
+OLD = os.path.join(harness.ROOT, "test", "data", "old")
+LAST = 18  # migration of version 1.0
+NAME = "kintaraa"
+# The hours that a report waits for have gone by, and nobody was there to act.
+SHOWN = ("anonymity", "caseNumber", "createdAt", "description", "id", "incidentDate", "incidentTime", "isAnonymous",
+         "location", "providerPreferences", "reporter", "severity", "status", "supportServices", "type",
+         "urgencyLevel")
+
+with open(os.path.join(OLD, "answers.json")) as answers:
+    facts = json.load(answers)
+
+
+def read(*path):
+    with open(os.path.join(*path)) as file:
+        return file.read()
+
+
+def make_old():
+    """As 1.0 would have: its code, its migrations, its rows."""
+    shutil.copy(os.path.join(harness.ROOT, "test", "data", "kintaraa--1.0.sql"), os.path.join(tree.server, EXTENSIONS))
+    ring = os.path.join(server.folder, "keys", "keyring")
+    with open(ring, "r+") as file:
+        file.write(read(OLD, "keyring"))
+        file.truncate()
+    server.settings(shared_preload_libraries="kintaraa", kintaraa__worker="off")
+    server.restart()
+    server.psql("DROP DATABASE %s (FORCE)" % NAME, database="postgres")
+    server.psql("CREATE DATABASE %s" % NAME, database="postgres")
+    server.psql("SET client_min_messages = warning; CREATE EXTENSION kintaraa VERSION '1.0' CASCADE")
+    for path in sorted(glob.glob(os.path.join(harness.ROOT, "migrations", "0*.sql")))[:LAST]:
+        server.psql("SET ROLE kintaraa_owner; SET client_min_messages = warning; " + read(path))
+    server.psql("SET ROLE kintaraa_owner; CREATE TABLE kintaraa.migration (number integer PRIMARY KEY, name text NOT "
+                "NULL, hash text NOT NULL, at timestamptz NOT NULL DEFAULT now())")
+    server.psql("CREATE SCHEMA play; CREATE TABLE play.person (name text PRIMARY KEY, token text NOT NULL, refresh text, "
+                "id uuid NOT NULL, email text NOT NULL, provider uuid)")
+    for table in tables():
+        server.psql("SET session_replication_role = replica; DELETE FROM %s" % table)
+    path = os.path.join(server.folder, "log", "rows.sql")
+    with open(path, "w") as file:
+        file.write(read(OLD, "rows.dump"))
+    os.chmod(path, 0o644)
+    tool(server, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", "SET session_replication_role = replica",
+         "-f", path, "-d", NAME)
+
+
+def tables():
+    return [row[0] for row in server.psql("SELECT oid::regclass::text FROM pg_class WHERE relnamespace = "
+                                          "'kintaraa'::regnamespace AND relkind = 'r'")]
+
+
+def counts():
+    return {table: server.value("SELECT count(*) FROM %s" % table) for table in tables()}
+
+
+def raises(connection):
+    """SQLSTATE of a door called on a connection that has been there all along."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT outcome FROM kintaraa_api.me_get('x', NULL, '{}', NULL, '{\"network\": \"::\"}')")
+            return cursor.fetchone()[0]
+    except psycopg2.Error as error:
+        return error.pgcode
+
+
+def test_rows_of_1_0_come_over_while_a_client_is_attached():
+    client = server.connect(role="kintaraa_gateway")
+    assert raises(client) == "KN901", raises(client)
+    before = counts()
+    server.psql("ALTER EXTENSION kintaraa UPDATE")
+    assert raises(client) == "KN901", "between the two steps"
+    server.psql("CALL kintaraa.migrate()")
+    assert raises(client) == "unknown", raises(client)
+    client.close()
+    after = counts()
+    assert before["kintaraa.incident"] == len(facts["reports"]), before
+    lost = {table: (n, after.get(table)) for table, n in before.items() if after.get(table, 0) < n}
+    assert not lost, lost
+
+
+def test_nothing_is_wrong_with_it():
+    # no worker here, no cron, nobody has closed the database, and all deadlines are of long ago
+    wrong = {row[0] for row in server.psql('SELECT "check" FROM kintaraa.health() WHERE NOT ok')}
+    assert wrong <= {"worker", "pg_cron", "closed", "audit_seal", "deadlines"}, wrong
+    (ok, sealed, _, bad), = server.psql("SELECT ok, sealed, unsealed, first_bad FROM kintaraa.audit_verify()")
+    assert ok and sealed > 0 and bad is None, (ok, sealed, bad)
+
+
+def stand():
+    """Today's way to call doors as the people of then, who sign in with the passwords of then."""
+    people = server.psql("SELECT name, token, refresh, id, email, provider FROM play.person")
+    server.psql("DROP SCHEMA play CASCADE")
+    play.load(server)
+    for person in people:
+        server.psql("INSERT INTO play.person (name, token, refresh, id, email, provider) VALUES (%s, %s, %s, %s, %s, "
+                    "%s)", person)
+    server.psql("SELECT kintaraa.epoch_check(), kintaraa.tick_write(true)")
+    stage = play.Stage(server)
+    for name, *_, email, _ in people:
+        outcome, body = stage.call("auth_login", None, None, {"email": email, "password": "correct horse " + name})
+        assert outcome == "ok", (name, outcome, body)
+        server.psql("UPDATE play.person SET token = %s WHERE name = %s", (body["tokens"]["access"], name))
+    return stage
+
+
+def test_people_sign_in_and_reports_sent_again_are_the_same():
+    global stage
+    stage = stand()
+    for name, body in facts["reports"].items():
+        outcome, answer = stage.call("incident_create", "amina", None, body)
+        assert outcome == facts["replays"][name], (name, outcome, answer)
+
+
+def test_she_reads_what_she_read():
+    for name, was in facts["answers"].items():
+        outcome, now = stage.call("incident_get", "amina", [name])
+        if was is None or name == "deleted":
+            assert outcome == "absent", (name, outcome)
+            continue
+        assert outcome == "ok", (name, outcome, now)
+        other = {key: (was.get(key), now.get(key)) for key in SHOWN if was.get(key) != now.get(key)}
+        assert not other, (name, other)
+
+
+def test_phones_are_sent_everything_that_is_theirs():
+    """These rows came by a dump, so that cursors of before are of another history."""
+    for name, phone in facts["phones"].items():
+        outcome, answer = stage.call("sync_updates", phone["who"], None, None, {"since": str(phone["cursor"])})
+        assert outcome == "ok" and answer["resync"], (name, outcome, answer)
+        had = {row[1] for row in phone["rows"] if row[0] == "incident"} - {"deleted"}
+        sent = {incident["id"] for incident in answer["incidents"]}
+        assert had <= sent, (name, had - sent)
+
+
+def test_the_invariants_hold_and_work_goes_on():
+    assert not stage.broken(), stage.broken()
+    assert stage.outcome("incident_update", "amina", ["accepted"], {"description": "goes on"}) == "ok"
+    assert stage.outcome("incident_create", "amina", None, {"id": "new", "supportServices": ["medical"]}) == "created"
+
+
+if __name__ == "__main__":
+    tree = Tree("old-rows")
+    try:
+        with Cluster("server") as server:
+            make_old()
+            status = run_tests(globals())
+    finally:
+        tree.remove()
+    sys.exit(status)

@@ -26,7 +26,7 @@ typedef enum DbOutcome
 	DB_ROW,    /* outcome and body of the door, committed */
 	DB_ERROR,  /* PostgreSQL said no, nothing is changed */
 	DB_LOST,   /* the connection broke after sending: nobody knows */
-	DB_SILENT, /* no answer in time after sending: nobody knows */
+	DB_SILENT, /* no answer in time after sending, or none that is sure: nobody knows */
 	DB_FULL,   /* the lane's queue is full, nothing was sent */
 	DB_LATE,   /* no connection became free in time, nothing was sent */
 	DB_CLOSED  /* the gateway is going down, nothing was sent */

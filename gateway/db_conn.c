@@ -13,7 +13,8 @@
  *
  * The first error stands, a row never comes after one.  A connection that breaks
  * before the end of its group leaves the outcome unknown, whatever came before.
- * Whatever libpq tells that is not expected here counts as an error.
+ * So does a commit that stopped waiting for its standby, which the server tells by
+ * a warning alone.  Whatever libpq tells that is not expected here counts as an error.
  *
  * A session that was reset behind our back (26000), or whose transactions are not
  * read committed (KN904), is put right by a group of its own before the door is
@@ -29,6 +30,7 @@
 #include "db_conn.h"
 #include "db_hosts.h"
 #include "limits.h"
+#include "log.h"
 
 #define RESET_SESSION "SET default_transaction_isolation = 'read committed'"
 
@@ -49,6 +51,7 @@ static bool group_send(DbConn *conn, DbCall *call);
 static bool is_prepared(const DbConn *conn, const char *door);
 static bool prepare_send(DbConn *conn, const char *door);
 static void conn_up(void *arg);
+static void on_notice(void *arg, const PGresult *notice);
 static void conn_ready(void *arg);
 static void conn_down(void *arg);
 static bool conn_take_result(DbConn *conn, PGresult *result);
@@ -59,7 +62,7 @@ static bool conn_repeat(DbConn *conn);
 static Repeat repeat_of(const DbConn *conn);
 static void prepared_forget(DbConn *conn, const char *door);
 static void conn_answer(DbConn *conn);
-static void call_answer(DbCall *call, GroupState group, const PGresult *result);
+static void call_answer(DbCall *call, GroupState group, bool is_unsure, const PGresult *result);
 static bool is_of_libpq(const PGresult *result);
 static bool takes_writes(const DbConn *conn);
 static void answer_row(DbAnswer *answer, const PGresult *result);
@@ -111,6 +114,7 @@ group_send(DbConn *conn, DbCall *call)
 	PGconn *pg = conn->link.conn;
 
 	conn->group = conn->group == GROUP_RESET ? GROUP_RESET : GROUP_SENT;
+	conn->is_unsure = false;
 	conn->sent_ms = clock_ms();
 	conn->has_prepared = !is_prepared(conn, call->door);
 	conn->commands_done = 0;
@@ -176,8 +180,26 @@ conn_up(void *arg)
 	conn->prepared_count = 0;
 	conn->group = GROUP_NONE;
 	conn->is_silent = false;
+	conn->is_unsure = false;
 	conn->heard_ms = clock_ms();
+	PQsetNoticeReceiver(conn->link.conn, on_notice, conn);
 	conn_events->up(conn);
+}
+
+/*
+ * Whoever cancels the wait for the synchronous standby leaves a commit that this
+ * server has and no other may ever have.  All other notices are nobody's.
+ */
+static void
+on_notice(void *arg, const PGresult *notice)
+{
+	DbConn *conn = arg;
+	const char *teller = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+
+	if (teller == NULL || strcmp(teller, "SyncRepWaitForLSN") != 0)
+		return;
+	conn->is_unsure = true;
+	log_line(LEVEL_WARN, "commit_alone", "link=%s", conn->name);
 }
 
 static void
@@ -306,7 +328,7 @@ conn_answer(DbConn *conn)
 	conn->group = GROUP_NONE;
 	conn->heard_ms = clock_ms();
 	if (call != NULL)
-		call_answer(call, group, result);
+		call_answer(call, group, conn->is_unsure, result);
 	PQclear(result);
 	/* A session that is still in a transaction, or on a server that only reads, is of no use. */
 	if (is_usable)
@@ -316,11 +338,13 @@ conn_answer(DbConn *conn)
 }
 
 static void
-call_answer(DbCall *call, GroupState group, const PGresult *result)
+call_answer(DbCall *call, GroupState group, bool is_unsure, const PGresult *result)
 {
 	DbAnswer answer = {0};
 
-	if (group == GROUP_ROW)
+	if (is_unsure)
+		answer.outcome = DB_SILENT;
+	else if (group == GROUP_ROW)
 		answer_row(&answer, result);
 	else
 		answer_error(&answer, result);

@@ -39,6 +39,7 @@ typedef struct DbConn
 	bool was_prepared_anew;
 	bool was_repeated;
 	bool is_silent;    /* dropped because it did not answer in time */
+	bool is_unsure;    /* committed here, and perhaps nowhere else */
 	int commands_done; /* of the group: DEALLOCATE and Parse */
 	int64_t sent_ms;
 	int64_t heard_ms; /* when the last group ended */

@@ -96,7 +96,7 @@ link_connect(DbLink *link)
 
 	snprintf(options, sizeof(options),
 			 "-c statement_timeout=%d -c idle_in_transaction_session_timeout=10000"
-			 " -c default_transaction_isolation=read\\ committed",
+			 " -c default_transaction_isolation=read\\ committed -c client_min_messages=warning",
 			 link->statement_ms);
 	link->state = LINK_CONNECTING;
 	link->conn = PQconnectStartParams(words, values, 1);

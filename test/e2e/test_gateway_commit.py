@@ -76,6 +76,26 @@ def test_a_server_that_stops_in_a_commit_has_acknowledged_nothing():
     assert name not in spoiled.stored()
 
 
+def test_a_commit_that_no_longer_waits_for_its_standby_is_no_acknowledgement():
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'kintaraa_gateway'"
+    cluster.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    cluster.reload()
+    try:
+        told = []
+        phone = threading.Thread(target=lambda: told.append(report(gateway.api(timeout=60), token)))
+        phone.start()
+        (pid,), = wait_until(lambda: cluster.psql(waiting))
+        cluster.psql("SELECT pg_cancel_backend(%s)", [pid])
+        phone.join(60)
+    finally:
+        cluster.psql("ALTER SYSTEM RESET synchronous_standby_names")
+        cluster.reload()
+    (name, answer), = told
+    assert (answer.status, answer.body["code"]) == (504, "GW506") and "Retry-After" in answer.headers, answer
+    again = api.post("/api/incidents", {"id": name, "supportServices": ["medical"]}, token)
+    assert again.status == 200, "the phone sends it again"
+
+
 def test_the_role_cannot_be_given_another_isolation_level():
     cluster.psql("ALTER ROLE kintaraa_gateway SET default_transaction_isolation = 'serializable'")
     with Gateway(cluster) as other:

@@ -54,8 +54,8 @@ def make_old():
         server.psql("SET ROLE kintaraa_owner; SET client_min_messages = warning; " + read(path))
     server.psql("SET ROLE kintaraa_owner; CREATE TABLE kintaraa.migration (number integer PRIMARY KEY, name text NOT "
                 "NULL, hash text NOT NULL, at timestamptz NOT NULL DEFAULT now())")
-    server.psql("CREATE SCHEMA play; CREATE TABLE play.person (name text PRIMARY KEY, token text NOT NULL, refresh text, "
-                "id uuid NOT NULL, email text NOT NULL, provider uuid)")
+    server.psql("CREATE SCHEMA play; CREATE TABLE play.person (name text PRIMARY KEY, token text NOT NULL, refresh "
+                "text, id uuid NOT NULL, email text NOT NULL, provider uuid)")
     for table in tables():
         server.psql("SET session_replication_role = replica; DELETE FROM %s" % table)
     path = os.path.join(server.folder, "log", "rows.sql")

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * health_server.c
- *	  What of the server others can take away: standbys, connections, who may
- *	  connect.
+ *	  What of the server others can take away: writing, standbys, connections,
+ *	  who may connect.
  *
  * Called by health.c.
  *
@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
@@ -25,6 +26,7 @@
 #include "keep/health.h"
 #include "keys/keystore.h"
 
+static void examine_writable(KnReport *report);
 static void examine_standbys(KnReport *report);
 static void examine_connections(KnReport *report);
 static void examine_closed(KnReport *report);
@@ -52,10 +54,24 @@ kn_health_server(KnReport *report)
 	kn_health_find(report, "recovery", false,
 				   RecoveryInProgress() ? "a standby: doors say that it is read only" : "a primary",
 				   NULL);
+	examine_writable(report);
 	examine_standbys(report);
 	examine_connections(report);
 	if (kn_installed_lack().reason == NULL)
 		examine_closed(report);
+}
+
+/* As the caller's next transaction finds it; a gateway asks with its own login. */
+static void
+examine_writable(KnReport *report)
+{
+	bool reads_only = DefaultXactReadOnly && !RecoveryInProgress();
+
+	kn_health_find(report, "writable", true,
+				   reads_only ? "transactions only read" : "transactions may write",
+				   reads_only ? "Set default_transaction_read_only = off, for server, database and "
+								"role: no report is taken until then."
+							  : NULL);
 }
 
 /* Every report waits for a standby that is demanded and not there. */
@@ -71,7 +87,7 @@ examine_standbys(KnReport *report)
 		wanted = SyncRepConfig->num_sync;
 		there = SyncRepGetCandidateStandbys(&standbys);
 	}
-	kn_health_find(report, "standbys", false,
+	kn_health_find(report, "standbys", true,
 				   psprintf("%d of %d that every report waits for", Min(there, wanted), wanted),
 				   there >= wanted ? NULL
 								   : "Start the synchronous standbys, or let "

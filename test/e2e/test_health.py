@@ -123,11 +123,36 @@ def test_connections_used_up():
     wait_until(lambda: is_well("connections"), 10)
 
 
+def readiness():
+    """What the gateway's own login is told."""
+    connection = server.connect(role="kintaraa_gateway")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT body FROM kintaraa_api.health(NULL, NULL, '{}', NULL, '{\"network\": \"::\"}')")
+        body = cursor.fetchone()[0]
+    connection.close()
+    return body["status"], {check["name"]: check["ok"] for check in body["checks"]}
+
+
+def test_a_server_that_only_reads_is_not_ready():
+    assert readiness()[1]["writable"] is True
+    server.settings(default_transaction_read_only="on")
+    server.reload()
+    try:
+        wait_until(lambda: is_wrong("writable", "default_transaction_read_only"), 10)
+        status, checks = wait_until(readiness)
+        assert status == "degraded" and checks["writable"] is False, (status, checks)
+    finally:
+        server.settings(default_transaction_read_only="off")
+        server.reload()
+    wait_until(lambda: is_well("writable"), 10)
+
+
 def test_a_demanded_standby_that_is_gone_holds_up_no_news():
     server.settings(synchronous_standby_names="gone")
     server.reload()
     try:
         wait_until(lambda: is_wrong("standbys", "synchronous_standby_names"), 10)
+        assert readiness()[0] == "degraded", "no report is answered"
         newest = server.value("SELECT max(t) FROM kintaraa.tick")
         server.psql("SET synchronous_commit = local; "
                     "INSERT INTO kintaraa.audit (action, outcome) VALUES ('test', 'ok'); "

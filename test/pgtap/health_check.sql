@@ -2,8 +2,8 @@
 SELECT plan(14);
 
 SELECT set_eq('SELECT "check" FROM kintaraa.health()', ARRAY['preload', 'server_version', 'migrations', 'code', 'rules',
-    'key_ring', 'recovery', 'standbys', 'connections', 'closed', 'worker', 'news', 'deadlines', 'clock', 'dispatchers',
-    'owners', 'pg_cron', 'audit_seal', 'log_error_verbosity', 'log_parameter_max_length',
+    'key_ring', 'recovery', 'writable', 'standbys', 'connections', 'closed', 'worker', 'news', 'deadlines', 'clock',
+    'dispatchers', 'owners', 'pg_cron', 'audit_seal', 'log_error_verbosity', 'log_parameter_max_length',
     'log_parameter_max_length_on_error', 'log_min_error_statement', 'log_statement', 'debug_print_parse',
     'debug_print_rewritten', 'debug_print_plan', 'fsync', 'full_page_writes', 'synchronous_commit', 'data_checksums'],
     'these are looked at');

@@ -34,6 +34,8 @@ static char *client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id, con
 static bool insert_with_number(KnIncident *incident, const KnIntake *intake,
 							   const char *unreadable);
 static void answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent);
+static void answer_taken_back(KnCall *call, const pg_uuid_t *id, const char *client_id,
+							  bool is_known);
 static void show(KnCall *call, KnIncident *incident, KnRelation relation, KnShape shape,
 				 const KnCaseParts *parts);
 static void show_page(KnCall *call, KnIncident *items, int n, KnRelation relation,
@@ -45,6 +47,8 @@ static int find_numbered(KnCall *call, const char *number, const KnIncidentFilte
 						 KnIncident **items, KnRelation *relation);
 static void check_filters(KnCall *call);
 static KnRelation require_incident(KnCall *call, KnIncident *incident);
+static bool find_incident(KnCall *call, KnIncident *incident, KnRelation *relation);
+static bool change_is_late(KnCall *call);
 static bool check_version(KnCall *call, KnWrite *write, const KnIncident *incident);
 
 /*
@@ -156,10 +160,31 @@ insert_with_number(KnIncident *incident, const KnIntake *intake, const char *unr
 static void
 answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent)
 {
+	bool same = kn_incident_hash_matches(intake->created_hash, sent, kn_in_object(call->body));
+
 	kn_call_target(call, "incident", &intake->id);
-	if (!kn_incident_hash_matches(intake->created_hash, sent, kn_in_object(call->body)))
+	if (kn_incident_is_taken_back(&call->caller->account, sent->client_id))
+	{
+		answer_taken_back(call, &intake->id, sent->client_id, same);
+		return;
+	}
+	if (!same)
 		conflict_of_payload(call, sent);
 	show_found(call, sent->client_id);
+}
+
+/* What she wrote for a case that she took back is kept, unless it is there already. */
+static void
+answer_taken_back(KnCall *call, const pg_uuid_t *id, const char *client_id, bool is_known)
+{
+	KnRecordResult result = {.status = KN_RECORD_CONFLICT, .code = "deleted"};
+	KnWrite write = {
+		.noun = "incident", .client_id = client_id, .data = kn_in_object(call->body)};
+
+	if (!is_known)
+		kn_archive_keep(call, &write, id, "deleted", &result.archive);
+	result.has_archive = !is_known;
+	kn_record_answer_conflict(call, &result);
 }
 
 /* Both versions: what is stored, as she may see it now, and what was sent. */
@@ -231,10 +256,18 @@ require_incident(KnCall *call, KnIncident *incident)
 {
 	KnRelation relation;
 
-	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], incident, &relation))
+	if (!find_incident(call, incident, &relation))
 		kn_refuse_absent();
-	kn_call_target(call, "incident", &incident->id);
 	return relation;
+}
+
+static bool
+find_incident(KnCall *call, KnIncident *incident, KnRelation *relation)
+{
+	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], incident, relation))
+		return false;
+	kn_call_target(call, "incident", &incident->id);
+	return true;
 }
 
 /* GET /incidents/{id} -> the incident as the caller may see it. */
@@ -380,11 +413,18 @@ incident_update(KnCall *call)
 	JsonbContainer *body = kn_in_object(call->body);
 	KnIncident incident;
 	KnIncident fresh = {0};
+	KnRelation relation;
 	KnLeftovers left;
 	KnWrite write = {.noun = "incident", .data = body};
 	pg_uuid_t archive;
 
-	if (require_incident(call, &incident) != KN_OWNER)
+	if (!find_incident(call, &incident, &relation))
+	{
+		if (!change_is_late(call))
+			kn_refuse_absent();
+		return;
+	}
+	if (relation != KN_OWNER)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor changes her report", NULL);
 	if (!kn_incident_lock_own(call->caller, &incident))
 		kn_refuse_absent();
@@ -413,6 +453,24 @@ incident_update(KnCall *call)
 }
 KN_DOOR(incident_update, incident_update, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
 		KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+
+/* True when it is answered: she has taken the case back. */
+static bool
+change_is_late(KnCall *call)
+{
+	const pg_uuid_t *me = &call->caller->account;
+	char *client_id = call->n_path > 0 ? kn_client_id_fold(call->path[0]) : NULL;
+	KnIntake intake;
+
+	if (client_id == NULL || !kn_incident_is_taken_back(me, client_id))
+		return false;
+	kn_incident_intake(me, client_id, &intake);
+	if (!intake.known)
+		return false;
+	kn_call_target(call, "incident", &intake.id);
+	answer_taken_back(call, &intake.id, client_id, false);
+	return true;
+}
 
 /* A version that does not win is kept, and she is told where. */
 static bool
@@ -444,7 +502,8 @@ incident_delete(KnCall *call)
 	KnIncident incident;
 
 	call->outcome = KN_NONE;
-	if (call->n_path > 0 && kn_incident_is_taken_back(&call->caller->account, call->path[0]))
+	if (call->n_path > 0 &&
+		kn_incident_is_taken_back(&call->caller->account, kn_client_id_fold(call->path[0])))
 		return;
 	if (require_incident(call, &incident) != KN_OWNER)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor takes back her report", NULL);

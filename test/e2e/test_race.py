@@ -14,7 +14,7 @@ import play
 SECONDS = float(os.environ.get("KN_RACE_SECONDS", "15"))
 CONNECTIONS = 16
 TEAMS = {"c1": 2, "c2": 3, "c3": 1, "s1": 2, "s2": 3}
-GOOD = ("ok", "created", "none", "conflict KN4", "absent KN301", "refused KN2")
+GOOD = ("ok", "created", "none", "conflict KN4", "absent KN301", "gone KN407", "refused KN2")
 
 
 class Racer(threading.Thread):

@@ -14,7 +14,7 @@ STEPS = int(os.environ.get("KN_STEPS", "2000"))
 SEED = int(os.environ.get("KN_SEED", "42"))
 SERVICES = ["medical", "legal", "shelter", "financial", "police", "emergency"]
 URGENCIES = ["routine", "urgent", "immediate"]
-EXPECTED = ("ok", "created", "none", "conflict", "absent", "refused", "unknown")
+EXPECTED = ("ok", "created", "none", "conflict", "absent", "gone", "refused", "unknown")
 
 
 class Walk:

@@ -37,6 +37,7 @@ static KnNeed *lock_need(KnCall *call, KnIncident *incident, KnRelation *relatio
 static void require_owner(KnRelation relation);
 static void part(const KnIncident *incident, KnNeed *need, Parting parting, const pg_uuid_t *by);
 static bool has_team(const KnNeed *need);
+static bool is_meant(KnCall *call, const KnNeed *need);
 static void answer(KnCall *call, const KnNeed *need, KnRelation relation);
 
 static KnStatement insert_left = KN_WRITE(
@@ -155,7 +156,10 @@ need_ask(KnCall *call)
 }
 KN_DOOR(need_ask, need_ask, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
 
-/* POST /incidents/{id}/needs/{service}/unreached -> the need; others are asked. */
+/*
+ * POST /incidents/{id}/needs/{service}/unreached {"assignmentId"?} -> the need; others
+ * are asked.
+ */
 static void
 need_unreached(KnCall *call)
 {
@@ -164,13 +168,16 @@ need_unreached(KnCall *call)
 	KnNeed *need = lock_need(call, &incident, &relation);
 
 	require_owner(relation);
-	if (has_team(need))
+	if (is_meant(call, need))
 		part(&incident, need, PART_UNREACHED, &call->caller->account);
 	answer(call, need, relation);
 }
 KN_DOOR(need_unreached, need_unreached, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
 
-/* POST /incidents/{id}/needs/{service}/another-team -> the need; that team is not asked again. */
+/*
+ * POST /incidents/{id}/needs/{service}/another-team {"assignmentId"?} -> the need;
+ * that team is not asked again.
+ */
 static void
 need_another(KnCall *call)
 {
@@ -179,7 +186,7 @@ need_another(KnCall *call)
 	KnNeed *need = lock_need(call, &incident, &relation);
 
 	require_owner(relation);
-	if (has_team(need))
+	if (is_meant(call, need))
 		part(&incident, need, PART_LEFT, &call->caller->account);
 	answer(call, need, relation);
 }
@@ -221,6 +228,23 @@ has_team(const KnNeed *need)
 	static const char *const states[] = {"engaged", "stalled", "met", NULL};
 
 	return kn_choice_has(states, need->state);
+}
+
+/* With assignmentId, a word that comes again after its answer was lost spares the next team. */
+static bool
+is_meant(KnCall *call, const KnNeed *need)
+{
+	static const char *const members[] = {"assignmentId", NULL};
+	KnAssignment accepted;
+	pg_uuid_t meant;
+
+	if (call->body == NULL)
+		return has_team(need);
+	kn_in_only(kn_in_object(call->body), members);
+	if (!kn_in_uuid(kn_in_object(call->body), "assignmentId", false, &meant))
+		return has_team(need);
+	return has_team(need) && kn_assignment_accepted(&need->bucket, &need->id, &accepted) &&
+		   kn_uuid_equal(&accepted.id, &meant);
 }
 
 /* Her team, when there is one, loses the need; others are asked. */

@@ -1,6 +1,6 @@
 -- What she says about her needs, and what completed means.
 \ir ../data/play.sql
-SELECT plan(47);
+SELECT plan(56);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
        play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
 CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS
@@ -107,5 +107,19 @@ SELECT pg_temp.move('clinic', 'over', '{"status": "completed", "reason": "helped
        pg_temp.move('dora', 'over', '{"status": "closed"}') \g /dev/null
 SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('over')::text]), 'absent KN301',
     'a closed case is the team''s no more');
+-- A word whose answer was lost comes again, and another team has accepted meanwhile.
+SELECT pg_temp.engage('meant') \g /dev/null
+SELECT jsonb_build_object('assignmentId', body #>> '{assignments,0,id}') AS first
+  FROM play.call('incident_get', 'amina', '{meant}') \gset
+SELECT is(pg_temp.say('unreached', 'meant', :'first'), 'ok searching', 'the team that is meant loses the need');
+SELECT is(pg_temp.say('unreached', 'meant', :'first'), 'ok searching', 'again is the same answer');
+SELECT is(play.outcome('assignment_accept', 'second', ARRAY[play.offer('second', pg_temp.id('meant'))::text]), 'ok',
+    'another accepts');
+SELECT is(pg_temp.say('unreached', 'meant', :'first'), 'ok engaged', 'and keeps the need when the word comes again');
+SELECT is(pg_temp.say('another', 'meant', :'first'), 'ok engaged', 'whichever it is');
+SELECT is(pg_temp.held('meant'), 'second accepted', 'it has it');
+SELECT is(pg_temp.say('another', 'meant', '{"assignmentId": "x"}'), 'KN506', 'an id that is none is refused');
+SELECT is(pg_temp.say('another', 'meant', '{"team": "x"}'), 'KN509', 'as is another word');
+SELECT is(pg_temp.say('another', 'meant'), 'ok searching', 'without a name it is the one that has it');
 SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
 SELECT * FROM finish();

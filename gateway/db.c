@@ -146,6 +146,7 @@ db_stop(void)
 
 			if (conn->call != NULL)
 				call_fail(conn->call, DB_LOST);
+			idle_leave(conn); /* whoever is told may ask again */
 			conn_stop(conn);
 		}
 		free(pools[lane].conn);

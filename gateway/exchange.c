@@ -472,14 +472,23 @@ body_is_json(Exchange *exchange, Body **body)
 
 	if (*body == NULL || json_check((*body)->text, (*body)->len, LIMIT_JSON_DEPTH, &fault))
 		return true;
-	mended = route_mends(exchange->match.route) ? body_mend(*body) : NULL;
-	if (mended != NULL && json_check_loose(mended->text, mended->len, LIMIT_JSON_DEPTH, &second))
+	if (route_mends(exchange->match.route))
 	{
-		body_free(*body);
-		*body = mended;
-		return true;
+		mended = body_mend(*body);
+		if (mended == NULL)
+		{
+			/* for want of memory: what a phone is told is final, and this is not */
+			refuse(exchange, REFUSAL_BUSY);
+			return false;
+		}
+		if (json_check_loose(mended->text, mended->len, LIMIT_JSON_DEPTH, &second))
+		{
+			body_free(*body);
+			*body = mended;
+			return true;
+		}
+		body_free(mended);
 	}
-	body_free(mended);
 	refuse(exchange, REFUSAL_JSON);
 	exchange->problem.hint = fault.reason;
 	return false;
@@ -506,14 +515,14 @@ route_mends(const Route *route)
 	return route->kind == ROUTE_RECORD || route->kind == ROUTE_UPLOAD;
 }
 
-/* returns new (free with body_free); NULL when memory is short, or it would grow too much */
+/* returns new (free with body_free); NULL when memory is short */
 static Body *
 body_mend(const Body *body)
 {
 	JsonText text;
 	Body *mended = NULL;
 
-	json_text_init(&text, NULL, 0, body->len + LIMIT_MEND_BYTES);
+	json_text_init(&text, NULL, 0, body->len * LIMIT_MEND_TIMES);
 	if (json_mend(body->text, body->len, LIMIT_JSON_DEPTH, &text))
 		mended = body_new(text.at, text.len);
 	json_text_free(&text);

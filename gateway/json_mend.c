@@ -53,7 +53,7 @@ json_mend(const char *text, size_t len, int max_depth, JsonText *out)
 
 		if (byte == '"')
 			mend_string(&mend);
-		else if (byte == '-' || (byte >= '0' && byte <= '9'))
+		else if (byte != '\0' && strchr("+-.0123456789", byte) != NULL)
 			mend_number(&mend);
 		else if (byte != '\0' && strchr("[]{}", byte) != NULL)
 			mend_bracket(&mend);

@@ -32,7 +32,7 @@
 #define LIMIT_PARAMETER_BYTES    16384	/* path, query or context as text */
 #define LIMIT_PROBLEM_BYTES    1048576
 #define LIMIT_JSON_DEPTH            32
-#define LIMIT_MEND_BYTES       1048576	/* that a badly written body may grow by */
+#define LIMIT_MEND_TIMES             6	/* as long may a badly written body become: each byte a \u0001 */
 #define LIMIT_UPLOAD_BYTES     8388608	/* a body of many records, unpacked */
 #define LIMIT_PACKED_BYTES     1048576	/* the same as it is sent with gzip */
 #define LIMIT_BODIES_TOTAL   268435456	/* of all connections, from their first byte to the answer */

@@ -17,7 +17,7 @@ BROKEN = {  # what stands in the place of a text: what is stored in its place
     b'"C:\\x"': "C:\\x",
 }
 ODD = [b"1e308", b"-1e308", b"1e131071", b"1e-400", b"9223372036854775808", b"0712345678",
-       b"[" * 60 + b"]" * 60, b"1" * 5000]
+       b"[" * 60 + b"]" * 60, b"1" * 5000, b"+1.5", b".5", b"+", b"-.e+"]
 MARK = b"\xef\xbb\xbf"
 
 
@@ -52,6 +52,13 @@ def test_report_with_numbers_nobody_can_take_is_stored():
         answer = send("POST", "/api/incidents", report(identity, odd=odd))
         assert answer.status == 201, (odd[:20], answer)
         assert description(identity) == "words"
+
+
+def test_report_of_nothing_but_broken_characters_is_stored():
+    """Each of them becomes six."""
+    for count in (1, 400000):
+        answer = send("POST", "/api/incidents", report(str(uuid.uuid4()), b'"' + b"\x01" * count + b'"'))
+        assert answer.status == 201, (count, answer)
 
 
 def test_report_with_a_byte_order_mark_or_a_member_twice_is_stored():

@@ -48,7 +48,7 @@ static int find_numbered(KnCall *call, const char *number, const KnIncidentFilte
 static void check_filters(KnCall *call);
 static KnRelation require_incident(KnCall *call, KnIncident *incident);
 static bool find_incident(KnCall *call, KnIncident *incident, KnRelation *relation);
-static bool change_is_late(KnCall *call);
+static void answer_late_change(KnCall *call);
 static bool check_version(KnCall *call, KnWrite *write, const KnIncident *incident);
 
 /*
@@ -420,14 +420,16 @@ incident_update(KnCall *call)
 
 	if (!find_incident(call, &incident, &relation))
 	{
-		if (!change_is_late(call))
-			kn_refuse_absent();
+		answer_late_change(call);
 		return;
 	}
 	if (relation != KN_OWNER)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor changes her report", NULL);
 	if (!kn_incident_lock_own(call->caller, &incident))
-		kn_refuse_absent();
+	{
+		answer_late_change(call);
+		return;
+	}
 	write.client_id = incident.client_id;
 	write.spelling = incident.spelling;
 	kn_incident_read(body, &fresh, &left);
@@ -454,22 +456,22 @@ incident_update(KnCall *call)
 KN_DOOR(incident_update, incident_update, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
 		KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
 
-/* True when it is answered: she has taken the case back. */
-static bool
-change_is_late(KnCall *call)
+/* Her own case that she has taken back, be it while this change waited, keeps the words. */
+static void
+answer_late_change(KnCall *call)
 {
 	const pg_uuid_t *me = &call->caller->account;
 	char *client_id = call->n_path > 0 ? kn_client_id_fold(call->path[0]) : NULL;
 	KnIntake intake;
 
 	if (client_id == NULL || !kn_incident_is_taken_back(me, client_id))
-		return false;
+		kn_refuse_absent();
 	kn_incident_intake(me, client_id, &intake);
 	if (!intake.known)
-		return false;
+		kn_refuse_absent();
+	kn_subject_forget(&intake.subject);
 	kn_call_target(call, "incident", &intake.id);
 	answer_taken_back(call, &intake.id, client_id, false);
-	return true;
 }
 
 /* A version that does not win is kept, and she is told where. */

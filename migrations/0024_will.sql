@@ -26,6 +26,9 @@ COMMENT ON COLUMN kintaraa.status_history.reason IS
 ALTER TABLE kintaraa.incident ADD COLUMN held_until timestamptz;
 COMMENT ON COLUMN kintaraa.incident.held_until IS
     'She took the case back: its open needs are paused until then, and end; until then it can be undone.';
+ALTER TABLE kintaraa.incident ADD COLUMN restored_at timestamptz;
+COMMENT ON COLUMN kintaraa.incident.restored_at IS
+    'When the last taking back was undone; null when it was not, or when there was none. A repeat is known by it.';
 CREATE INDEX incident_held_until_idx ON kintaraa.incident (held_until) WHERE held_until IS NOT NULL;
 
 ALTER DOMAIN kintaraa.need_state DROP CONSTRAINT need_state_check;

@@ -201,7 +201,7 @@ function write_definitions(    i, part, count) {
 		print "\t{" quoted(part[1]) ", " quoted(part[2]) ", " quoted(part[3]) "},"
 		count++
 	}
-	print "\t{0, 0, 0},\n};\nconst int kn_definition_count = " count ";"
+	print "\t{0, 0, 0},\n};\nconst int kn_definition_count = " (count + 0) ";"
 }
 
 BEGIN {

@@ -42,6 +42,7 @@ PG_FUNCTION_INFO_V1(kn_hold_end_sql);
 
 static bool find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation);
 static void require_word(KnCall *call, const pg_uuid_t *id, KnRelation relation, char **note);
+static void go_on(const pg_uuid_t *id, KnNeed *needs, int n, const char *note);
 static void resume(KnNeed *need, TimestampTz now);
 static void end_hold(const pg_uuid_t *bucket);
 static uint64 run_for(KnStatement *statement, const pg_uuid_t *id);
@@ -51,6 +52,7 @@ static KnStatement hold_incident = KN_WRITE(
 	KN_AS_SYSTEM,
 	"WITH i AS (UPDATE kintaraa.incident "
 	"              SET held_until = pg_catalog.now() + $3 * interval '1 hour', "
+	"                  restored_at = NULL, "
 	"                  deleted_at = CASE WHEN $2 THEN pg_catalog.now() END "
 	"            WHERE id = $1 AND deleted_at IS NULL AND held_until IS NULL "
 	"           RETURNING id, status, urgency_level), "
@@ -68,7 +70,8 @@ static KnStatement release_incident = KN_WRITE(
 	KN_AS_SYSTEM,
 	"WITH o AS (SELECT id, deleted_at IS NOT NULL AS hidden FROM kintaraa.incident "
 	"            WHERE id = $1 AND held_until > pg_catalog.now() FOR NO KEY UPDATE), "
-	"i AS (UPDATE kintaraa.incident n SET deleted_at = NULL, held_until = NULL FROM o "
+	"i AS (UPDATE kintaraa.incident n SET deleted_at = NULL, held_until = NULL, "
+	"             restored_at = pg_catalog.now() FROM o "
 	"       WHERE n.id = o.id RETURNING n.id, n.status, n.urgency_level, o.hidden), "
 	"d AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
 	"      SELECT status, urgency_level, 1 FROM i WHERE hidden), "
@@ -93,9 +96,13 @@ static KnStatement select_hold = KN_READ(
 
 static KnStatement select_own = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT id FROM kintaraa.incident "
-	" WHERE owner_id = $1 AND client_id = $2 AND held_until > pg_catalog.now()",
+	"SELECT id FROM kintaraa.incident WHERE owner_id = $1 AND client_id = $2 "
+	"   AND (held_until > pg_catalog.now() OR restored_at IS NOT NULL)",
 	UUIDOID, TEXTOID);
+
+static KnStatement select_restored = KN_FRESH(
+	KN_AS_SYSTEM,
+	"SELECT 1 FROM kintaraa.incident WHERE id = $1 AND restored_at IS NOT NULL", UUIDOID);
 
 /* The session began after she, or whoever held her phone, took the case back. */
 static KnStatement select_fresh = KN_READ(
@@ -177,7 +184,8 @@ kn_hold_remind(KnNeed *need, TimestampTz now)
 /*
  * POST /incidents/{id}/restore {"note"} -> the case's id and status
  *	  The owner, signed in afresh, without a body; or a dispatcher, whose note says
- *	  how she said so.  A case that is not taken back is absent.
+ *	  how she said so.  Again is the same answer; a case that was not taken back is
+ *	  absent.
  */
 static void
 case_restore(KnCall *call)
@@ -186,7 +194,6 @@ case_restore(KnCall *call)
 	KnRelation relation;
 	KnNeed *needs;
 	KnUrgency urgency;
-	KnSubject subject = {0};
 	char *note = NULL;
 	char *status;
 	int n;
@@ -196,22 +203,10 @@ case_restore(KnCall *call)
 	kn_call_target(call, "incident", &id);
 	require_word(call, &id, relation, &note);
 	n = kn_case_lock(&id, &needs);
-	if (run_for(&release_incident, &id) == 0)
+	if (run_for(&release_incident, &id) > 0)
+		go_on(&id, needs, n, note);
+	else if (run_for(&select_restored, &id) == 0)
 		kn_refuse_absent();
-	for (int i = 0; i < n; i++)
-		resume(&needs[i], GetCurrentTimestamp());
-	status = kn_incident_status_lock(&id, &urgency);
-	if (note != NULL)
-	{
-		pg_uuid_t owner;
-
-		kn_incident_owner(&id, &owner);
-		kn_incident_subject(&owner, &subject);
-		kn_incident_set_status(&id, status, status, "dispatcher", &subject, note, NULL);
-		kn_subject_forget(&subject);
-		kn_notify_owner(&id);
-	}
-	kn_incident_follow_needs(&id);
 	status = kn_incident_status_lock(&id, &urgency);
 	kn_call_flush(call);
 	call->fields = "restored";
@@ -225,6 +220,29 @@ case_restore(KnCall *call)
 }
 KN_DOOR(case_restore, case_restore,
 		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+
+/* The teams go on, and a dispatcher's note is kept. */
+static void
+go_on(const pg_uuid_t *id, KnNeed *needs, int n, const char *note)
+{
+	KnUrgency urgency;
+	KnSubject subject = {0};
+	pg_uuid_t owner;
+	char *status;
+
+	for (int i = 0; i < n; i++)
+		resume(&needs[i], GetCurrentTimestamp());
+	status = kn_incident_status_lock(id, &urgency);
+	if (note != NULL)
+	{
+		kn_incident_owner(id, &owner);
+		kn_incident_subject(&owner, &subject);
+		kn_incident_set_status(id, status, status, "dispatcher", &subject, note, NULL);
+		kn_subject_forget(&subject);
+		kn_notify_owner(id);
+	}
+	kn_incident_follow_needs(id);
+}
 
 /* Her own by her id for it, hidden as it is; a dispatcher's as she may see it. */
 static bool
@@ -245,7 +263,8 @@ find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation)
 		return kn_col_uuid(&rows, 0, 1, id);
 	}
 	if (!kn_incident_load(call->caller, call->path[0], &incident, relation) ||
-		*relation != KN_DISPATCHER || incident.held_until == 0)
+		*relation != KN_DISPATCHER ||
+		(incident.held_until == 0 && run_for(&select_restored, &incident.id) == 0))
 		return false;
 	*id = incident.id;
 	return true;
@@ -265,6 +284,8 @@ require_word(KnCall *call, const pg_uuid_t *id, KnRelation relation, char **note
 		*note = kn_in_text(body, "note", 1, KN_NOTE_MAX, true);
 		return;
 	}
+	if (run_for(&select_restored, id) > 0)
+		return; /* it was done before, and nothing is done now */
 	kn_arg_uuid(&args, &call->caller->session);
 	kn_arg_uuid(&args, id);
 	kn_arg_int(&args, HOLD_HOURS);

@@ -1,6 +1,6 @@
 -- Whoever holds her phone does not end the help.
 \ir ../data/play.sql
-SELECT plan(50);
+SELECT plan(59);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
        play.helper('lawyer', 'legal', -1.2803, 36.8203), play.staff('dora', 'dispatcher'),
        play.register('amina', '{"lastName": "Otieno"}'), play.register('zawadi') \g /dev/null
@@ -80,12 +80,24 @@ SELECT is(pg_temp.needs('back'), 'legal offered, medical engaged', 'the team has
 SELECT is(play.outcome('incident_get', who, pg_temp.path(who)),
     'ok', who || ' has it again') FROM unnest('{amina,clinic,dora}'::text[]) AS who;
 SELECT is(pg_temp.card('clinic', 'back') ->> 'paused', NULL, 'it is not paused any more');
-SELECT is(play.outcome('case_restore', 'amina', '{back}'), 'absent KN301', 'there is nothing to undo');
+SELECT is(play.outcome('case_restore', 'amina', '{back}'), 'ok', 'again is the same answer');
+UPDATE kintaraa.session SET created_at = now() - interval '1 hour'
+ WHERE account_id = (SELECT id FROM play.person WHERE name = 'amina');
+SELECT is(play.outcome('case_restore', 'amina', '{back}'), 'ok', 'however long ago she signed in, as nothing is done');
+SELECT is(play.outcome('case_restore', 'dora', ARRAY[pg_temp.id('back')::text], '{}'), 'KN502', 'with the same rules');
+SELECT is(play.outcome('case_restore', who, ARRAY[pg_temp.id('back')::text]), 'absent KN301', 'and not for ' || who)
+  FROM unnest('{clinic,zawadi}'::text[]) AS who;
+SELECT play.report('amina', 'never') \g /dev/null
+SELECT is(play.outcome('case_restore', who, ARRAY[id], '{"note": "She called."}'), 'absent KN301',
+    'what was never taken back is not undone')
+  FROM (VALUES ('amina', 'never'), ('dora', pg_temp.id('never')::text)) AS t (who, id);
 SELECT is(pg_temp.broken(), NULL, 'nothing is broken');
 
 -- By status, and undone by a dispatcher whom she told.
 SELECT is(play.outcome('incident_status', 'amina', '{back}', '{"status": "closed"}'), 'ok', 'closing is taking back');
 SELECT is(pg_temp.needs('back'), 'legal paused, medical paused', 'her needs are paused');
+SELECT is(play.outcome('case_restore', 'amina', '{back}'), 'refused KN207',
+    'what was undone before is taken back anew');
 SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('back')::text]), 'absent KN301',
     'the team finds nothing');
 SELECT is((SELECT body ->> 'status' FROM play.call('incident_get', 'amina', '{back}')), 'closed', 'she reads closed');
@@ -96,6 +108,10 @@ SELECT is(play.outcome('assignment_release', 'clinic', ARRAY[(pg_temp.card('clin
     '{"reason": "ill"}'), 'ok', 'and gives it back');
 SELECT is(play.outcome('case_restore', 'dora', ARRAY[pg_temp.id('back')::text], '{"note": "She called us."}'), 'ok',
     'a dispatcher undoes it');
+SELECT is(play.outcome('case_restore', 'dora', ARRAY[pg_temp.id('back')::text], '{"note": "She called us."}'), 'ok',
+    'again is the same answer');
+SELECT is((SELECT count(*)::int FROM kintaraa.status_history
+    WHERE note_sealed IS NOT NULL AND bucket = pg_temp.id('back')), 1, 'and her word is noted once');
 SELECT is(pg_temp.needs('back'),
     'counseling needs_dispatcher, legal offered, medical offered', 'all is searched for');
 SELECT is(pg_temp.broken(), NULL, 'nothing is broken');

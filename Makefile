@@ -1,17 +1,20 @@
 # Verbs only; how a part is built is written in that part.
 
-.PHONY: all build run stop demo psql test test-all check bench fuzz soak format format-check \
-	install packages key-folder clean
+.PHONY: all build build-extension build-gateway run stop demo psql test test-all check bench fuzz soak format \
+	format-check install packages key-folder clean
 
 all: build
 
 packages:
 	@test/local/packages $(SET)
 
+# Both parts at once, as many compilers as there are processors; a make with a -j of its own keeps it.
 build: packages
-	@$(MAKE) --no-print-directory -s -C extension
-	@$(MAKE) --no-print-directory -s -C gateway
+	@$(MAKE) --no-print-directory -s $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) build-extension build-gateway
 	@test/local/server make
+
+build-extension build-gateway:
+	@$(MAKE) --no-print-directory -s -C $(@:build-%=%)
 
 run: build
 	@PORT='$(PORT)' test/local/run

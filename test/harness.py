@@ -19,6 +19,8 @@ Cluster()            a copy of the prepared data directory, started on a free po
     .restart(mode)  .stop()  .start()  .kill()   mode is fast or immediate; kill is SIGKILL
     .settings(name=value, ...)           written to extra.conf, in force after restart() or reload()
     .log()                               the server's log so far
+Kept()               the one cluster that stays after a developer's single test, for those that make databases of
+                     their own; make stop stops it.
 Gateway(cluster)     the built program on a free port; settings are passed as KINTARAA_ names.
     .url  .ws  .port  .pid  .log()  .stop()  .kill()  .start()  .api()
 Api(host, port)      keep-alive HTTP: get post put patch delete request; each (path, json, token, headers)
@@ -237,6 +239,19 @@ class Cluster(_Started):
     def destroy(self):
         self._unregister()
         self._cluster("destroy")
+
+
+class Kept(Cluster):
+    """For tests that run in databases which they create; the server goes on running after them."""
+
+    def __init__(self):
+        self.environment = {}
+        self.folder = os.path.join(home(), "kept")
+        self._cluster("keep")
+        self._read_coordinates()
+
+    def destroy(self):
+        pass
 
 
 class Gateway(_Started):

@@ -4,7 +4,7 @@
  *	  Switches that break one guard each, so that tests can show they notice.
  *
  * Only a build with KN_MUTANTS has them; in every other one kn_mutant() is
- * false and costs nothing.  test/clients/watermelon/mutants.py sets kn.mutant.
+ * false and costs nothing.  test/mutated.py builds it, kn.mutant chooses.
  *
  *-------------------------------------------------------------------------
  */

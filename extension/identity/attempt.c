@@ -121,7 +121,10 @@ kn_attempt_hash(KnCall *call, KnAttempt *attempt, char *const *secrets, int n,
 		/* the second look is for those who waited for a slot while others guessed */
 		require_turn(call, attempt);
 		if (kn_mutant("no_decoy_hash") && !has_account(&attempt->email))
+		{
+			memset(hashes, 0, (Size) n * KN_PASSWORD_HASH_SIZE);
 			done = n;
+		}
 		while (done < n && kn_secret_hash(secrets[done], &attempt->email,
 										  hashes + done * KN_PASSWORD_HASH_SIZE))
 			done++;

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import statistics
 import sys
 import threading
 import time
@@ -175,38 +174,22 @@ def test_a_sign_in_during_a_deactivation_comes_too_late():
                          (her["user"]["id"],)) == 0
 
 
-def test_an_unknown_address_costs_as_much_as_a_known_one():
+def test_an_unknown_address_is_answered_like_a_known_one():
+    # what it costs is compared in test_signin_partner.py
     known = person()
     call("auth_register", known)
-    wrong = {"known": dict(known, password="no goats here"), "unknown": dict(person(), password="no goats here")}
-    spent = {"known": [], "unknown": []}
-    answers = {}
-    with Line() as line:
-        for _ in range(25):
-            for name, body in wrong.items():
-                begin = time.perf_counter()
-                outcome, answer = line.call("auth_login", body)
-                spent[name].append(time.perf_counter() - begin)
-                answer.pop("serverTime")
-                answers[name] = (outcome, answer)
-    assert answers["known"] == answers["unknown"] and answers["known"][0] == "malformed", answers
-    ratio = statistics.median(spent["known"]) / statistics.median(spent["unknown"])
-    assert 0.8 < ratio < 1.25, "known costs %.2f of unknown" % ratio
+    answers = [call("auth_login", dict(body, password="no goats here")) for body in (known, person())]
+    for _, answer in answers:
+        answer.pop("serverTime")
+    assert answers[0] == answers[1] and answers[0][0] == "malformed", answers
 
 
 def test_a_taken_address_registers_like_a_free_one():
     taken = person()
     call("auth_register", taken)
-    spent = {"taken": [], "free": []}
-    with Line() as line:
-        for n in range(4):
-            for name, body in (("taken", dict(taken, password="wet goats %d" % n)), ("free", person())):
-                begin = time.perf_counter()
-                outcome, answer = line.call("auth_register", body)
-                spent[name].append(time.perf_counter() - begin)
-                assert outcome == "created" and sorted(answer) == MEMBERS, answer
-    ratio = statistics.median(spent["taken"]) / statistics.median(spent["free"])
-    assert 0.7 < ratio < 1.4, "taken costs %.2f of free" % ratio
+    for body in (dict(taken, password="wet goats"), person()):
+        outcome, answer = call("auth_register", body)
+        assert outcome == "created" and sorted(answer) == MEMBERS, answer
 
 
 def test_wrong_passwords_are_counted_although_they_are_refused():

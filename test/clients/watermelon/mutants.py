@@ -4,17 +4,15 @@
 Builds the extension with KN_MUTANTS into a copy of the private server; each mutant is a value of kn.mutant.
 """
 import os
-import shutil
-import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from simulation import ROOT, Simulation  # noqa: E402
-from harness import Tap, home  # noqa: E402
+from simulation import Simulation  # noqa: E402
+from harness import Tap  # noqa: E402
+import mutated  # noqa: E402
 
-SERVER = os.path.join(home(), "mutants-server")
 TRIES, SECONDS = 3, 20
 STRIKES = {"no_epoch": ["postgres"] * 4, "no_gap": ["clock", "postgres"] * 3}
 # What is broken, and the invariants one of which must say so.
@@ -46,20 +44,9 @@ CLIENT_MUTANTS = {
 }
 
 
-def build():
-    subprocess.run(["make", "-s", "-C", os.path.join(ROOT, "extension"), "BUILD=../.build/mutants/extension",
-                    "EXTRA_CFLAGS=-DKN_MUTANTS"], check=True, stdout=subprocess.DEVNULL)
-    shutil.rmtree(SERVER, ignore_errors=True)
-    shutil.copytree(os.path.join(home(), "server"), SERVER, symlinks=True)
-    base = os.path.join(SERVER, "lib", "postgresql", "15")
-    shutil.copy(os.path.join(ROOT, ".build", "mutants", "extension", "kintaraa.so"),
-                os.path.join(base, "lib", "kintaraa.so"))
-    return os.path.join(base, "bin", "postgres")
-
-
 def main():
     tap = Tap()
-    program = build()
+    program = mutated.server()
     chosen = sys.argv[1:] or [*MUTANTS, *CLIENT_MUTANTS]
     for name in chosen:
         wanted = MUTANTS.get(name, CLIENT_MUTANTS.get(name))

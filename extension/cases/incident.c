@@ -42,7 +42,8 @@ static void show_page(KnCall *call, KnIncident *items, int n, KnRelation relatio
 					  const KnCaseParts *parts);
 static KnRelation show_one(KnCall *call, KnIncident *incident, KnRelation relation);
 static void show_found(KnCall *call, const char *text);
-static void conflict_of_payload(KnCall *call, const KnIncident *sent) pg_attribute_noreturn();
+static void conflict_of_payload(KnCall *call, const KnIncident *sent, KnIncident *stored,
+								KnRelation relation) pg_attribute_noreturn();
 static int find_numbered(KnCall *call, const char *number, const KnIncidentFilter *filter,
 						 KnIncident **items, KnRelation *relation);
 static void check_filters(KnCall *call);
@@ -161,16 +162,17 @@ static void
 answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent)
 {
 	bool same = kn_incident_hash_matches(intake->created_hash, sent, kn_in_object(call->body));
+	KnIncident stored;
+	KnRelation relation;
 
 	kn_call_target(call, "incident", &intake->id);
-	if (kn_incident_is_taken_back(&call->caller->account, sent->client_id))
-	{
+	/* one look decides: between two she may take it back */
+	if (!kn_incident_load(call->caller, sent->client_id, &stored, &relation))
 		answer_taken_back(call, &intake->id, sent->client_id, same);
-		return;
-	}
-	if (!same)
-		conflict_of_payload(call, sent);
-	show_found(call, sent->client_id);
+	else if (same)
+		show_one(call, &stored, relation);
+	else
+		conflict_of_payload(call, sent, &stored, relation);
 }
 
 /* What she wrote for a case that she took back is kept, unless it is there already. */
@@ -189,12 +191,12 @@ answer_taken_back(KnCall *call, const pg_uuid_t *id, const char *client_id, bool
 
 /* Both versions: what is stored, as she may see it now, and what was sent. */
 static void
-conflict_of_payload(KnCall *call, const KnIncident *sent)
+conflict_of_payload(KnCall *call, const KnIncident *sent, KnIncident *stored, KnRelation relation)
 {
 	KnJson current = call->json;
 	KnJson yours;
 
-	show_found(call, sent->client_id);
+	show_one(call, stored, relation);
 	if (call->json.text.len > 0)
 		kn_call_extend(call, "current", call->json.text.data);
 	call->json = current;

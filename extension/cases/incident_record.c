@@ -87,8 +87,15 @@ kn_incident_apply_many(KnCall *call, const KnWrite *writes, KnRecordResult *resu
 	kn_subject_forget(&subject);
 	open_needs(call, reports, n, results, language);
 	for (int i = 0; i < n; i++)
-		if (!reports[i].is_new)
-			apply_one(call, &writes[i], &reports[i], &results[i]);
+	{
+		KnWrite write = writes[i];
+
+		if (reports[i].is_new)
+			continue;
+		if (i > 0)
+			kn_write_follow(&write, &writes[i - 1], &results[i - 1]);
+		apply_one(call, &write, &reports[i], &results[i]);
+	}
 }
 
 static void

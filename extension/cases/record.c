@@ -88,6 +88,17 @@ kn_version_conflicts(int64 base, int64 version, int64 foreign_version, bool has_
 }
 
 void
+kn_write_follow(KnWrite *write, const KnWrite *before, const KnRecordResult *result)
+{
+	if (result->status != KN_RECORD_APPLIED || before->is_delete ||
+		strcmp(before->noun, write->noun) != 0 ||
+		strcmp(before->client_id, write->client_id) != 0)
+		return;
+	write->base = write->has_base ? Max(write->base, result->stamp.version) : result->stamp.version;
+	write->has_base = true;
+}
+
+void
 kn_record_apply(KnCall *call, const KnWrite *write, KnRecordResult *out)
 {
 	const KnPersonalNoun *noun = kn_personal_noun(write->noun);

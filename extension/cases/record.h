@@ -56,6 +56,8 @@ typedef struct KnRecordResult
 
 /* Writes nothing twice and loses nothing; never raises for what a phone cannot mend. */
 extern void kn_record_apply(KnCall *call, const KnWrite *write, KnRecordResult *out);
+/* Of two writes of one record in a request the second was made upon what the first left. */
+extern void kn_write_follow(KnWrite *write, const KnWrite *before, const KnRecordResult *result);
 /* Sends it again to whoever pulls, and shows it as it stands. */
 extern void kn_record_touch(KnCall *call, const KnWrite *write, KnRecordResult *out);
 /* Answers a conflict of a single write, with current and archiveId; what it wrote stays. */

@@ -159,8 +159,12 @@ kn_push_apply(KnCall *call, KnPush *push)
 	{
 		int i = order[k];
 
-		if (!done[i] && !is_incident(push, i) && !replay(call, push, i, &applied[i]))
-			apply_guarded(call, &push->writes[i], &push->results[i]);
+		if (done[i] || is_incident(push, i) || replay(call, push, i, &applied[i]))
+			continue;
+		if (k > 0 && !is_incident(push, order[k - 1]))
+			kn_write_follow(&push->writes[i], &push->writes[order[k - 1]],
+							&push->results[order[k - 1]]);
+		apply_guarded(call, &push->writes[i], &push->results[i]);
 	}
 	apply_incidents(call, push, order, done, true);
 	kn_push_keep(call, push);

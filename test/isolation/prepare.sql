@@ -14,6 +14,11 @@ CREATE FUNCTION play.it() RETURNS uuid LANGUAGE sql STABLE AS
     $$ SELECT id FROM kintaraa.incident ORDER BY created_at DESC LIMIT 1 $$;
 CREATE FUNCTION play.her() RETURNS text LANGUAGE sql STABLE AS
     $$ SELECT client_id FROM kintaraa.incident ORDER BY created_at DESC LIMIT 1 $$;
+CREATE FUNCTION play.again(story text) RETURNS text LANGUAGE sql AS $$
+SELECT play.outcome('incident_create', 'amina', NULL, jsonb_build_object('id', play.her(), 'supportServices',
+    '{medical}'::text[], 'urgencyLevel', 'immediate', 'location', '{"coordinates": {"latitude": -1.28, "longitude":
+    36.82}, "source": "gps"}'::jsonb) || CASE WHEN story IS NULL THEN '{}' ELSE jsonb_build_object('description', story) END)
+$$;
 CREATE FUNCTION play.row_of(who text) RETURNS text LANGUAGE sql STABLE AS $$
 SELECT a.id::text FROM kintaraa.assignment a JOIN play.person p ON p.provider = a.provider_id
  WHERE p.name = who AND a.incident_bucket = play.it() ORDER BY a.round DESC LIMIT 1

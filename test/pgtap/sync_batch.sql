@@ -1,6 +1,6 @@
 -- What devices send, many at a time: judged record by record, never twice, never lost.
 \ir ../data/play.sql
-SELECT plan(77);
+SELECT plan(87);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.2801,
     36.8201) \g /dev/null
 SELECT kintaraa.epoch_check(), kintaraa.tick_write(true) \g /dev/null
@@ -66,6 +66,36 @@ SELECT is(left(play.outcome('sync_batch', 'amina', NULL, jsonb_build_object('rec
 SELECT is((SELECT count(*)::int FROM kintaraa.personal WHERE client_id LIKE 'many-%'), 500,
     '500 are taken and 501 leave nothing');
 SELECT is(play.outcome('sync_batch', NULL, NULL, '{"records": []}'), 'unknown KN101', 'nobody sends nothing');
+
+-- What one request says of a record twice was edited twice offline: the later stands on the earlier.
+CREATE TEMP TABLE twice AS SELECT t.tab, b.base, lower(t.tab) || '-' || COALESCE(b.base::text, 'none') AS id
+  FROM (VALUES ('incidents', 'description'), ('journal_entries', 'content')) AS t (tab, field),
+       (VALUES (NULL::int), (0)) AS b (base);
+CREATE FUNCTION pg_temp.edit(tab text, id text, word text, base integer) RETURNS jsonb LANGUAGE sql AS $$
+SELECT jsonb_strip_nulls(jsonb_build_object('table', tab, 'id', id, 'data', jsonb_build_object('description', CASE tab
+    WHEN 'incidents' THEN word END, 'content', CASE tab WHEN 'journal_entries' THEN word END), 'base',
+    CASE WHEN base IS NOT NULL THEN jsonb_build_object('serverVersion', base) END)) $$;
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', device, jsonb_build_array(pg_temp.edit(tab, id, 'one', base),
+    pg_temp.edit(tab, id, 'two', base), pg_temp.edit(tab, id, 'three', base)))),
+    'applied, applied, applied', format('%s made and edited twice, base %s', tab, COALESCE(base::text, 'none')))
+  FROM twice, (VALUES ('p1')) AS d (device);
+SELECT is((SELECT string_agg(DISTINCT COALESCE(body ->> 'description', body ->> 'content'), ', ') FROM twice,
+    play.call(CASE tab WHEN 'incidents' THEN 'incident_get' ELSE 'personal_get' END, 'amina', CASE tab WHEN 'incidents'
+        THEN ARRAY[id] ELSE ARRAY['journal_entry', id] END)), 'three', 'and the last words stand');
+SELECT is((SELECT outcome || (body - 'serverTime') FROM pg_temp.push('amina', device, jsonb_build_object(
+    'incidents', jsonb_build_object('created', jsonb_build_array(jsonb_build_object('id', id, 'description', 'one')),
+        'updated', jsonb_build_array(jsonb_build_object('id', id, 'description', 'two'))),
+    'journal_entries', jsonb_build_object('created', jsonb_build_array(jsonb_build_object('id', id, 'content', 'one')),
+        'updated', jsonb_build_array(jsonb_build_object('id', id, 'content', 'two')))))), 'ok{}',
+    'a push that makes and edits, ' || COALESCE(device, 'of no device')) FROM (VALUES ('p1', 'pushed-1'),
+        (NULL, 'pushed-2')) AS t (device, id);
+SELECT is((SELECT body ->> 'description' FROM play.call('incident_get', 'amina', ARRAY[id])) || ' '
+    || pg_temp.journal('amina', id), 'two two 2', 'leaves the edit') FROM (VALUES ('pushed-1'), ('pushed-2')) AS t (id);
+
+SELECT pg_temp.batch('amina', 'p1', pg_temp.entry('lost', 'one')), pg_temp.batch('amina', 'p2', pg_temp.entry('lost',
+    'two', 1)) \g /dev/null
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('lost', 'three', 1)
+    || pg_temp.entry('lost', 'four', 1))), 'conflict version, conflict version', 'what stands on an edit that lost has lost as well');
 
 -- Versions.
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j1', 'from the second phone', 1))), 'applied',

@@ -17,7 +17,8 @@ CREATE FUNCTION play.her() RETURNS text LANGUAGE sql STABLE AS
 CREATE FUNCTION play.again(story text) RETURNS text LANGUAGE sql AS $$
 SELECT play.outcome('incident_create', 'amina', NULL, jsonb_build_object('id', play.her(), 'supportServices',
     '{medical}'::text[], 'urgencyLevel', 'immediate', 'location', '{"coordinates": {"latitude": -1.28, "longitude":
-    36.82}, "source": "gps"}'::jsonb) || CASE WHEN story IS NULL THEN '{}' ELSE jsonb_build_object('description', story) END)
+    36.82}, "source": "gps"}'::jsonb)
+    || CASE WHEN story IS NULL THEN '{}' ELSE jsonb_build_object('description', story) END)
 $$;
 CREATE FUNCTION play.row_of(who text) RETURNS text LANGUAGE sql STABLE AS $$
 SELECT a.id::text FROM kintaraa.assignment a JOIN play.person p ON p.provider = a.provider_id

@@ -95,7 +95,8 @@ SELECT is((SELECT body ->> 'description' FROM play.call('incident_get', 'amina',
 SELECT pg_temp.batch('amina', 'p1', pg_temp.entry('lost', 'one')), pg_temp.batch('amina', 'p2', pg_temp.entry('lost',
     'two', 1)) \g /dev/null
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('lost', 'three', 1)
-    || pg_temp.entry('lost', 'four', 1))), 'conflict version, conflict version', 'what stands on an edit that lost has lost as well');
+    || pg_temp.entry('lost', 'four', 1))), 'conflict version, conflict version',
+    'what stands on an edit that lost has lost as well');
 
 -- Versions.
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j1', 'from the second phone', 1))), 'applied',

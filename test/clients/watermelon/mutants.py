@@ -14,6 +14,7 @@ from harness import Tap  # noqa: E402
 import mutated  # noqa: E402
 
 TRIES, SECONDS = 3, 20
+PATIENCE = {"no_replacement": 60}  # a record has to go between a phone's last pull and the cursor that it makes up
 STRIKES = {"no_epoch": ["postgres"] * 4, "no_gap": ["clock", "postgres"] * 3}
 # What is broken, and the invariants one of which must say so.
 MUTANTS = {
@@ -52,8 +53,8 @@ def main():
         wanted = MUTANTS.get(name, CLIENT_MUTANTS.get(name))
         found = set()
         for attempt in range(TRIES if wanted else 1):
-            run = Simulation("%s-%d" % (name, attempt), SECONDS, STRIKES.get(name, ["clock"]), mutant=name,
-                             server=program if name in MUTANTS else None)
+            run = Simulation("%s-%d" % (name, attempt), PATIENCE.get(name, SECONDS), STRIKES.get(name, ["clock"]),
+                             mutant=name, server=program if name in MUTANTS else None)
             said = run.run()
             found |= {violation.split()[0] for violation in said}
             for line in next(([v] for v in said if v.split()[0] in wanted), said[:5]):

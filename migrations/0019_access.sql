@@ -1,12 +1,15 @@
 -- Whom a case must never reach finds nothing of it: row security knows of the barred, and being barred is news.
 
+-- locks: a row for each one who was accused: a few hundred
 ALTER TABLE kintaraa.barred ADD COLUMN gx xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id();
 ALTER TABLE kintaraa.barred ADD COLUMN at timestamptz NOT NULL DEFAULT pg_catalog.now();
 COMMENT ON COLUMN kintaraa.barred.gx IS 'The transaction that barred: whoever is barred hears that the case is gone.';
 COMMENT ON COLUMN kintaraa.barred.at IS 'Since when.';
 COMMENT ON TABLE kintaraa.barred IS
     'Accounts, teams, organisations and dispatch centres for whom this case does not exist.';
+-- locks: as few rows
 CREATE INDEX barred_principal_idx ON kintaraa.barred (principal);
+-- locks: as few rows
 CREATE INDEX barred_gx_idx ON kintaraa.barred (gx);
 
 -- can_see() says it of buckets; these rows lie in the bucket of a team or an account and are of a case.

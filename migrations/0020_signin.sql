@@ -37,4 +37,5 @@ COMMENT ON TABLE kintaraa.throttle IS
 ALTER TABLE kintaraa.invitation ADD COLUMN request_index bytea;
 COMMENT ON COLUMN kintaraa.invitation.request_index IS
     'Keyed index of who asked for what: the same request again is answered with the same code.';
+-- locks: invitations of staff are few, and none has a value yet
 CREATE INDEX invitation_request_idx ON kintaraa.invitation (request_index) WHERE request_index IS NOT NULL;

@@ -4,6 +4,7 @@
 ALTER TABLE kintaraa.audit ADD COLUMN targets uuid[];
 COMMENT ON COLUMN kintaraa.audit.targets IS
     'The records that a list or a pull showed; target is the one record of an act.';
+-- locks: no row has a value yet, so the trail is read once and nothing is sorted
 CREATE INDEX audit_targets_idx ON kintaraa.audit USING gin (targets) WHERE targets IS NOT NULL;
 
 ALTER TABLE kintaraa.audit ADD COLUMN digest bytea;
@@ -37,7 +38,10 @@ CREATE FUNCTION pg_temp.kn_digest(a kintaraa.audit) RETURNS bytea LANGUAGE sql S
         pg_temp.kn_part(pg_catalog.uuid_send(a.target)) OPERATOR(pg_catalog.||)
         pg_temp.kn_part(a.fields) OPERATOR(pg_catalog.||) pg_temp.kn_part(a.request))
 $$;
+-- locks: the digest of all of them must stand in the transaction that takes the names out; the trail is only added to,
+-- so nobody waits for these rows
 UPDATE kintaraa.audit AS a SET digest = pg_temp.kn_digest(a) WHERE a.actor_role = 'survivor' OR a.actor_role IS NULL;
+-- locks: the same rows in the same transaction
 UPDATE kintaraa.audit AS a SET actor = NULL, request = NULL,
     target = CASE WHEN a.noun IN ('account', 'session') THEN NULL ELSE a.target END WHERE a.digest IS NOT NULL;
 INSERT INTO kintaraa.audit (action, outcome, actor_role, fields)

@@ -29,9 +29,11 @@ COMMENT ON COLUMN kintaraa.incident.held_until IS
 ALTER TABLE kintaraa.incident ADD COLUMN restored_at timestamptz;
 COMMENT ON COLUMN kintaraa.incident.restored_at IS
     'When the last taking back was undone; null when it was not, or when there was none. A repeat is known by it.';
+-- locks: no row has a value yet, so the reports are read once and nothing is sorted
 CREATE INDEX incident_held_until_idx ON kintaraa.incident (held_until) WHERE held_until IS NOT NULL;
 
 ALTER DOMAIN kintaraa.need_state DROP CONSTRAINT need_state_check;
+-- locks: one word more is allowed; the needs are read once, a few for each report
 ALTER DOMAIN kintaraa.need_state ADD CONSTRAINT need_state_check CHECK (VALUE IN
     ('searching', 'offered', 'engaged', 'stalled', 'needs_dispatcher', 'paused', 'met', 'unmet', 'withdrawn'));
 
@@ -44,6 +46,7 @@ INSERT INTO kintaraa.left_team (bucket, provider_id)
 SELECT DISTINCT a.incident_bucket, a.provider_id
   FROM kintaraa.assignment AS a JOIN kintaraa.incident AS i ON i.id = a.incident_bucket
  WHERE a.status = 'withdrawn' AND a.responded_by = i.owner_id;
+-- locks: members of closed cases, which nobody writes
 UPDATE kintaraa.member AS m SET revoked = true, gx = pg_catalog.pg_current_xact_id(), changed_at = pg_catalog.now()
   FROM kintaraa.incident AS i
  WHERE i.id = m.bucket AND i.status = 'closed' AND m.relation = 'helper' AND NOT m.revoked;

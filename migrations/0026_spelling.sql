@@ -11,31 +11,41 @@ COMMENT ON COLUMN kintaraa.note.spelling IS
     'The id as its author''s phone spelt it first, where client_id is not that.';
 
 -- Nothing of it that anybody is shown changes, so that nobody has to hear of it.  Two that are one by now stay two.
+-- locks: the table is read once under it, while doors are shut: they answer KN901 until migrate() is through
 ALTER TABLE kintaraa.incident DISABLE TRIGGER remember;
+-- locks: as above
 ALTER TABLE kintaraa.personal DISABLE TRIGGER remember;
+-- locks: as above
 ALTER TABLE kintaraa.note DISABLE TRIGGER remember;
 SET LOCAL ROLE kintaraa_system;
 SET LOCAL row_security = on;
+-- locks: spelt in capitals by few phones
 UPDATE kintaraa.incident i SET spelling = i.client_id, client_id = pg_catalog.lower(i.client_id)
  WHERE i.client_id ~ '[A-Z]' AND i.client_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
    AND NOT EXISTS (SELECT FROM kintaraa.incident t WHERE t.owner_id = i.owner_id AND t.id <> i.id
                       AND pg_catalog.lower(t.client_id) = pg_catalog.lower(i.client_id));
+-- locks: spelt in capitals by few phones
 UPDATE kintaraa.personal i SET spelling = i.client_id, client_id = pg_catalog.lower(i.client_id)
  WHERE i.client_id ~ '[A-Z]' AND i.client_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
    AND NOT EXISTS (SELECT FROM kintaraa.personal t WHERE t.owner_id = i.owner_id AND t.noun = i.noun AND t.id <> i.id
                       AND pg_catalog.lower(t.client_id) = pg_catalog.lower(i.client_id));
+-- locks: spelt in capitals by few phones
 UPDATE kintaraa.note i SET spelling = i.client_id, client_id = pg_catalog.lower(i.client_id)
  WHERE i.client_id ~ '[A-Z]' AND i.client_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
    AND NOT EXISTS (SELECT FROM kintaraa.note t WHERE t.author_id = i.author_id AND t.id <> i.id
                       AND pg_catalog.lower(t.client_id) = pg_catalog.lower(i.client_id));
 SET LOCAL ROLE kintaraa_owner;
+-- locks: has it since it was switched off
 ALTER TABLE kintaraa.incident ENABLE TRIGGER remember;
+-- locks: has it since it was switched off
 ALTER TABLE kintaraa.personal ENABLE TRIGGER remember;
+-- locks: has it since it was switched off
 ALTER TABLE kintaraa.note ENABLE TRIGGER remember;
 
 -- Offers of rescues kept how far her exact place was from each team: three of them give it away.
 -- Terms and costs were made from the same distance and go: what ranked those offers cannot be told without it.
 SET LOCAL ROLE kintaraa_system;
+-- locks: offers of two services, while doors are shut
 UPDATE kintaraa.assignment a
    SET distance_km = kintaraa.distance_km(i.cell_latitude, i.cell_longitude, p.latitude, p.longitude),
        cost_minutes = NULL, components = NULL
@@ -45,8 +55,10 @@ UPDATE kintaraa.assignment a
 
 -- What is over is shown to no team any more: no phone has to hear of it, and it may be more than a transaction stamps.
 SET LOCAL ROLE kintaraa_owner;
+-- locks: the table is read once under it, while doors are shut: they answer KN901 until migrate() is through
 ALTER TABLE kintaraa.assignment DISABLE TRIGGER remember;
 SET LOCAL ROLE kintaraa_system;
+-- locks: offers of two services, while doors are shut
 UPDATE kintaraa.assignment a
    SET distance_km = kintaraa.distance_km(i.cell_latitude, i.cell_longitude, p.latitude, p.longitude),
        cost_minutes = NULL, components = NULL
@@ -54,4 +66,5 @@ UPDATE kintaraa.assignment a
  WHERE i.id = a.incident_bucket AND p.id = a.provider_id AND a.service IN ('emergency', 'shelter')
    AND a.status NOT IN ('pending', 'accepted');
 SET LOCAL ROLE kintaraa_owner;
+-- locks: has it since it was switched off
 ALTER TABLE kintaraa.assignment ENABLE TRIGGER remember;

@@ -115,6 +115,12 @@ $$;
 COMMENT ON PROCEDURE kintaraa.migrate_run IS
     'Runs a migration unless it has run, again and again while tables are in use.';
 
+-- API: private. Without SET, or it could not tell.
+CREATE PROCEDURE kintaraa.migrate_alone()
+    LANGUAGE C
+    AS 'MODULE_PATHNAME', 'kn_migrate_alone_sql';
+COMMENT ON PROCEDURE kintaraa.migrate_alone IS 'Refuses to go on where nothing can be committed.';
+
 -- API: public. Alone, outside BEGIN and outside psql -1: it commits after each migration.
 CREATE PROCEDURE kintaraa.migrate()
     LANGUAGE plpgsql
@@ -122,6 +128,7 @@ CREATE PROCEDURE kintaraa.migrate()
 DECLARE
     step record;
 BEGIN
+    CALL kintaraa.migrate_alone();
     FOR step IN SELECT m.number, m.name, m.hash, m.script FROM kintaraa.migrations() AS m ORDER BY m.number LOOP
         CALL kintaraa.migrate_run(pg_catalog.format('migration %s', step.number), step.script, step.number, step.name,
                                   step.hash);

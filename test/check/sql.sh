@@ -48,6 +48,42 @@ result "migrations are numbered without a gap" "$(
 	done
 )"
 
+locks() {
+	# the first eighteen were released before this rule
+	/usr/bin/python3 test/check/locks.py $(printf '%s\n' migrations/[0-9]*.sql | tail -n +19)
+}
+result "no migration keeps writers waiting without a reason" "$(locks)"
+
+# What is found, what may stand, and one line for each rule.
+heavy=$(mktemp)
+cat >"$heavy" <<-'TEXT'
+	CREATE INDEX a ON kintaraa.incident (id);
+	ALTER TABLE kintaraa.incident ALTER COLUMN id TYPE text;
+	ALTER TABLE kintaraa.incident ADD COLUMN a uuid DEFAULT pg_catalog.gen_random_uuid();
+	ALTER TABLE kintaraa.incident ADD a integer GENERATED ALWAYS AS (1) STORED;
+	ALTER TABLE kintaraa.incident ADD CONSTRAINT a CHECK (true);
+	ALTER TABLE kintaraa.incident ADD COLUMN a uuid REFERENCES kintaraa.account;
+	ALTER TABLE kintaraa.incident ALTER id SET NOT NULL;
+	ALTER DOMAIN kintaraa.need_state ADD CONSTRAINT a CHECK (true);
+	ALTER TABLE kintaraa.incident DISABLE TRIGGER ALL;
+	-- a comment; -- locks are no reason
+	UPDATE kintaraa.incident SET id = id;
+	WITH a AS (SELECT) DELETE FROM kintaraa.incident;
+	LOCK TABLE kintaraa.incident;
+	DO $$ DECLARE a integer; BEGIN UPDATE kintaraa.incident SET id = id; END $$;
+	-- locks: it is short
+	UPDATE kintaraa.incident SET id = id;
+	CREATE TABLE kintaraa.a (id uuid NOT NULL REFERENCES kintaraa.incident);
+	CREATE INDEX a ON kintaraa.a (id);
+	ALTER TABLE kintaraa.incident ADD COLUMN a timestamptz NOT NULL DEFAULT pg_catalog.now(), ADD b text;
+	ALTER TABLE kintaraa.incident ADD CONSTRAINT a CHECK (true) NOT VALID;
+TEXT
+result "each rule about locks finds what breaks it, and nothing else" "$(
+	found=$(/usr/bin/python3 test/check/locks.py "$heavy" | sed 's/: [^:]*$//')
+	[ "$(wc -l <<<"$found")" -eq 13 ] && [ "$(sort -u <<<"$found" | wc -l)" -eq 12 ] || echo "$found"
+)"
+rm "$heavy"
+
 catalogue=$(/usr/bin/python3 test/check/catalogue.py)
 for rule in search_path public definitions; do
 	case $rule in

@@ -13,6 +13,7 @@ import psycopg2
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import play
+from beside import Beside
 from catalogue import catalogue_of, rows_of
 from harness import Cluster, run_tests, wait_until
 from phones import Phone, check_has_all, epochs, ready, settle, tokens
@@ -30,6 +31,7 @@ ALTER TABLE kintaraa.made_up FORCE ROW LEVEL SECURITY;
 GRANT SELECT ON kintaraa.made_up TO kintaraa_system;
 CREATE POLICY made_up ON kintaraa.made_up FOR ALL TO kintaraa_system USING (true);
 ALTER TABLE kintaraa.setting ADD COLUMN made_up boolean NOT NULL DEFAULT true;
+ALTER TABLE kintaraa.incident ADD CONSTRAINT made_up CHECK (id IS NOT NULL) NOT VALID;
 """
 NEXT = "9.9"
 RULES = """policy\tmade_up ON kintaraa.made_up\tCREATE POLICY made_up ON kintaraa.made_up AS PERMISSIVE FOR ALL TO \
@@ -100,7 +102,18 @@ def test_the_next_one_goes_on_from_there_and_phones_with_it():
     tree.write(kept["migration"], MIGRATION)
     tree.install()
     server.restart()
-    migrate()
+    for statement in ("BEGIN; CALL kintaraa.migrate()", "SELECT 1; CALL kintaraa.migrate()"):
+        try:
+            server.psql(statement)
+            raise AssertionError("taken in a transaction")
+        except psycopg2.Error as error:
+            assert error.pgcode == "25001" and "must be called alone" in str(error), error
+            assert "outside BEGIN" in error.diag.message_hint
+    # somebody reads the reports and does not end: nobody who sends one is kept waiting
+    beside = Beside(server, "amina", "incident_list")
+    assert beside.run("CALL kintaraa.migrate()", 3) > 3
+    assert max(beside.waits) < 2 and set(beside.outcomes) <= {"KN901", "ok"}, (max(beside.waits), beside.outcomes)
+    assert any("process %d of postgres" % beside.reader in notice for notice in beside.notices), beside.notices
     migrate()
     ready(server)
     wait_until(lambda: server.psql(BROKEN) == kept["broken"], 10, "health as before")

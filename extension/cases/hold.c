@@ -43,7 +43,6 @@ PG_FUNCTION_INFO_V1(kn_hold_end_sql);
 static bool find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation);
 static void require_word(KnCall *call, const pg_uuid_t *id, KnRelation relation, char **note);
 static void go_on(const pg_uuid_t *id, KnNeed *needs, int n, const char *note);
-static void resume(KnNeed *need, TimestampTz now);
 static void end_hold(const pg_uuid_t *bucket);
 static uint64 run_for(KnStatement *statement, const pg_uuid_t *id);
 static void tell_team(const KnNeed *need);
@@ -54,7 +53,7 @@ static KnStatement hold_incident = KN_WRITE(
 	"              SET held_until = pg_catalog.now() + $3 * interval '1 hour', "
 	"                  restored_at = NULL, "
 	"                  deleted_at = CASE WHEN $2 THEN pg_catalog.now() END "
-	"            WHERE id = $1 AND deleted_at IS NULL AND held_until IS NULL "
+	"            WHERE id = $1 AND deleted_at IS NULL AND ($2 OR held_until IS NULL) "
 	"           RETURNING id, status, urgency_level), "
 	"d AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
 	"      SELECT status, urgency_level, -1 FROM i WHERE $2), "
@@ -84,6 +83,13 @@ static KnStatement release_incident = KN_WRITE(
 
 static KnStatement end_incident = KN_WRITE(
 	KN_AS_SYSTEM, "UPDATE kintaraa.incident SET held_until = NULL WHERE id = $1", UUIDOID);
+
+static KnStatement end_empty_hold = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.incident i SET held_until = NULL "
+	" WHERE i.id = $1 AND i.deleted_at IS NULL AND i.held_until IS NOT NULL AND NOT EXISTS ("
+	"       SELECT FROM kintaraa.need n WHERE n.bucket = $1 AND n.state = 'paused')",
+	UUIDOID);
 
 static KnStatement select_ended = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -123,7 +129,8 @@ kn_case_hold(const pg_uuid_t *bucket, KnNeed *needs, int n, bool hidden)
 		KnAssignment accepted;
 		bool is_task;
 
-		if (!kn_need_is_open(&needs[i]) || kn_need_is_paused(&needs[i]))
+		/* what closing paused is paused anew when she hides the case: 72 hours from then */
+		if (!kn_need_is_open(&needs[i]) || (kn_need_is_paused(&needs[i]) && !hidden))
 			continue;
 		kn_assignment_withdraw_pending(bucket, &needs[i].id);
 		is_task = kn_assignment_accepted(bucket, &needs[i].id, &accepted) ||
@@ -139,6 +146,12 @@ kn_case_hold(const pg_uuid_t *bucket, KnNeed *needs, int n, bool hidden)
 	kn_arg_bool(&args, hidden);
 	kn_arg_int(&args, HOLD_HOURS);
 	return kn_run(&hold_incident, &args) > 0;
+}
+
+void
+kn_hold_end_if_empty(const pg_uuid_t *bucket)
+{
+	run_for(&end_empty_hold, bucket);
 }
 
 /* The case's state is on the card of whoever accepted it. */
@@ -231,7 +244,7 @@ go_on(const pg_uuid_t *id, KnNeed *needs, int n, const char *note)
 	char *status;
 
 	for (int i = 0; i < n; i++)
-		resume(&needs[i], GetCurrentTimestamp());
+		kn_hold_resume(&needs[i], GetCurrentTimestamp());
 	status = kn_incident_status_lock(id, &urgency);
 	if (note != NULL)
 	{
@@ -295,9 +308,8 @@ require_word(KnCall *call, const pg_uuid_t *id, KnRelation relation, char **note
 				  "or ask the dispatch centre.");
 }
 
-/* Whoever had it has it again, and what nobody had is searched for anew. */
-static void
-resume(KnNeed *need, TimestampTz now)
+void
+kn_hold_resume(KnNeed *need, TimestampTz now)
 {
 	KnAssignment accepted;
 	const KnCasePolicy *policy = kn_case_policy();

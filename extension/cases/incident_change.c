@@ -151,6 +151,7 @@ follow_services(const KnIncident *incident, const KnCasePolicy *policy)
 
 	kn_opening_plan_new(incident, policy, now, &opening);
 	kn_opening_store(&opening, now);
+	kn_hold_end_if_empty(&incident->id);
 	kn_incident_follow_needs(&incident->id);
 }
 

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "cases/hold.h"
 #include "cases/incident_open.h"
 #include "cases/incident_store.h"
 #include "cases/offer.h"
@@ -104,6 +105,13 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 			/* the first need stays the first when the clock was set back: see kn_case_lock */
 			out->parts.needs[at].created_at = latest;
 			out->parts.n_needs++;
+		}
+		else if (kn_need_is_paused(old))
+		{
+			KnNeed need;
+
+			if (kn_need_lock(&incident->id, &old->id, &need))
+				kn_hold_resume(&need, now);
 		}
 		else if (!kn_need_is_open(old) && strcmp(old->state, "met") != 0 &&
 				 strcmp(old->service, KN_TRIAGE) != 0)

@@ -47,8 +47,9 @@ kn_incident_edit_conflicts(const KnCall *call, const KnIncident *incident, int64
 	pg_uuid_t writer;
 
 	kn_call_writer(call, &writer);
-	return kn_version_conflicts(base, incident->edited_version, incident->edited_foreign_version,
-								incident->has_editor, &incident->edited_by, &writer);
+	return kn_version_conflicts(base, incident->stamp.version, incident->edited_version,
+								incident->edited_foreign_version, incident->has_editor,
+								&incident->edited_by, &writer);
 }
 
 void

@@ -79,12 +79,12 @@ kn_client_id_uuid(const char *folded, pg_uuid_t *out)
 }
 
 bool
-kn_version_conflicts(int64 base, int64 version, int64 foreign_version, bool has_writer,
-					 const pg_uuid_t *row_writer, const pg_uuid_t *writer)
+kn_version_conflicts(int64 base, int64 newest, int64 version, int64 foreign_version,
+					 bool has_writer, const pg_uuid_t *row_writer, const pg_uuid_t *writer)
 {
 	bool own = has_writer && kn_uuid_equal(row_writer, writer);
 
-	return base < (own ? foreign_version : version);
+	return base < (own ? foreign_version : version) || (!own && base > newest);
 }
 
 void
@@ -221,8 +221,9 @@ stale(KnCall *call, const KnWrite *write, const KnPersonal *stored)
 		return !write->has_base || write->base < stored->stamp.version;
 	return !last_write_wins(write->noun) &&
 		   (!write->has_base ||
-			kn_version_conflicts(write->base, stored->stamp.version, stored->foreign_version,
-								 stored->has_writer, &stored->writer, &writer));
+			kn_version_conflicts(write->base, stored->stamp.version, stored->stamp.version,
+								 stored->foreign_version, stored->has_writer, &stored->writer,
+								 &writer));
 }
 
 /* Where nothing is lost that anybody would miss; everything else keeps both versions. */

@@ -71,8 +71,11 @@ extern char *kn_client_id_fold(const char *text);
  * some tell the device and the moment, and of those that are none nobody knows.
  */
 extern bool kn_client_id_uuid(const char *folded, pg_uuid_t *out);
-/* A version is stale for a writer when somebody else wrote after its base. */
-extern bool kn_version_conflicts(int64 base, int64 version, int64 foreign_version,
+/*
+ * A version is stale for a writer when somebody else wrote after its base.  A base
+ * above newest is of what the database has lost: then nobody saw what another wrote.
+ */
+extern bool kn_version_conflicts(int64 base, int64 newest, int64 version, int64 foreign_version,
 								 bool has_writer, const pg_uuid_t *row_writer,
 								 const pg_uuid_t *writer);
 /* Keeps a version that did not win, sealed under its author's key; returns its id. */

@@ -25,6 +25,7 @@
 #include "sync/push.h"
 #include "sync/wire.h"
 
+static bool may_report(const KnCall *call);
 static bool superseded(KnCall *call, KnPush *push, const char *seq_text);
 static bool replay(KnCall *call, KnPush *push, int i, const KnApplied *applied);
 static int *order_of_ids(const KnPush *push);
@@ -44,7 +45,7 @@ sync_batch(KnCall *call)
 	JsonbContainer *body = kn_in_object(call->body);
 	static const char *const modes[] = {"records", "atomic", NULL};
 	char *mode = kn_in_choice(body, "mode", modes, false);
-	KnPush push = {.atomic = mode && strcmp(mode, "atomic") == 0};
+	KnPush push = {.atomic = mode && strcmp(mode, "atomic") == 0, .reports = may_report(call)};
 	KnCursor nothing = {0};
 	int64 seq = 0;
 	bool has_seq = kn_in_int(body, "seq", 0, KN_SEQ_MAX, false, &seq);
@@ -83,7 +84,7 @@ KN_DOOR(sync_batch, sync_batch, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
 static void
 sync_push(KnCall *call)
 {
-	KnPush push = {.atomic = call->device == NULL};
+	KnPush push = {.atomic = call->device == NULL, .reports = may_report(call)};
 	KnPull pull = {0};
 
 	call->noun = "sync";
@@ -100,6 +101,13 @@ sync_push(KnCall *call)
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(sync_push, sync_push, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+
+/* As POST /incidents has it. */
+static bool
+may_report(const KnCall *call)
+{
+	return (call->caller->role & (KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER)) != 0;
+}
 
 /* Whoever still waits for this answer keeps its records dirty and counts on from seq. */
 static bool

@@ -32,6 +32,7 @@ typedef struct KnPush
 	bytea **hashes;   /* of what was sent; NULL of what is not to be remembered */
 	List *named;      /* of KnPushTable: all of a push */
 	bool atomic;      /* any refusal undoes all */
+	bool reports;     /* its author is one who may report */
 } KnPush;
 
 /* push_read.c */

@@ -28,7 +28,7 @@ static void read_odd(KnPush *push, KnPushTable *table, JsonbValue *value);
 static void read_version(KnWrite *write, JsonbContainer *object, const char *member);
 static char *changed_columns(const KnWrite *write, JsonbContainer *row);
 static bool is_full(const KnPush *push, const char *code);
-static const char *code_of(const KnWrite *write, bool has_data);
+static const char *code_of(const KnPush *push, const KnWrite *write, bool has_data);
 static void add_write(KnPush *push, KnPushTable *table, const KnWrite *write, JsonbValue *sent,
 					  const char *code);
 static const char *noun_of(const char *name);
@@ -88,7 +88,7 @@ read_record(KnPush *push, JsonbValue *value)
 			read_version(&write, member->val.binary.data, "serverVersion");
 	}
 	write.noun = noun_of(table->name);
-	add_write(push, table, &write, value, code_of(&write, write.data != NULL));
+	add_write(push, table, &write, value, code_of(push, &write, write.data != NULL));
 }
 
 void
@@ -175,7 +175,7 @@ read_row(KnPush *push, KnPushTable *table, JsonbValue *row, bool deletes)
 		object = row->val.binary.data;
 		write.client_id = text_of(kn_in_member(object, "id"));
 	}
-	code = code_of(&write, object != NULL);
+	code = code_of(push, &write, object != NULL);
 	if (is_full(push, code))
 	{
 		kn_push_name(table, write.client_id);
@@ -237,11 +237,13 @@ is_full(const KnPush *push, const char *code)
 	return code == NULL ? push->n - push->n_odd == KN_BATCH_MAX : push->n_odd == KN_BATCH_MAX;
 }
 
+/* A table that its author does not write is none of his: who may not report has no reports. */
 static const char *
-code_of(const KnWrite *write, bool has_data)
+code_of(const KnPush *push, const KnWrite *write, bool has_data)
 {
 	bool writable = write->noun != NULL &&
-					(strcmp(write->noun, "incident") == 0 || strcmp(write->noun, "note") == 0 ||
+					((push->reports && strcmp(write->noun, "incident") == 0) ||
+					 strcmp(write->noun, "note") == 0 ||
 					 kn_personal_noun(write->noun) != NULL);
 
 	if (!writable)

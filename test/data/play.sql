@@ -41,6 +41,11 @@ CREATE FUNCTION play.outcome(door text, who text, path text[] DEFAULT NULL, inpu
 SELECT concat_ws(' ', outcome, body ->> 'code') FROM play.call(door, who, path, input, query, context)
 $$;
 
+-- The version from which somebody's phone that has all changes a report.
+CREATE FUNCTION play.base(who text, id text) RETURNS jsonb LANGUAGE sql AS $$
+SELECT jsonb_build_object('serverVersion', (play.call('incident_get', who, ARRAY[id])).body -> 'serverVersion')
+$$;
+
 CREATE FUNCTION play.register(who text, wish jsonb DEFAULT '{}') RETURNS uuid
     LANGUAGE plpgsql AS $$
 DECLARE

@@ -211,8 +211,8 @@ def test_two_reports_that_are_changed_at_once_do_not_block_a_helper_of_one():
     def change():
         own = play.Stage(cluster)
         outcomes.append(own.outcome("sync_batch", "zawadi", None, {"device": "phone", "records": [
-            {"table": "incidents", "id": name, "data": {"description": "more"}, "base": {"serverVersion": 1000}}
-            for name in ("one", "two")]}))
+            {"table": "incidents", "id": name, "data": {"description": "more"},
+             "base": own.value("SELECT play.base('zawadi', %s)", name)} for name in ("one", "two")]}))
         own.close()
 
     def complete():

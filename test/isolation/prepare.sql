@@ -69,11 +69,11 @@ SELECT concat_ws(' ', c.outcome, c.body ->> 'code', (SELECT string_agg(r ->> 'st
 $$;
 CREATE FUNCTION play.typed(report text, type text) RETURNS jsonb LANGUAGE sql AS $$
 SELECT jsonb_build_object('table', 'incidents', 'op', 'upsert', 'id', play.numbered(report::integer),
-                          'data', jsonb_build_object('type', type), 'base', '{"serverVersion": 9}'::jsonb)
+                          'data', jsonb_build_object('type', type), 'base', '{"serverVersion": 1}'::jsonb)
 $$;
 CREATE FUNCTION play.written(content text) RETURNS jsonb LANGUAGE sql AS $$
 SELECT jsonb_build_object('table', 'journal_entries', 'op', 'upsert', 'id', 'a-day',
-                          'data', jsonb_build_object('content', content), 'base', '{"serverVersion": 9}'::jsonb)
+                          'data', jsonb_build_object('content', content), 'base', '{"serverVersion": 1}'::jsonb)
 $$;
 CREATE FUNCTION play.push_types(device text, reports text[], type text) RETURNS text LANGUAGE sql AS $$
 SELECT play.push(device, (SELECT jsonb_agg(play.typed(r, type) ORDER BY n)

@@ -62,12 +62,13 @@ SELECT CASE way
     WHEN 'batch' THEN (SELECT c.body #>> '{results,0,status}' FROM play.call('sync_batch', 'amina', NULL,
         jsonb_build_object('records', jsonb_build_array(jsonb_build_object('table', 'incidents', 'id', id, 'op',
     'upsert',
-            'base', '{"serverVersion": 1000}'::jsonb,
+            'base', play.base('amina', id),
             'data', '{"description": "more"}' || pg_temp.member('isAnonymous', value))))) AS c)
     WHEN 'push' THEN play.outcome('sync_push', 'amina', NULL, jsonb_build_object('incidents',
     jsonb_build_object('updated',
         jsonb_build_array(jsonb_build_object('id', id, '_status', 'updated', '_changed', 'description'
-            || CASE WHEN value IS NULL THEN '' ELSE ',is_anonymous' END, 'server_version', 1000, 'description', 'more')
+            || CASE WHEN value IS NULL THEN '' ELSE ',is_anonymous' END, 'description', 'more',
+            'server_version', play.base('amina', id) -> 'serverVersion')
                           || pg_temp.member('is_anonymous', value)))))
 END $$;
 CREATE TEMP TABLE changed AS

@@ -46,11 +46,12 @@ SELECT is(pg_temp.patch('clock', '{"urgencyLevel": null, "type": "physical"}') -
 SELECT pg_temp.whole('two') \g /dev/null
 CREATE FUNCTION pg_temp.batch(data jsonb) RETURNS jsonb LANGUAGE sql AS $$
 SELECT body #> '{results,0}' FROM play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', 'p1', 'records',
-    jsonb_build_array(jsonb_build_object('table', 'incidents', 'id', 'two', 'base', '{"serverVersion": 99}'::jsonb,
+    jsonb_build_array(jsonb_build_object('table', 'incidents', 'id', 'two', 'base', play.base('amina', 'two'),
     'data', data)))) $$;
 CREATE FUNCTION pg_temp.push(columns jsonb) RETURNS text LANGUAGE sql AS $$
 SELECT outcome FROM play.call('sync_push', 'amina', NULL, jsonb_build_object('incidents', jsonb_build_object('updated',
-    jsonb_build_array(columns || '{"id": "two", "server_version": 99}'))), NULL,
+    jsonb_build_array(columns || jsonb_build_object('id', 'two',
+        'server_version', play.base('amina', 'two') -> 'serverVersion')))), NULL,
     '{"device": "p1", "requestId": "play", "network": "192.0.2.0"}') $$;
 SELECT is(pg_temp.batch('{"description": null}') ->> 'status', 'applied', 'a record of a batch');
 SELECT is(pg_temp.record('two') -> 'description', 'null', 'is emptied as well');

@@ -51,13 +51,15 @@ SELECT is(play.outcome('incident_update', 'amina', '{hers}', '{"description": "m
     'she changes her words');
 SELECT is(pg_temp.status('hers'), 'closed', 'which asks for nothing');
 SELECT is(body #>> '{results,0,status}', 'applied', 'her phone sends the whole report')
-  FROM play.call('sync_batch', 'amina', NULL, '{"device": "p1", "records": [{"table": "incidents", "id": "hers",
-      "base": {"serverVersion": 99}, "data": {"description": "from the phone", "supportServices": ["medical"]}}]}');
+  FROM play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', 'p1', 'records', jsonb_build_array(
+      jsonb_build_object('table', 'incidents', 'id', 'hers', 'base', play.base('amina', 'hers'),
+      'data', '{"description": "from the phone", "supportServices": ["medical"]}'::jsonb))));
 SELECT is(pg_temp.status('hers') || ' ' || pg_temp.needs('hers'), 'closed medical withdrawn 1',
     'services that stand are no wish when they are only sent along');
 SELECT is(body #>> '{results,0,status}', 'applied', 'her phone sends another service')
-  FROM play.call('sync_batch', 'amina', NULL, '{"device": "p1", "records": [{"table": "incidents", "id": "hers",
-      "base": {"serverVersion": 99}, "data": {"supportServices": ["police"]}}]}');
+  FROM play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', 'p1', 'records', jsonb_build_array(
+      jsonb_build_object('table', 'incidents', 'id', 'hers', 'base', play.base('amina', 'hers'),
+      'data', '{"supportServices": ["police"]}'::jsonb))));
 SELECT is(pg_temp.status('hers') || ' ' || pg_temp.needs('hers'), 'new medical withdrawn 1, police offered 1 due',
     'that is one: the case is open again');
 SELECT is(play.outcome('incident_update', 'amina', '{hers}', '{"supportServices": ["medical", "police"]}'), 'ok',

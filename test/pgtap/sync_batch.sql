@@ -1,6 +1,6 @@
 -- What devices send, many at a time: judged record by record, never twice, never lost.
 \ir ../data/play.sql
-SELECT plan(87);
+SELECT plan(99);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.2801,
     36.8201) \g /dev/null
 SELECT kintaraa.epoch_check(), kintaraa.tick_write(true) \g /dev/null
@@ -244,4 +244,29 @@ SELECT is((SELECT string_agg(version::text, ' ') FROM kintaraa.applied WHERE dev
     'the change alone is remembered');
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'twice', pg_temp.entry('t', 'two', 1))), 'unchanged replayed',
     'and known when it comes again');
+-- A version above the newest is of what the database lost: what another phone wrote is not overwritten unseen.
+SELECT pg_temp.batch('amina', 'here', pg_temp.entry('gap', 'one')),
+       pg_temp.batch('amina', 'there', pg_temp.entry('gap', 'two, elsewhere', 1)),
+       pg_temp.batch('amina', 'here', '[{"table": "incidents", "id": "gap", "data": {"description": "one"}}]'),
+       pg_temp.batch('amina', 'there', '[{"table": "incidents", "id": "gap", "data": {"description": "two"},
+           "base": {"serverVersion": 1}}]') \g /dev/null
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'here', pg_temp.entry('gap', 'three', 99))), 'conflict version',
+    'a version that is not there yet is no base');
+SELECT is(pg_temp.journal('amina', 'gap'), 'two, elsewhere 2', 'what stands stays');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'here', '[{"table": "incidents", "id": "gap", "data":
+    {"description": "three"}, "base": {"serverVersion": 99}}]')), 'conflict version', 'of a report neither');
+SELECT is((SELECT count(*)::int FROM play.call('archive_list', 'amina') AS c, jsonb_array_elements(c.body -> 'items')
+    AS i WHERE i ->> 'id' = 'gap' AND i::text LIKE '%three%'), 2, 'and what was sent is kept');
+SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'there', pg_temp.entry('gap', 'four', 99))), 'applied',
+    'the phone that wrote what stands goes on');
+
+-- Who may not report does so by no way.
+SELECT play.staff('dora', 'dispatcher'), play.staff('boss', 'admin'), play.staff('ana', 'analyst') \g /dev/null
+SELECT is(pg_temp.statuses(pg_temp.batch(who, 'p', '[{"table": "incidents", "id": "no", "data": {}},
+    {"table": "incidents", "id": "no", "op": "delete"}]')), 'invalid unknown_table, invalid unknown_table',
+    who || ' has no reports') FROM unnest('{dora,boss,ana}'::text[]) AS who;
+SELECT is((pg_temp.push(who, 'p', '{"incidents": {"created": [{"id": "no"}], "updated": [], "deleted": []}}')).body
+    -> 'experimentalRejectedIds', '{"incidents": ["no"]}', 'nor by a push: ' || who)
+  FROM unnest('{dora,boss,ana}'::text[]) AS who;
+SELECT is((SELECT count(*)::int FROM kintaraa.incident WHERE client_id = 'no'), 0, 'there is none');
 SELECT * FROM finish();

@@ -12,9 +12,9 @@ SELECT play.call('incident_update', 'amina', ARRAY[kind], '{"type": "physical"}'
     '{"requestId": "hers", "network": "192.0.2.0"}') FROM kase \g /dev/null
 SELECT play.call('incident_status', 'amina', ARRAY[kind], '{"status": "pending_dispatcher_review"}') FROM kase
 \g /dev/null
-SELECT play.call('sync_batch', 'amina', NULL, '{"device": "d", "records": [{"table": "incidents", "op": "upsert",
-    "id": "named", "data": {"type": "online"}, "base": {"serverVersion": 9}}, {"table": "incidents", "op": "upsert",
-    "id": "hidden", "data": {"type": "online"}, "base": {"serverVersion": 9}}]}') \g /dev/null
+SELECT play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', 'd', 'records', jsonb_agg(
+    jsonb_build_object('table', 'incidents', 'op', 'upsert', 'id', kind, 'data', '{"type": "online"}'::jsonb,
+    'base', play.base('amina', kind))))) FROM kase \g /dev/null
 SELECT play.call('incident_get', 'zawadi', ARRAY[id::text]) FROM kase \g /dev/null
 SELECT play.call('auth_login', NULL, NULL, '{"email": "amina@play.example", "password": "correct horse amina"}')
 \g /dev/null

@@ -36,6 +36,7 @@ typedef enum Parting
 static KnNeed *lock_need(KnCall *call, KnIncident *incident, KnRelation *relation);
 static void require_owner(KnRelation relation);
 static void part(const KnIncident *incident, KnNeed *need, Parting parting, const pg_uuid_t *by);
+static void end_access(const KnNeed *need, const pg_uuid_t *by);
 static bool has_team(const KnNeed *need);
 static bool is_meant(KnCall *call, const KnNeed *need);
 static void answer(KnCall *call, const KnNeed *need, KnRelation relation);
@@ -94,7 +95,10 @@ answer(KnCall *call, const KnNeed *need, KnRelation relation)
 	kn_json_close(&call->json, '}');
 }
 
-/* POST /incidents/{id}/needs/{service}/withdraw -> the need; again is the same answer. */
+/*
+ * POST /incidents/{id}/needs/{service}/withdraw -> the need; again is the same answer.
+ *	  A need that was met stays so, and its team has nothing of the case any more.
+ */
 static void
 need_withdraw(KnCall *call)
 {
@@ -105,9 +109,12 @@ need_withdraw(KnCall *call)
 
 	if (relation == KN_HELPER)
 		kn_refuse(ERRCODE_KN_ROLE, "a helper releases, only she withdraws", NULL);
-	if (strcmp(need->state, "met") == 0 || strcmp(need->state, "unmet") == 0)
+	if (relation != KN_OWNER &&
+		(strcmp(need->state, "met") == 0 || strcmp(need->state, "unmet") == 0))
 		kn_refuse(ERRCODE_KN_NEED_CLOSED, "this need has ended already", NULL);
-	if (kn_need_is_open(need))
+	if (!kn_need_is_open(need))
+		end_access(need, &call->caller->account);
+	else
 	{
 		if (relation == KN_OWNER && kn_assignment_accepted(&need->bucket, &need->id, &accepted))
 			kn_team_left(&need->bucket, &accepted.provider);
@@ -118,6 +125,19 @@ need_withdraw(KnCall *call)
 }
 KN_DOOR(need_withdraw, need_withdraw,
 		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+
+/* The team of a need that has ended keeps a card until she, or the end of the case, takes it. */
+static void
+end_access(const KnNeed *need, const pg_uuid_t *by)
+{
+	KnAssignment accepted;
+
+	if (!kn_assignment_accepted(&need->bucket, &need->id, &accepted))
+		return;
+	kn_assignment_move(&accepted.id, "accepted", "withdrawn", by, NULL, NULL);
+	kn_helper_leave(&need->bucket, &accepted.provider);
+	kn_team_left(&need->bucket, &accepted.provider);
+}
 
 /*
  * POST /incidents/{id}/needs/{service}/ask {"teamsAgain"?} -> the need

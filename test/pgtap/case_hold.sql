@@ -1,6 +1,6 @@
 -- Whoever holds her phone does not end the help.
 \ir ../data/play.sql
-SELECT plan(80);
+SELECT plan(91);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
        play.helper('lawyer', 'legal', -1.2803, 36.8203), play.staff('dora', 'dispatcher'),
        play.register('amina', '{"lastName": "Otieno"}'), play.register('zawadi') \g /dev/null
@@ -100,6 +100,16 @@ SELECT is(play.outcome('case_restore', 'amina', '{back}'), 'refused KN207',
     'what was undone before is taken back anew');
 SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('back')::text]), 'absent KN301',
     'the team finds nothing');
+SELECT is(play.outcome(door, 'dora', ARRAY[pg_temp.id('back')::text], jsonb_strip_nulls(jsonb_build_object(
+    'reason', 'x', 'service', service, 'providerId', (SELECT provider FROM play.person WHERE name = 'second')))),
+    'conflict KN405', door || ' gives nobody what is paused' || COALESCE(': ' || service, ''))
+  FROM unnest('{assignment_assign,assignment_reassign}'::text[]) AS door,
+       unnest('{medical,legal,NULL}'::text[]) AS service;
+SELECT is(play.outcome('incident_status', 'dora', ARRAY[pg_temp.id('back')::text],
+    jsonb_build_object('status', status)), 'conflict KN414', 'a dispatcher does not move it on to ' || status)
+  FROM unnest('{in_progress,completed,closed}'::text[]) AS status;
+SELECT is(pg_temp.needs('back'), 'legal paused, medical paused', 'her needs stay paused');
+SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'back'), 'closed', 'and her case closed');
 SELECT is((SELECT body ->> 'status' FROM play.call('incident_get', 'amina', '{back}')), 'closed', 'she reads closed');
 SELECT is(play.outcome('incident_update', 'amina', '{back}',
     '{"supportServices": ["counseling"]}'), 'ok', 'what she asks for meanwhile');

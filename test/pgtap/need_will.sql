@@ -1,6 +1,6 @@
 -- What she says about her needs, and what completed means.
 \ir ../data/play.sql
-SELECT plan(56);
+SELECT plan(66);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
        play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
 CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS
@@ -100,6 +100,19 @@ SELECT pg_temp.engage('gone') \g /dev/null
 SELECT is(pg_temp.say('withdraw', 'gone'), 'ok withdrawn', 'she withdraws what the clinic has');
 SELECT is(pg_temp.say('ask', 'gone'), 'ok searching', 'and asks again');
 SELECT is(pg_temp.held('gone'), 'second pending', 'others are asked');
+
+-- What was met ends for its team when she says so, as with closing.
+SELECT pg_temp.engage('met'), pg_temp.move('clinic', 'met', '{"status": "completed", "reason": "helped"}') \g /dev/null
+SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('met')::text]), 'ok', 'the clinic has the card');
+SELECT is(pg_temp.load('clinic'), 0, 'and its capacity is free');
+SELECT is(pg_temp.say('withdraw', 'met', NULL, 'dora'), 'conflict KN405', 'a dispatcher does not end it');
+SELECT is(pg_temp.say('withdraw', 'met'), 'ok met', 'she does');
+SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('met')::text]), 'absent KN301', 'it has nothing');
+SELECT is(pg_temp.load('clinic'), 0, 'its capacity is not freed twice');
+SELECT is(pg_temp.say('withdraw', 'met'), 'ok met', 'again is the same answer');
+SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'met'), 'completed', 'the case stays completed');
+SELECT is(pg_temp.say('ask', 'met'), 'ok searching', 'she asks again');
+SELECT is(pg_temp.held('met'), 'second pending', 'and the team that she left is not asked');
 
 -- With closing all ends.
 SELECT pg_temp.engage('over') \g /dev/null

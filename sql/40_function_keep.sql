@@ -171,14 +171,29 @@ BEGIN
         SELECT c.*, count(*) FILTER (WHERE c.people < least_shown) OVER (PARTITION BY c.month) AS hidden,
                row_number() OVER (PARTITION BY c.month ORDER BY c.people < least_shown, c.people, c.type) AS place
           FROM cell AS c
+    ), told AS (
+        SELECT s.month, s.type,
+               CASE WHEN s.people >= least_shown AND NOT (s.hidden = 1 AND s.place = 1) THEN s.people END AS people
+          FROM shown AS s
+    ), whole AS (
+        SELECT m.month, count(DISTINCT r.person) AS people
+          FROM month AS m LEFT JOIN report AS r ON r.month = m.month
+         GROUP BY m.month
+    ), beside AS (
+        -- the sum tells how many are not among those of a number that is shown, or of all of them
+        SELECT w.month, w.people - t.people AS people FROM whole AS w JOIN told AS t ON t.month = w.month
+         WHERE t.people IS NOT NULL
+        UNION ALL
+        SELECT w.month, w.people - sum(t.people) FROM whole AS w JOIN told AS t ON t.month = w.month
+         GROUP BY w.month, w.people
     )
     INSERT INTO kintaraa.people_monthly (month, type, people)
-    SELECT s.month, s.type, CASE WHEN s.people >= least_shown AND NOT (s.hidden = 1 AND s.place = 1) THEN s.people END
-      FROM shown AS s
+    SELECT t.month, t.type, t.people FROM told AS t
     UNION ALL
-    SELECT m.month, 'all', nullif(greatest(count(DISTINCT r.person), least_shown - 1), least_shown - 1)
-      FROM month AS m LEFT JOIN report AS r ON r.month = m.month
-     GROUP BY m.month
+    SELECT w.month, 'all', CASE WHEN w.people >= least_shown AND NOT EXISTS (
+               SELECT FROM beside AS b WHERE b.month = w.month AND b.people > 0 AND b.people < least_shown)
+           THEN w.people END
+      FROM whole AS w
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS written = ROW_COUNT;
     RETURN written;

@@ -38,7 +38,11 @@ static bool choose_need(const pg_uuid_t *incident, const char *service, const pg
 						bool take_back, KnNeed *out);
 static void check_eligible(const KnEligible *eligible);
 
-/* Open needs that wait for a person first, then by urgency and by who waits longest. */
+/*
+ * Open needs that wait for a person first, then by urgency and by who waits longest.
+ * Of equals ten of one account come before its next ten, so that an account that
+ * reports by the hundred hides nobody.
+ */
 static KnStatement select_queue = KN_READ(
 	KN_AS_DISPATCH,
 	"SELECT i.id, i.case_number, i.status, n.service, n.state, n.urgency_level, n.level::int4, "
@@ -54,6 +58,10 @@ static KnStatement select_queue = KN_READ(
 	" ORDER BY n.state NOT IN ('needs_dispatcher', 'stalled', 'paused'), "
 	"          pg_catalog.array_position(ARRAY['immediate', 'urgent', 'routine'], "
 	"       n.urgency_level), "
+	"          (pg_catalog.row_number() OVER ("
+	"             PARTITION BY i.owner_id, n.urgency_level, "
+	"                          n.state NOT IN ('needs_dispatcher', 'stalled', 'paused') "
+	"             ORDER BY n.created_at, n.id) - 1) / 10, "
 	"          n.created_at, n.id "
 	" LIMIT $4",
 	UUIDARRAYOID, TEXTOID, TEXTOID, INT4OID);

@@ -50,6 +50,7 @@ static void check_filters(KnCall *call);
 static KnRelation require_incident(KnCall *call, KnIncident *incident);
 static bool find_incident(KnCall *call, KnIncident *incident, KnRelation *relation);
 static void answer_late_change(KnCall *call);
+static char *find_taken_back(KnCall *call, pg_uuid_t *id);
 static bool check_version(KnCall *call, KnWrite *write, const KnIncident *incident);
 
 /*
@@ -462,18 +463,31 @@ KN_DOOR(incident_update, incident_update, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
 static void
 answer_late_change(KnCall *call)
 {
+	pg_uuid_t id;
+	char *client_id = find_taken_back(call, &id);
+
+	if (client_id == NULL)
+		kn_refuse_absent();
+	answer_taken_back(call, &id, client_id, false);
+}
+
+/* Her own id for a case of hers that she has taken back, or NULL; it is what she acts on. */
+static char *
+find_taken_back(KnCall *call, pg_uuid_t *id)
+{
 	const pg_uuid_t *me = &call->caller->account;
 	char *client_id = call->n_path > 0 ? kn_client_id_fold(call->path[0]) : NULL;
 	KnIntake intake;
 
 	if (client_id == NULL || !kn_incident_is_taken_back(me, client_id))
-		kn_refuse_absent();
+		return NULL;
 	kn_incident_intake(me, client_id, &intake);
 	if (!intake.known)
-		kn_refuse_absent();
+		return NULL;
 	kn_subject_forget(&intake.subject);
-	kn_call_target(call, "incident", &intake.id);
-	answer_taken_back(call, &intake.id, client_id, false);
+	*id = intake.id;
+	kn_call_target(call, "incident", id);
+	return client_id;
 }
 
 /* A version that does not win is kept, and she is told where. */
@@ -504,10 +518,10 @@ static void
 incident_delete(KnCall *call)
 {
 	KnIncident incident;
+	pg_uuid_t id;
 
 	call->outcome = KN_NONE;
-	if (call->n_path > 0 &&
-		kn_incident_is_taken_back(&call->caller->account, kn_client_id_fold(call->path[0])))
+	if (find_taken_back(call, &id) != NULL)
 		return;
 	if (require_incident(call, &incident) != KN_OWNER)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor takes back her report", NULL);

@@ -367,8 +367,10 @@ incident_timeline(KnCall *call)
 	{
 		const char *to = kn_incident_status_for(kn_col_text(&rows, i, 3), relation);
 
-		if (strcmp(to, shown) == 0)
-			continue; /* a step that this reader does not see */
+		/* a step that this reader does not see; the machine's tell a helper of other teams */
+		if (strcmp(to, shown) == 0 ||
+			(relation == KN_HELPER && strcmp(kn_col_text(&rows, i, 4), "machine") == 0))
+			continue;
 		shown = to;
 		kn_json_open(&call->json, '{');
 		kn_json_pair_time(&call->json, "at", kn_col_time(&rows, i, 1));

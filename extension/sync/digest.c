@@ -68,6 +68,8 @@ static KnStatement select_manifest = KN_READ(
 
 #define MANIFEST_MAX 2000
 
+static void note_shown(KnCall *call, const KnRows *rows, uint64 n);
+
 /* GET /sync/digest -> {"nouns":{noun:{"count","hash"}}} */
 static void
 sync_digest(KnCall *call)
@@ -117,6 +119,8 @@ sync_manifest(KnCall *call)
 	kn_run(&select_manifest, &args);
 	rows = kn_rows();
 	n = Min(rows.n, MANIFEST_MAX);
+	call->noun = noun;
+	note_shown(call, &rows, n);
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');
@@ -131,4 +135,21 @@ sync_manifest(KnCall *call)
 	kn_json_pair_text(&call->json, "next", rows.n > n ? kn_col_text(&rows, n - 1, 1) : NULL);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(sync_manifest, sync_manifest, KN_ROLE_ANY, KN_DOOR_READS);
+KN_DOOR(sync_manifest, sync_manifest, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+
+/* Of staff, what is of cases; an id that is no UUID is one that the caller's phone made. */
+static void
+note_shown(KnCall *call, const KnRows *rows, uint64 n)
+{
+	static const char *const of_cases[] = {"incident", "note", "assignment", NULL};
+
+	call->unaudited =
+		call->caller->role == KN_ROLE_SURVIVOR || !kn_choice_has(of_cases, call->noun);
+	for (uint64 i = 0; i < n && !call->unaudited; i++)
+	{
+		pg_uuid_t id;
+
+		if (kn_uuid_parse(kn_col_text(rows, i, 1), &id))
+			kn_call_shown(call, &id, 1);
+	}
+}

@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(145);
+SELECT plan(148);
 
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('counsel', 'counseling', -1.2802, 36.8202),
        play.helper('loser', 'healthcare', -1.2803, 36.8203), play.helper('decliner', 'healthcare', -1.2804, 36.8204),
@@ -165,6 +165,11 @@ SELECT is((SELECT string_agg(n ->> 'service', ' ')
              FROM jsonb_array_elements((play.call('incident_timeline', who, ARRAY[k.id::text])).body -> 'items') AS n),
           service, 'PV5: the timeline tells ' || who || ' of her own team only')
   FROM kase k, (VALUES ('clinic', 'medical'), ('counsel', 'counseling')) AS t (who, service) WHERE kind = 'named';
+SELECT is((SELECT count(*) > 0 FROM jsonb_array_elements((play.call('incident_timeline', who,
+              ARRAY[CASE who WHEN 'amina' THEN 'named' ELSE k.id::text END])).body -> 'items') AS n
+            WHERE n ->> 'by' = 'machine'),
+          who = 'amina', 'nor by what moved the case when another team accepted: ' || who)
+  FROM kase k, unnest('{clinic,counsel,amina}'::text[]) AS who WHERE kind = 'named';
 SELECT is((play.call('incident_list', who, query => '{"type": "femicide"}')).outcome, 'KN508',
           'PV9: ' || who || ' cannot filter by what her list does not show')
   FROM unnest(ARRAY['dora', 'admin']) AS who;

@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(31);
+SELECT plan(33);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201, 3), play.helper('lawyer', 'legal', -1.2802, 36.8202),
     play.staff('dora', 'dispatcher'),
        play.staff('barred', 'dispatcher'), play.staff('admin', 'admin'), play.register('amina') \g /dev/null
@@ -86,5 +86,17 @@ SELECT is(play.outcome(door, who), wanted, door || ' by ' || COALESCE(who, 'nobo
     FROM unnest(ARRAY['dispatch_queue', 'dispatch_dashboard']) AS door,
     (VALUES ('amina', 'refused KN201'), ('clinic', 'refused KN201'), ('admin', 'ok'), (NULL,
         'unknown KN101')) AS t (who, wanted);
+-- One account that reports by the hundred hides nobody, and its first ten are not hidden either.
+SELECT play.register('flood'), play.register('later') \g /dev/null
+SELECT play.report('flood', 'f' || n, '{mental_health}', '{"urgencyLevel": "immediate"}')
+  FROM generate_series(1, 25) AS n \g /dev/null
+SELECT play.report('later', 'one', '{mental_health}', '{"urgencyLevel": "immediate"}') AS hers \gset
+CREATE TEMP TABLE flooded AS
+SELECT row_number() OVER (ORDER BY n) AS place, p.name
+  FROM play.call('dispatch_queue', 'dora', query => '{"limit": "100"}') AS c, jsonb_array_elements(c.body -> 'items') WITH ORDINALITY AS t (i, n)
+  JOIN kintaraa.incident x ON x.id = (i ->> 'incidentId')::uuid JOIN play.person p ON p.id = x.owner_id
+ WHERE p.name IN ('flood', 'later');
+SELECT is((SELECT place::int FROM flooded WHERE name = 'later'), 11, 'who came after 25 of one is the eleventh');
+SELECT is((SELECT count(*)::int FROM flooded WHERE name = 'flood'), 25, 'and none of these is lost');
 SELECT is((SELECT array_agg(what) FROM play.broken), NULL, 'nothing is broken');
 SELECT * FROM finish();

@@ -1,5 +1,5 @@
 -- Operators read views, analysts published tables, and nothing else; small numbers are not published.
-SELECT plan(25);
+SELECT plan(28);
 
 -- A report of its own person each, k of a type in a month; the last line of the month and the first of the next one.
 CREATE FUNCTION pg_temp.person(k integer) RETURNS uuid LANGUAGE sql IMMUTABLE AS
@@ -12,10 +12,13 @@ INSERT INTO report VALUES
     ('2026-03-31T21:00:00Z', 'physical', 11, 0), ('2026-03-31T21:00:00Z', 'sexual', 12, 0),
     ('2026-03-31T21:00:00Z', 'emotional', 13, 0), ('2026-03-31T21:00:00Z', 'economic', 14, 0),
     ('2026-03-31T21:00:00Z', 'online', 15, 0), ('2026-03-31T21:00:00Z', 'femicide', 16, 0),
-    ('2026-03-31T21:00:00Z', 'medical', 17, 0), ('2026-03-31T21:00:00Z', NULL, 2, 0);
+    ('2026-03-31T21:00:00Z', 'medical', 17, 0), ('2026-03-31T21:00:00Z', NULL, 2, 0),
+    -- of the people of a month ten are not among the nineteen of one type, then eleven are not
+    ('2026-05-15T00:00:00Z', 'physical', 19, 0), ('2026-05-15T00:00:00Z', 'sexual', 29, 0),
+    ('2026-06-15T00:00:00Z', 'physical', 18, 0), ('2026-06-15T00:00:00Z', 'sexual', 29, 0);
 INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, type, urgency_level, created_hash,
                                created_at)
-SELECT gen_random_uuid(), pg_temp.person(least(i, r.n)), i || coalesce(r.type, '') || extract(minute FROM r.month),
+SELECT gen_random_uuid(), pg_temp.person(least(i, r.n)), i || coalesce(r.type, '') || extract(epoch FROM r.month),
        md5(i || coalesce(r.type, '') || r.month), 'new', r.type, 'urgent', '', r.month
   FROM report AS r, generate_series(1, r.n + r.more) AS i;
 INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, due_at, created_at)
@@ -37,6 +40,9 @@ SELECT is(pg_temp.people('2026-03-01', 'all'), 11, 'whoever reported twice is on
 SELECT is(pg_temp.people('2026-04-01', 'unknown'), NULL, 'two of unknown type are not told');
 SELECT is(pg_temp.people('2026-04-01', 'physical'), NULL, 'nor the smallest other number, which would tell them');
 SELECT is(pg_temp.people('2026-04-01', 'sexual'), 12, 'the next one is');
+SELECT is(pg_temp.people('2026-05-01', 'physical'), 19, 'nineteen are told');
+SELECT is(pg_temp.people('2026-05-01', 'all'), NULL, 'but no sum, which would tell of ten people beside them');
+SELECT is(pg_temp.people('2026-06-01', 'all'), 29, 'of eleven it may');
 SELECT throws_ok('INSERT INTO kintaraa_report.people_monthly VALUES (''2026-01-01'', ''x'', 12)', '42501', NULL,
                  'an analyst writes nothing');
 SELECT throws_ok('SELECT id FROM kintaraa.incident', '42501', NULL, 'and reads no table of ours');

@@ -1,7 +1,7 @@
 -- An administrator who reads the trail as he likes cannot tell that two cases are of one survivor; what staff did and
 -- saw is there record by record.
 \ir ../data/play.sql
-SELECT plan(26);
+SELECT plan(28);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('near', 'healthcare', -1.2801, 36.8201),
        play.helper('far', 'legal', -1.2801, 36.8201), play.staff('dora', 'dispatcher'), play.staff('boss', 'admin'),
        play.staff('other', 'admin') \g /dev/null
@@ -24,6 +24,12 @@ SELECT play.call('me_update', 'amina', NULL, '{"language": "sw"}') \g /dev/null
 CREATE FUNCTION pg_temp.read(query jsonb) RETURNS jsonb LANGUAGE sql AS $$
 SELECT c.body FROM play.call('audit_list', 'boss', query => '{"limit": "100"}' || query) AS c
 $$;
+
+-- a list of ids is a list
+SELECT play.call('sync_manifest', who, query => '{"noun": "incident"}') FROM unnest('{dora,boss,amina}'::text[]) AS who
+\g /dev/null
+SELECT is((SELECT array_agg(a.actor_role || ' ' || cardinality(a.targets) ORDER BY a.actor_role) FROM kintaraa.audit a
+    WHERE a.action = 'sync_manifest'), '{admin 2,dispatcher 2}', 'what a manifest shows to staff is in the trail');
 
 -- the table itself
 SELECT cmp_ok(count(*)::int, '>=', 4, 'her acts are in the trail') FROM kintaraa.audit a JOIN kase k ON k.id = a.target
@@ -99,4 +105,8 @@ SELECT ok(pg_temp.read('{}')::text LIKE '%' || :'hidden' || '%', 'but the others
 SELECT is(pg_temp.read(jsonb_build_object('target', :'named')) - 'serverTime',
     '{"items": [], "next": null, "ownerActs": []}',
     'asked for, it is as if it were not');
+-- what she does again is done to her case, however often
+SELECT play.outcome('incident_delete', 'amina', '{named}') FROM generate_series(1, 2) \g /dev/null
+SELECT is((SELECT count(*)::int FROM kintaraa.audit WHERE action = 'incident_delete' AND target = :'named'), 2,
+    'taking back again is an act on that case');
 SELECT * FROM finish();

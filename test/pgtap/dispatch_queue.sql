@@ -93,7 +93,8 @@ SELECT play.report('flood', 'f' || n, '{mental_health}', '{"urgencyLevel": "imme
 SELECT play.report('later', 'one', '{mental_health}', '{"urgencyLevel": "immediate"}') AS hers \gset
 CREATE TEMP TABLE flooded AS
 SELECT row_number() OVER (ORDER BY n) AS place, p.name
-  FROM play.call('dispatch_queue', 'dora', query => '{"limit": "100"}') AS c, jsonb_array_elements(c.body -> 'items') WITH ORDINALITY AS t (i, n)
+  FROM play.call('dispatch_queue', 'dora', query => '{"limit": "100"}') AS c,
+       jsonb_array_elements(c.body -> 'items') WITH ORDINALITY AS t (i, n)
   JOIN kintaraa.incident x ON x.id = (i ->> 'incidentId')::uuid JOIN play.person p ON p.id = x.owner_id
  WHERE p.name IN ('flood', 'later');
 SELECT is((SELECT place::int FROM flooded WHERE name = 'later'), 11, 'who came after 25 of one is the eleventh');

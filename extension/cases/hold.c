@@ -84,6 +84,12 @@ static KnStatement release_incident = KN_WRITE(
 static KnStatement end_incident = KN_WRITE(
 	KN_AS_SYSTEM, "UPDATE kintaraa.incident SET held_until = NULL WHERE id = $1", UUIDOID);
 
+static KnStatement hold_need = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.incident SET held_until = pg_catalog.now() + $2 * interval '1 hour', "
+	"       restored_at = NULL WHERE id = $1 AND deleted_at IS NULL",
+	UUIDOID, INT4OID);
+
 static KnStatement end_empty_hold = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.incident i SET held_until = NULL "
@@ -146,6 +152,21 @@ kn_case_hold(const pg_uuid_t *bucket, KnNeed *needs, int n, bool hidden)
 	kn_arg_bool(&args, hidden);
 	kn_arg_int(&args, HOLD_HOURS);
 	return kn_run(&hold_incident, &args) > 0;
+}
+
+void
+kn_need_hold(KnNeed *need, const pg_uuid_t *by)
+{
+	KnArgs args = {0};
+
+	kn_need_clear(need, "withdrawn", by);
+	need->state = "paused";
+	need->due_at = GetCurrentTimestamp() + FIRST_CALL;
+	kn_need_save(need);
+	kn_escalation_call(need, &(KnStep){.calls_people = true});
+	kn_arg_uuid(&args, &need->bucket);
+	kn_arg_int(&args, HOLD_HOURS);
+	kn_run(&hold_need, &args);
 }
 
 void

@@ -15,6 +15,12 @@
  * hidden: from herself as well.  False when it has been taken back before.
  */
 extern bool kn_case_hold(const pg_uuid_t *bucket, KnNeed *needs, int n, bool hidden);
+/*
+ * She withdraws a need that a team had or that is immediate: the team has no more
+ * part in it, and for 72 hours the dispatch centre may hear from her that it was not
+ * she.  The rest of the case goes on.
+ */
+extern void kn_need_hold(KnNeed *need, const pg_uuid_t *by);
 /* Whoever had the need has it again, and what nobody had is searched for anew. */
 extern void kn_hold_resume(KnNeed *need, TimestampTz now);
 /* A case that is not hidden and has nothing paused any more is taken back no longer. */

@@ -34,6 +34,8 @@ typedef enum Parting
 } Parting;
 
 static KnNeed *lock_need(KnCall *call, KnIncident *incident, KnRelation *relation);
+static bool is_hers_to_ask(const KnIncident *incident);
+static void refuse_taken_back(void);
 static void require_owner(KnRelation relation);
 static void part(const KnIncident *incident, KnNeed *need, Parting parting, const pg_uuid_t *by);
 static void end_access(const KnNeed *need, const pg_uuid_t *by);
@@ -71,12 +73,25 @@ lock_need(KnCall *call, KnIncident *incident, KnRelation *relation)
 	{
 		if (strcmp(needs[i].service, call->path[1]) != 0)
 			continue;
-		if (kn_need_is_paused(&needs[i]))
-			kn_refuse(ERRCODE_KN_TAKEN_BACK, "this case was taken back",
-					  "Undo that first: POST /incidents/{id}/restore.");
+		if (kn_need_is_paused(&needs[i]) && !(*relation == KN_OWNER && is_hers_to_ask(incident)))
+			refuse_taken_back();
 		return &needs[i];
 	}
 	kn_refuse_absent();
+}
+
+/* What she withdrew, in a case that she neither closed nor took back, she may ask for again. */
+static bool
+is_hers_to_ask(const KnIncident *incident)
+{
+	return strcmp(incident->status, "closed") != 0;
+}
+
+static void
+refuse_taken_back(void)
+{
+	kn_refuse(ERRCODE_KN_TAKEN_BACK, "this case was taken back",
+			  "Undo that first: POST /incidents/{id}/restore.");
 }
 
 static void
@@ -97,7 +112,8 @@ answer(KnCall *call, const KnNeed *need, KnRelation relation)
 
 /*
  * POST /incidents/{id}/needs/{service}/withdraw -> the need; again is the same answer.
- *	  A need that was met stays so, and its team has nothing of the case any more.
+ *	  A need that was met stays so, and its team has nothing of the case any more; one
+ *	  that a team has, or that is immediate, is paused: see hold.c.
  */
 static void
 need_withdraw(KnCall *call)
@@ -114,11 +130,17 @@ need_withdraw(KnCall *call)
 		kn_refuse(ERRCODE_KN_NEED_CLOSED, "this need has ended already", NULL);
 	if (!kn_need_is_open(need))
 		end_access(need, &call->caller->account);
-	else
+	else if (!kn_need_is_paused(need))
 	{
-		if (relation == KN_OWNER && kn_assignment_accepted(&need->bucket, &need->id, &accepted))
+		bool is_there = kn_assignment_accepted(&need->bucket, &need->id, &accepted);
+
+		if (relation == KN_OWNER && is_there)
 			kn_team_left(&need->bucket, &accepted.provider);
-		kn_need_close(need, "withdrawn", &call->caller->account);
+		/* whoever holds her phone can say it, only she can mean it */
+		if (relation == KN_OWNER && (is_there || need->urgency == KN_IMMEDIATE))
+			kn_need_hold(need, &call->caller->account);
+		else
+			kn_need_close(need, "withdrawn", &call->caller->account);
 		kn_incident_follow_needs(&incident.id);
 	}
 	answer(call, need, relation);
@@ -168,7 +190,13 @@ need_ask(KnCall *call)
 		kn_arg_uuid(&args, &incident.id);
 		kn_run(&delete_left, &args);
 	}
-	if (!kn_need_is_open(need))
+	if (kn_need_is_paused(need))
+	{
+		kn_hold_resume(need, GetCurrentTimestamp());
+		kn_hold_end_if_empty(&incident.id);
+		kn_incident_follow_needs(&incident.id);
+	}
+	else if (!kn_need_is_open(need))
 		part(&incident, need, PART_ANEW, &call->caller->account);
 	else if (again && strcmp(need->state, "needs_dispatcher") == 0)
 		kn_need_search_anew(need);

@@ -118,7 +118,7 @@ SELECT is(body ->> 'urgencyLevel', 'immediate', 'the clinical clock raises it') 
 SELECT is(play.outcome('need_withdraw', 'amina', '{change,police}'), 'absent KN301', 'a service she did not ask for');
 SELECT is(play.outcome('need_withdraw', who, ARRAY[:'change', 'legal']), wanted, who || ' does not withdraw it')
   FROM (VALUES ('zawadi', 'absent KN301'), ('lawyer', 'absent KN301')) AS t (who, wanted);
-SELECT is(body - 'serverTime', '{"service": "legal", "status": "withdrawn"}', 'she withdraws legal aid')
+SELECT is(body - 'serverTime', '{"service": "legal", "status": "paused"}', 'she withdraws legal aid')
     FROM play.call('need_withdraw', 'amina', '{change,legal}');
 SELECT is(play.outcome('need_withdraw', 'amina', '{change,legal}'), 'ok', 'again is the same answer');
 SELECT is((SELECT array_agg(service || ' ' || status ORDER BY service) FROM kintaraa.assignment

@@ -1,6 +1,6 @@
 -- What she says about her needs, and what completed means.
 \ir ../data/play.sql
-SELECT plan(66);
+SELECT plan(84);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
        play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
 CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS
@@ -80,7 +80,7 @@ SELECT is(pg_temp.load('clinic'), 1, 'the clinic has one');
 SELECT is(pg_temp.say('another', 'left'), 'ok searching', 'she wants another team');
 SELECT is(pg_temp.held('left'), 'second pending', 'the one she left is not asked');
 SELECT is(pg_temp.load('clinic'), 0, 'and is free');
-SELECT is(pg_temp.say('withdraw', 'left'), 'ok withdrawn', 'she withdraws');
+SELECT is(pg_temp.say('withdraw', 'left'), 'ok paused', 'she withdraws');
 SELECT is(pg_temp.say('ask', 'left'), 'ok searching', 'and asks again');
 SELECT is(pg_temp.held('left'), 'second pending', 'still not that team');
 SELECT is(play.outcome('incident_update', 'amina', '{left}', '{"supportServices": ["medical", "shelter"]}'), 'ok',
@@ -91,13 +91,13 @@ SELECT is(play.outcome('assignment_reassign', 'dora', ARRAY[pg_temp.id('left')::
 SELECT is(jsonb_path_exists((play.call('recommendation_list', 'dora', ARRAY[pg_temp.id('left')::text])).body,
     '$.items[*].candidates[*] ? (@.providerId == $team)', jsonb_build_object('team', (SELECT provider FROM play.person
     WHERE name = 'clinic'))), false, 'nor is it recommended');
-SELECT is(pg_temp.say('withdraw', 'left'), 'ok withdrawn', 'she withdraws');
+SELECT is(pg_temp.say('withdraw', 'left'), 'ok paused', 'she withdraws');
 SELECT is(pg_temp.say('ask', 'left', '{"teamsAgain": true}'), 'ok searching', 'unless she says so');
 SELECT is(pg_temp.held('left'), 'clinic pending, second pending', 'then it is asked');
 
 -- Withdrawing is leaving the team that has it.
 SELECT pg_temp.engage('gone') \g /dev/null
-SELECT is(pg_temp.say('withdraw', 'gone'), 'ok withdrawn', 'she withdraws what the clinic has');
+SELECT is(pg_temp.say('withdraw', 'gone'), 'ok paused', 'she withdraws what the clinic has');
 SELECT is(pg_temp.say('ask', 'gone'), 'ok searching', 'and asks again');
 SELECT is(pg_temp.held('gone'), 'second pending', 'others are asked');
 
@@ -113,6 +113,38 @@ SELECT is(pg_temp.say('withdraw', 'met'), 'ok met', 'again is the same answer');
 SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'met'), 'completed', 'the case stays completed');
 SELECT is(pg_temp.say('ask', 'met'), 'ok searching', 'she asks again');
 SELECT is(pg_temp.held('met'), 'second pending', 'and the team that she left is not asked');
+
+-- Whoever holds her phone can withdraw, only she can mean it.
+CREATE FUNCTION pg_temp.told(name text) RETURNS integer LANGUAGE sql AS
+    $$ SELECT count(*)::int FROM kintaraa.notification n JOIN play.person p ON p.id = n.account_id
+        WHERE p.name = 'dora' AND n.bucket = pg_temp.id($1) AND n.class = 'duty_call' $$;
+SELECT pg_temp.engage('phone') \g /dev/null
+SELECT is(pg_temp.say('withdraw', 'phone'), 'ok paused', 'somebody withdraws on her phone');
+SELECT is(pg_temp.say('withdraw', 'phone'), 'ok paused', 'again is the same answer');
+SELECT is(pg_temp.held('phone'), NULL, 'the team is gone');
+SELECT is(pg_temp.load('clinic'), 0, 'and free');
+SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('phone')::text]), 'absent KN301',
+    'and reads nothing');
+SELECT is(pg_temp.told('phone'), 1, 'the centre is called, once');
+SELECT is((SELECT string_agg(i ->> 'needStatus', ', ') FROM play.call('dispatch_queue', 'dora') AS c,
+    jsonb_array_elements(c.body -> 'items') AS i WHERE (i ->> 'incidentId')::uuid = pg_temp.id('phone')), 'paused',
+    'and has it in its queue');
+SELECT is(pg_temp.say('withdraw', 'phone', NULL, 'dora'), 'conflict KN414', 'a dispatcher ends it no sooner');
+SELECT is(play.outcome('case_restore', 'dora', ARRAY[pg_temp.id('phone')::text], '{"note": "It was not she."}'), 'ok',
+    'but undoes it when she says so');
+SELECT is(pg_temp.held('phone'), 'second pending', 'others are asked');
+SELECT is(pg_temp.say('withdraw', 'phone'), 'ok paused', 'an immediate need that nobody has is held too');
+UPDATE kintaraa.incident SET held_until = now() WHERE client_id = 'phone';
+SELECT kintaraa.hold_end() \g /dev/null
+SELECT is((SELECT state::text FROM kintaraa.need WHERE bucket = pg_temp.id('phone')), 'withdrawn',
+    'after 72 hours it ends');
+SELECT is(pg_temp.say('ask', 'phone'), 'ok searching', 'and is hers to ask for');
+SELECT is(pg_temp.say('withdraw', 'phone'), 'ok paused', 'what is paused');
+SELECT is(pg_temp.say('ask', 'phone'), 'ok searching', 'needs no fresh sign-in to be asked for');
+SELECT is((SELECT held_until FROM kintaraa.incident WHERE client_id = 'phone'), NULL, 'and is not held any more');
+SELECT play.report('amina', 'calm', '{medical}', '{"urgencyLevel": "routine"}') \g /dev/null
+SELECT is(pg_temp.say('withdraw', 'calm'), 'ok withdrawn', 'what is not urgent and nobody has ends at once');
+SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
 
 -- With closing all ends.
 SELECT pg_temp.engage('over') \g /dev/null

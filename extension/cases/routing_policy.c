@@ -43,7 +43,7 @@ typedef struct Reader
 	const char *message;
 } Reader;
 
-static const char *const urgency_names[KN_URGENCIES] = {
+static const char *const urgency_names[KN_URGENCIES + 1] = {
 	[KN_ROUTINE] = "routine", [KN_URGENT] = "urgent", [KN_IMMEDIATE] = "immediate"};
 
 static KnIndex policy_index = {.table_name = "policy", .index_name = "policy_pkey"};
@@ -73,6 +73,8 @@ static JsonbContainer *nested(Reader *reader, JsonbContainer *object, const char
 static double number(Reader *reader, JsonbContainer *object, const char *key, double min,
 					 double max);
 static void fail(Reader *reader, const char *pointer, const char *message);
+static void check_words(JsonbContainer *body);
+static JsonbContainer *part_of(JsonbContainer *object, const char *key);
 
 const KnRoutingPolicy *
 kn_routing_policy(void)
@@ -171,6 +173,39 @@ kn_routing_policy_check(Jsonb *body)
 	if (reader.pointer != NULL)
 		kn_input_error(ERRCODE_KN_FIELD_VALUE, reader.pointer, reader.message,
 					   "Start from the version in force.");
+	check_words(&body->root);
+}
+
+/* A word that nobody reads is a rule that does not hold: whom never to ask, where not to go. */
+static void
+check_words(JsonbContainer *body)
+{
+	static const char *const parts[] = {
+		"services", "never", "radius_km", "travel", "ack", "load_minutes", "fairness_minutes",
+		"fairness_hours", "mismatch_minutes", "preparedness_minutes", "weights", "cap", NULL};
+	static const char *const travel[] = {"base_minutes", "detour", "speed_kmh", NULL};
+	static const char *const ack[] = {"prior_minutes", "prior_weight", "memory",
+									  "longest_minutes", NULL};
+	static const char *const weights[] = {"travel", "ack", "load", "fairness", "mismatch",
+										  "preparedness", NULL};
+	JsonbContainer *by_urgency = part_of(body, "weights");
+
+	kn_in_only(body, parts);
+	kn_in_only(part_of(body, "never"), urgency_names);
+	kn_in_only(part_of(body, "radius_km"), urgency_names);
+	kn_in_only(part_of(body, "travel"), travel);
+	kn_in_only(part_of(body, "ack"), ack);
+	kn_in_only(part_of(part_of(body, "ack"), "prior_minutes"), kn_provider_types);
+	kn_in_only(by_urgency, urgency_names);
+	for (int i = 0; i < KN_URGENCIES; i++)
+		kn_in_only(part_of(by_urgency, urgency_names[i]), weights);
+}
+
+/* Of a policy that was read: each of these is an object. */
+static JsonbContainer *
+part_of(JsonbContainer *object, const char *key)
+{
+	return kn_in_member(object, key)->val.binary.data;
 }
 
 int

@@ -1,6 +1,6 @@
 -- policy_get, policy_put: a change is a new version, and only one that can be read.
 \ir include/identity.sql
-SELECT plan(44);
+SELECT plan(52);
 
 CREATE TEMP TABLE admin AS SELECT pg_temp.staff('admin', 'admin@example.org') AS a;
 CREATE FUNCTION pg_temp.put(kind text, input jsonb, if_match text DEFAULT NULL) RETURNS jsonb LANGUAGE sql AS
@@ -89,4 +89,10 @@ SELECT throws_ok(format($$ SELECT pg_temp.put('retention', '{"x":"%s"}') $$, rep
 SELECT ok(NOT has_table_privilege('kintaraa_system', 'kintaraa.policy', p), 'doors have no right to ' || p
     || ' a version')
   FROM unnest(ARRAY['UPDATE', 'DELETE']) AS p;
+-- a word that nobody reads is a rule that does not hold
+SELECT throws_ok(pg_temp.wrong('routing', jsonb_set(pg_temp.now_in_force('routing'), path, value)), 'KN509', NULL,
+    'routing with an unknown word at ' || path::text)
+  FROM (VALUES ('{nevr}'::text[], '{}'::jsonb), ('{never,urgnt}', '["police"]'), ('{radius_km,urgnt}', '5'),
+               ('{travel,speed}', '5'), ('{ack,memry}', '5'), ('{ack,prior_minutes,clinic}', '5'),
+               ('{weights,urgnt}', '{}'), ('{weights,urgent,lod}', '1')) AS t (path, value);
 SELECT finish();

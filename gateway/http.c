@@ -91,6 +91,7 @@ static bool conn_admit(Conn *conn, evutil_socket_t fd, const struct sockaddr *fr
 static void conn_turn_away(evutil_socket_t fd);
 static void on_accept_error(struct evconnlistener *listener, void *arg);
 static void accept_pause(void);
+static void make_room(void);
 static void accept_resume(void);
 static void conn_enter(Conn *conn, ConnState state);
 static void conn_regulate(Conn *conn);
@@ -203,7 +204,38 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 	}
 	metrics_set(METRIC_CONNECTIONS_OPEN, admit_count());
 	if (admit_is_full())
+	{
 		accept_pause();
+		make_room();
+	}
+}
+
+/*
+ * Whoever keeps connections and sends nothing must not shut out who has something to
+ * say: those that have been quiet longest end, keep-alive ones first.
+ */
+static void
+make_room(void)
+{
+	const struct
+	{
+		ConnState state;
+		int64_t quiet_ms;
+	} quiet[] = {{CONN_IDLE, LIMIT_ROOM_IDLE_MS}, {CONN_HEAD, LIMIT_ROOM_HEAD_MS}};
+	int64_t now = clock_ms();
+	int made = 0;
+
+	for (int i = 0; i < 2; i++)
+	{
+		Conn *conn;
+
+		while (made < LIMIT_ROOM && (conn = TAILQ_FIRST(&lists[quiet[i].state])) != NULL &&
+			   conn->deadline_ms - patience_ms[quiet[i].state] + quiet[i].quiet_ms <= now)
+		{
+			conn_enter(conn, CONN_DEAD);
+			made++;
+		}
+	}
 }
 
 /* False leaves the descriptor to the caller; after that the bufferevent owns it. */
@@ -607,6 +639,8 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 			conn_late(conn);
 	}
 	metrics_set(METRIC_CONNECTIONS_OPEN, admit_count());
+	if (is_paused && admit_is_full())
+		make_room();
 	if (is_paused && pause_ends_ms <= now && !admit_is_full())
 		accept_resume();
 }

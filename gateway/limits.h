@@ -20,6 +20,9 @@
 #define LIMIT_HANDSHAKE_MS       10000	/* TLS handshake, from accept */
 #define LIMIT_BACKLOG             1024
 #define LIMIT_ACCEPT_PAUSE_MS      100	/* after running out of descriptors */
+#define LIMIT_ROOM                  16	/* quiet connections that end at once when all are taken */
+#define LIMIT_ROOM_IDLE_MS        1000	/* quiet: no request since the last answer for so long */
+#define LIMIT_ROOM_HEAD_MS        2000	/* or no whole head */
 #define LIMIT_RESERVED_FDS          64	/* descriptors kept for the database and files */
 #define LIMIT_SWEEP_MS             100	/* how late a deadline may be noticed */
 #define LIMIT_LISTENERS              8

@@ -235,6 +235,17 @@ def test_connections_above_the_limit_wait_until_there_is_room():
         assert b" 200 " in rest(wire)
 
 
+def test_connections_that_say_nothing_make_room():
+    with Gateway(doors, {"KINTARAA_MAX_CONNECTIONS": 20}) as small:
+        for said in (b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /hea"):
+            wires = [socket.create_connection((small.host, small.port), timeout=10) for _ in range(24)]
+            for wire in wires:
+                wire.sendall(said)
+            assert small.api(timeout=6).get("/healthz").status == 200, said  # of 10 s for a head, 60 s for the next one
+            for wire in wires:
+                wire.close()
+
+
 def test_many_slow_clients_do_not_keep_others_out():
     api.close()
     stop = time.monotonic() + 3

@@ -275,6 +275,11 @@ BEGIN
             USING HINT = 'Let a superuser run SELECT kintaraa.close_database() too.';
         RETURN;
     END IF;
+    -- whoever may connect could fill the disk with large objects, which nothing of ours uses
+    FOREACH function IN ARRAY ARRAY['pg_catalog.lo_create(oid)', 'pg_catalog.lo_creat(integer)',
+                                    'pg_catalog.lo_from_bytea(oid, bytea)']::regprocedure[] LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', function);
+    END LOOP;
     FOR function IN SELECT f FROM kintaraa.statistics_functions() AS f LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', function);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pg_monitor, kintaraa_operator, kintaraa_report', function);
@@ -282,7 +287,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION kintaraa.close_database IS
-    'Lets only our logins connect, by name, and keeps what the server counts of each table from everybody else.';
+    'Lets only our logins connect, by name, and keeps large objects and what the server counts of each table from '
+    'everybody else.';
 
 -- API: public, superuser only.
 CREATE FUNCTION kintaraa.health(OUT "check" text, OUT ok boolean, OUT detail text, OUT hint text)

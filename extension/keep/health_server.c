@@ -44,7 +44,14 @@ static KnStatement open_doors = {
 		   "  SELECT FROM kintaraa.statistics_functions() f "
 		   "   JOIN pg_catalog.pg_proc p ON p.oid = f, "
 		   "   pg_catalog.aclexplode(COALESCE(p.proacl, pg_catalog.acldefault('f', p.proowner))) a "
-		   "   WHERE a.grantee = 0)) AS o",
+		   "   WHERE a.grantee = 0) "
+		   " UNION ALL "
+		   " SELECT 'large objects' WHERE EXISTS ("
+		   "  SELECT FROM pg_catalog.pg_proc p, "
+		   "   pg_catalog.aclexplode(COALESCE(p.proacl, pg_catalog.acldefault('f', p.proowner))) a "
+		   "   WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace "
+		   "     AND p.proname IN ('lo_create', 'lo_creat', 'lo_from_bytea') AND a.grantee = 0)"
+		   ") AS o",
 	.actor = KN_AS_SYSTEM,
 };
 

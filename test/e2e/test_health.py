@@ -78,13 +78,16 @@ def test_a_login_without_rights_holds_up_nothing():
     for role in ("kintaraa_analyst", "kintaraa_gateway"):
         assert code_of(server.psql, "SELECT n_live_tup FROM pg_stat_user_tables", role=role) == "42501", role
         assert code_of(server.psql, "EXPLAIN ANALYZE SELECT * FROM kintaraa.incident", role=role) == "42501", role
+        assert code_of(server.psql, "SELECT lo_create(0)", role=role) == "42501", role
+        assert code_of(server.psql, "SELECT lo_from_bytea(0, 'x')", role=role) == "42501", role
     assert server.value("SELECT count(*) FROM pg_stats WHERE schemaname = 'kintaraa'", role="kintaraa_analyst") == 0
 
 
 def test_a_database_that_is_open_to_everybody():
     for statement, word in (("GRANT CONNECT ON DATABASE kintaraa TO PUBLIC", "CONNECT"),
                             ("GRANT TEMPORARY ON DATABASE kintaraa TO PUBLIC", "TEMPORARY"),
-                            ("GRANT EXECUTE ON FUNCTION pg_stat_get_live_tuples TO PUBLIC", "statistics")):
+                            ("GRANT EXECUTE ON FUNCTION pg_stat_get_live_tuples TO PUBLIC", "statistics"),
+                            ("GRANT EXECUTE ON FUNCTION lo_create TO PUBLIC", "large objects")):
         assert is_well("closed")
         server.psql(statement)
         assert is_wrong("closed", word), row("closed")

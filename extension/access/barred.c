@@ -63,7 +63,7 @@ kn_barred_refuse(const pg_uuid_t *bucket)
 	KnArgs args = {0};
 
 	/* a survivor is nothing but the owner, whom nobody bars */
-	if (caller == NULL || caller->n_principals == 1)
+	if (caller == NULL || caller->role == KN_ROLE_SURVIVOR)
 		return;
 	kn_arg_uuid(&args, bucket);
 	kn_arg_uuid_array(&args, caller->principals, caller->n_principals);

@@ -48,6 +48,7 @@ typedef struct Remembered
 static Remembered remembered[4];
 
 static void read_policy(void);
+static void require_there(const KnRows *rows, int column, const char *what);
 static int minutes_of_day(const KnRows *rows, int column);
 static void read_escalation(Jsonb *part, KnEscalation *out);
 static void read_level(JsonbContainer *level, KnLevel *out);
@@ -85,6 +86,9 @@ read_policy(void)
 		ereport(ERROR, errcode(ERRCODE_KN_NOT_READY), errmsg("the rules of kintaraa are not there"),
 				errhint("Run CALL kintaraa.migrate()."));
 	rows = kn_rows();
+	require_there(&rows, 1, "setting routing_mode");
+	for (int i = 0; i < 3; i++)
+		require_there(&rows, 4 + i, "part of the escalation policy");
 	if (policy_memory == NULL)
 		policy_memory = AllocSetContextCreate(TopMemoryContext, "kintaraa case policy",
 											  ALLOCSET_SMALL_SIZES);
@@ -101,6 +105,18 @@ read_policy(void)
 	policy.closes = minutes_of_day(&rows, 10);
 	MemoryContextSwitchTo(old);
 	policy_told = told;
+}
+
+/* A DBA's DELETE or UPDATE may have taken what the doors never do. */
+static void
+require_there(const KnRows *rows, int column, const char *what)
+{
+	bool is_null;
+
+	(void) kn_col(rows, 0, column, &is_null);
+	if (is_null)
+		ereport(ERROR, errcode(ERRCODE_KN_NOT_READY), errmsg("a %s is not there", what),
+				errhint("Put it back: every report needs it."));
 }
 
 static int

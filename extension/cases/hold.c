@@ -29,6 +29,7 @@
 #include "cases/hold.h"
 #include "cases/incident_store.h"
 #include "cases/projection.h"
+#include "cases/record.h"
 #include "cases/vacancy.h"
 #include "identity/door.h"
 
@@ -40,7 +41,8 @@
 
 PG_FUNCTION_INFO_V1(kn_hold_end_sql);
 
-static bool find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation);
+static bool find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation, char **spelling);
+static bool run_own(KnCall *call, const char *client_id);
 static void require_word(KnCall *call, const pg_uuid_t *id, KnRelation relation, char **note);
 static void go_on(const pg_uuid_t *id, KnNeed *needs, int n, const char *note);
 static void end_hold(const pg_uuid_t *bucket);
@@ -108,7 +110,8 @@ static KnStatement select_hold = KN_READ(
 
 static KnStatement select_own = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT id FROM kintaraa.incident WHERE owner_id = $1 AND client_id = $2 "
+	"SELECT id, COALESCE(spelling, client_id) FROM kintaraa.incident "
+	" WHERE owner_id = $1 AND client_id = $2 "
 	"   AND (held_until > pg_catalog.now() OR restored_at IS NOT NULL)",
 	UUIDOID, TEXTOID);
 
@@ -230,9 +233,10 @@ case_restore(KnCall *call)
 	KnUrgency urgency;
 	char *note = NULL;
 	char *status;
+	char *spelling;
 	int n;
 
-	if (!find_held(call, &id, &relation))
+	if (!find_held(call, &id, &relation, &spelling))
 		kn_refuse_absent();
 	kn_call_target(call, "incident", &id);
 	require_word(call, &id, relation, &note);
@@ -246,7 +250,7 @@ case_restore(KnCall *call)
 	call->fields = "restored";
 	kn_json_open(&call->json, '{');
 	if (relation == KN_OWNER)
-		kn_json_pair_text(&call->json, "id", call->path[0]);
+		kn_json_pair_text(&call->json, "id", spelling);
 	else
 		kn_json_pair_uuid(&call->json, "id", &id);
 	kn_json_pair_text(&call->json, "status", kn_incident_status_for(status, relation));
@@ -280,20 +284,18 @@ go_on(const pg_uuid_t *id, KnNeed *needs, int n, const char *note)
 
 /* Her own by her id for it, hidden as it is; a dispatcher's as she may see it. */
 static bool
-find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation)
+find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation, char **spelling)
 {
-	KnArgs args = {0};
 	KnIncident incident;
 	KnRows rows;
 
 	if (call->n_path < 1)
 		return false;
 	*relation = KN_OWNER;
-	kn_arg_uuid(&args, &call->caller->account);
-	kn_arg_text(&args, call->path[0]);
-	if (kn_run(&select_own, &args) > 0)
+	if (run_own(call, call->path[0]) || run_own(call, kn_client_id_fold(call->path[0])))
 	{
 		rows = kn_rows();
+		*spelling = kn_col_text(&rows, 0, 2);
 		return kn_col_uuid(&rows, 0, 1, id);
 	}
 	if (!kn_incident_load(call->caller, call->path[0], &incident, relation) ||
@@ -302,6 +304,16 @@ find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation)
 		return false;
 	*id = incident.id;
 	return true;
+}
+
+static bool
+run_own(KnCall *call, const char *client_id)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, &call->caller->account);
+	kn_arg_text(&args, client_id);
+	return kn_run(&select_own, &args) > 0;
 }
 
 static void

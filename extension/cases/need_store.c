@@ -86,7 +86,8 @@ static KnStatement lock_needs = KN_WRITE(
 static KnStatement update_need = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.need SET state = $3, level = $4, round = $5, due_at = $6, expected_by = $7, "
-	"       engaged_at = $8, contacted_at = $9, urgency_level = $10, escalation = $11 "
+	"       engaged_at = $8, contacted_at = $9, urgency_level = $10, escalation = $11, "
+	"       reached_at = CASE WHEN $8 IS NOT NULL THEN reached_at END " /* said of that team */
 	" WHERE bucket = $1 AND id = $2",
 	UUIDOID, UUIDOID, TEXTOID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 	TIMESTAMPTZOID, TEXTOID, JSONBOID);

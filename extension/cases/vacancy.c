@@ -181,7 +181,8 @@ vacate_one(const pg_uuid_t *bucket, const KnRows *rows, uint64 row)
 	kn_col_uuid(rows, row, 1, &assignment);
 	kn_col_uuid(rows, row, 2, &need_id);
 	kn_col_uuid(rows, row, 3, &team);
-	if (!kn_need_lock(bucket, &need_id, &need))
+	/* its lock is held, and whoever ends the last account may be barred from the case */
+	if (!kn_need_read(bucket, &need_id, &need))
 		return;
 	if (strcmp(status, "accepted") == 0)
 	{

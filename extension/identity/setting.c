@@ -252,10 +252,12 @@ put_policy(KnCall *call)
 		return;
 	}
 	kn_call_require_version(call, policy.version);
-	if (strcmp(kind, "retention") == 0)
-		require_retention(body, policy.body);
-	else
+	if (strcmp(kind, "retention") != 0)
 		kn_policy_check(kind, body);
+	else if (policy.version == 0)
+		kn_refuse_absent(); /* its members are those of the version in force */
+	else
+		require_retention(body, policy.body);
 	policy.version++;
 	policy.body = body;
 	kn_policy_insert(kind, &policy, &call->caller->account);

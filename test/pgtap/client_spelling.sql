@@ -1,6 +1,6 @@
 -- An id of a phone: capitals and small letters of a UUID are one, and which UUIDs become everybody's.
 \ir ../data/play.sql
-SELECT plan(40);
+SELECT plan(44);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.281, 36.821),
        play.staff('dora', 'dispatcher') \g /dev/null
 CREATE FUNCTION pg_temp.create(who text, id text, more jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
@@ -74,6 +74,18 @@ SELECT is(i.id::text = i.client_id, i.client_id LIKE '________-____-4___-b%', 't
  WHERE p.name = 'amina' AND i.client_id ~ '^[0-9a-f]{8}-' ORDER BY i.client_id;
 SELECT is(count(*)::int, 0, 'no other row or answer has the node of a phone') FROM kintaraa.change
  WHERE id::text LIKE '%9f6bdeced846' OR bucket::text LIKE '%9f6bdeced846';
+
+
+-- A case that was taken back is found as every other is.
+SELECT is(pg_temp.create('zawadi', 'B1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'),
+    'created B1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'a report in capitals');
+SELECT is(play.outcome('incident_delete', 'zawadi', ARRAY['B1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11']), 'none',
+    'is taken back');
+UPDATE kintaraa.session SET created_at = clock_timestamp() + interval '1 second';
+SELECT is(c.outcome || ' ' || coalesce(c.body ->> 'id', c.body ->> 'code'),
+    'ok B1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'and restored as ' || id)
+  FROM unnest(ARRAY['B1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'b1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11']) AS id,
+       play.call('case_restore', 'zawadi', ARRAY[id]) AS c;
 
 -- Rows of version 1.0.
 UPDATE kintaraa.incident SET client_id = spelling, spelling = NULL WHERE spelling = :'big';

@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(59);
+SELECT plan(63);
 SELECT play.team('healthcare', -1.28 - n * 0.001, 36.82, 10) FROM generate_series(1, 12) AS n \g /dev/null
 SELECT play.helper('clinic', 'healthcare', -1.2825, 36.8325), play.team('gbv_rescue', -1.28, 36.82), play.staff('dora',
     'dispatcher'), play.staff('otto', 'dispatcher'), play.register('amina') \g /dev/null
@@ -153,4 +153,22 @@ SELECT is((SELECT count(*)::int FROM kintaraa.need AS n JOIN kintaraa.incident A
 SELECT is(kintaraa.need_sweep(16), 1, 'the last one is fewer than an eighth');
 SELECT is(kintaraa.need_sweep(16), 0, 'and then nothing is due');
 SELECT is((SELECT array_agg(what) FROM play.broken), NULL, 'nothing is broken');
+
+-- Rules that a DBA took away are an error that names them, for all who come after, too.
+CREATE FUNCTION pg_temp.unruly(what text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    told text;
+BEGIN
+    EXECUTE what;
+    told := play.outcome('incident_create', 'amina', NULL, '{"id": "unruly", "supportServices": ["medical"]}');
+    RAISE EXCEPTION USING MESSAGE = told;
+EXCEPTION WHEN raise_exception THEN
+    RETURN SQLERRM;
+END
+$$;
+SELECT matches(pg_temp.unruly(what), 'KN901', what) FROM unnest(ARRAY[
+    'DELETE FROM kintaraa.setting WHERE name = ''routing_mode''',
+    'UPDATE kintaraa.setting SET value = ''null'' WHERE name = ''routing_mode''',
+    'UPDATE kintaraa.policy SET body = ''[]'' WHERE kind = ''escalation''']) AS what;
+SELECT is(pg_temp.unruly('SELECT 1'), 'created', 'and put back, all is well');
 SELECT * FROM finish();

@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(31);
+SELECT plan(33);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201, 3), play.helper('second', 'healthcare', -1.32, 36.86),
        play.helper('lawyer', 'legal', -1.2804, 36.8204), play.staff('dora', 'dispatcher'),
        play.staff('otto', 'dispatcher'), play.staff('root', 'admin'), play.register('amina') \g /dev/null
@@ -114,6 +114,15 @@ SELECT is((SELECT count(*)::int FROM kintaraa.team_check), 1, 'for two minutes')
 UPDATE kintaraa.team_check SET at = at - interval '2 seconds';
 SELECT kintaraa.team_check_run() \g /dev/null
 SELECT is((SELECT count(*)::int FROM kintaraa.team_check), 0, 'and no longer');
+
+-- Whoever deactivates an account may be barred from a case of its team.
+SELECT play.helper('fourth', 'counseling', -1.2801, 36.8201), play.staff('rhoda', 'admin') \g /dev/null
+SELECT play.report('amina', 'apart', '{counseling}') AS apart \gset
+SELECT play.outcome('assignment_accept', 'fourth', ARRAY[play.offer('fourth', :'apart')::text]) \g /dev/null
+SELECT kintaraa.bar(:'apart', id) FROM play.person WHERE name = 'rhoda' \g /dev/null
+SELECT is((SELECT play.outcome('account_deactivate', 'rhoda', ARRAY[id::text]) FROM play.person WHERE name = 'fourth'),
+    'none', 'a barred administrator takes the last account');
+SELECT matches(pg_temp.held(:'apart'), 'fourth released', 'and the case is searched for anew');
 
 -- Whoever was told of a waiting need leaves the centre.
 SELECT play.report('amina', 'waits', '{shelter}') AS waits \gset

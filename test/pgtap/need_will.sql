@@ -1,6 +1,6 @@
 -- What she says about her needs, and what completed means.
 \ir ../data/play.sql
-SELECT plan(84);
+SELECT plan(91);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
        play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
 CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS
@@ -166,5 +166,18 @@ SELECT is(pg_temp.held('meant'), 'second accepted', 'it has it');
 SELECT is(pg_temp.say('another', 'meant', '{"assignmentId": "x"}'), 'KN506', 'an id that is none is refused');
 SELECT is(pg_temp.say('another', 'meant', '{"team": "x"}'), 'KN509', 'as is another word');
 SELECT is(pg_temp.say('another', 'meant'), 'ok searching', 'without a name it is the one that has it');
+
+-- What she said of one team is not said of the next.
+SELECT pg_temp.engage('anew') \g /dev/null
+SELECT is(pg_temp.say('reached', 'anew'), 'ok engaged', 'a team reached her');
+SELECT is(pg_temp.say('another', 'anew'), 'ok searching', 'she wants another');
+SELECT is(play.outcome('assignment_accept', 'second', ARRAY[play.offer('second', pg_temp.id('anew'))::text]), 'ok',
+    'which accepts');
+SELECT is(pg_temp.move('second', 'anew', '{"status": "completed"}'), 'conflict KN413',
+    'and is not done before she says so');
+SELECT is(pg_temp.say('reached', 'anew'), 'ok engaged', 'she says so');
+SELECT is((SELECT contacted_at IS NOT NULL AND due_at IS NULL FROM kintaraa.need WHERE bucket = pg_temp.id('anew')),
+    true, 'and nobody is reminded any more');
+SELECT is(pg_temp.move('second', 'anew', '{"status": "completed"}'), 'ok', 'then it is done');
 SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
 SELECT * FROM finish();

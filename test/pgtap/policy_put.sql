@@ -1,6 +1,6 @@
 -- policy_get, policy_put: a change is a new version, and only one that can be read.
 \ir include/identity.sql
-SELECT plan(52);
+SELECT plan(53);
 
 CREATE TEMP TABLE admin AS SELECT pg_temp.staff('admin', 'admin@example.org') AS a;
 CREATE FUNCTION pg_temp.put(kind text, input jsonb, if_match text DEFAULT NULL) RETURNS jsonb LANGUAGE sql AS
@@ -95,4 +95,7 @@ SELECT throws_ok(pg_temp.wrong('routing', jsonb_set(pg_temp.now_in_force('routin
   FROM (VALUES ('{nevr}'::text[], '{}'::jsonb), ('{never,urgnt}', '["police"]'), ('{radius_km,urgnt}', '5'),
                ('{travel,speed}', '5'), ('{ack,memry}', '5'), ('{ack,prior_minutes,clinic}', '5'),
                ('{weights,urgnt}', '{}'), ('{weights,urgent,lod}', '1')) AS t (path, value);
+DELETE FROM kintaraa.policy WHERE kind = 'retention';
+SELECT is(pg_temp.told(pg_temp.put('retention', '{"x": 1}')), 'absent KN301',
+    'retention without a version in force is absent, not a crash');
 SELECT finish();

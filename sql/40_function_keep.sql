@@ -1,4 +1,11 @@
 -- API: private. What keeps the database small, healthy and watched.
+CREATE FUNCTION kintaraa.audit_function(action text) RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_audit_function_sql';
+COMMENT ON FUNCTION kintaraa.audit_function IS
+    'Leaves an entry of a function that has no caller; fields is the login that called it.';
+GRANT EXECUTE ON FUNCTION kintaraa.audit_function TO kintaraa_system;
+
 -- batch: rows of one kind at most.  Returns the largest number deleted of one kind: batch means there is more.
 CREATE FUNCTION kintaraa.retention_run(batch integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -85,6 +92,7 @@ BEGIN
     DELETE FROM kintaraa.gateway AS g
      WHERE g.seen_at < now() - make_interval(mins => (rule ->> 'subscription_minutes')::integer);
 
+    PERFORM kintaraa.audit_function('retention_run');
     PERFORM kintaraa.change_flush();
     RETURN most;
 END
@@ -220,6 +228,7 @@ BEGIN
         EXECUTE 'SELECT cron.schedule($1, $2, $3)' USING job.name, job.schedule, job.command;
         n := n + 1;
     END LOOP;
+    PERFORM kintaraa.audit_function('schedule_jobs');
     RETURN n;
 END
 $$;

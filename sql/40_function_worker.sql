@@ -108,6 +108,7 @@ BEGIN
     IF corrected > 0 THEN
         RAISE LOG 'kintaraa: % counters of incidents were wrong and are corrected', corrected;
     END IF;
+    PERFORM kintaraa.audit_function('dispatch_count_recount');
     RETURN corrected;
 END
 $$;

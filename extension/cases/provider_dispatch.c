@@ -21,6 +21,7 @@
 #include "base/spi.h"
 #include "cases/provider_dispatch.h"
 #include "cases/routing_policy.h"
+#include "trail/audit.h"
 #include "trail/change.h"
 
 PG_FUNCTION_INFO_V1(kn_dispatch_refresh_sql);
@@ -279,6 +280,7 @@ kn_dispatch_fold_sql(PG_FUNCTION_ARGS)
 Datum
 kn_dispatch_recount_sql(PG_FUNCTION_ARGS)
 {
+	kn_audit_function("dispatch_recount", NULL, NULL);
 	PG_RETURN_INT32(run_alone(kn_dispatch_recount));
 }
 

@@ -17,6 +17,7 @@
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "utils/backend_status.h"
+#include "utils/guc.h"
 
 #include "base/guc.h"
 #include "base/installed.h"
@@ -55,6 +56,34 @@ static KnStatement open_doors = {
 	.actor = KN_AS_SYSTEM,
 };
 
+/*
+ * What the gateways' logins were told by ALTER ROLE and ALTER DATABASE: whether one
+ * only reads, whether one goes by the server's setting, whether the one who asks
+ * was told something of its own.
+ */
+static KnStatement logins_read_only = {
+	.sql = "WITH login AS ( "
+		   "  SELECT r.oid, r.rolname = SESSION_USER AS asks, "
+		   "         r.rolcanlogin AND NOT r.rolsuper "
+		   "         AND pg_catalog.pg_has_role(r.oid, 'kintaraa_gateway', 'MEMBER') "
+		   "         AS is_gateway, "
+		   "         (SELECT pg_catalog.split_part(c, '=', 2)::boolean "
+		   "            FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c "
+		   "           WHERE s.setrole IN (0, r.oid) AND s.setdatabase IN (0, d.oid) "
+		   "             AND pg_catalog.split_part(c, '=', 1) = 'default_transaction_read_only' "
+		   "           ORDER BY s.setrole <> 0 AND s.setdatabase <> 0 DESC, s.setrole <> 0 DESC, "
+		   "                    s.setdatabase <> 0 DESC LIMIT 1) AS reads_only "
+		   "    FROM pg_catalog.pg_roles r, pg_catalog.pg_database d "
+		   "   WHERE d.datname = pg_catalog.current_database()) "
+		   "SELECT COALESCE(pg_catalog.bool_or(l.reads_only) FILTER (WHERE l.is_gateway), false), "
+		   "       COALESCE(pg_catalog.bool_or(l.reads_only IS NULL) "
+		   "                FILTER (WHERE l.is_gateway), true), "
+		   "       COALESCE(pg_catalog.bool_or(l.reads_only IS NOT NULL) "
+		   "                FILTER (WHERE l.asks), false) "
+		   "  FROM login l",
+	.actor = KN_AS_SYSTEM,
+};
+
 void
 kn_health_server(KnReport *report)
 {
@@ -68,12 +97,25 @@ kn_health_server(KnReport *report)
 		examine_closed(report);
 }
 
-/* As the caller's next transaction finds it; a gateway asks with its own login. */
+/* As the gateways' next transactions find it, whoever asks. */
 static void
 examine_writable(KnReport *report)
 {
-	bool reads_only = DefaultXactReadOnly && !RecoveryInProgress();
+	bool here = strcmp(GetConfigOptionResetString("default_transaction_read_only"), "on") == 0;
+	bool reads_only = false;
 
+	if (!RecoveryInProgress())
+	{
+		KnRows rows;
+
+		SPI_connect();
+		kn_run0(&logins_read_only);
+		rows = kn_rows();
+		/* what holds for this session is the server's setting unless it has one of its own */
+		reads_only = kn_col_bool(&rows, 0, 1) ||
+					 (here && kn_col_bool(&rows, 0, 2) && !kn_col_bool(&rows, 0, 3));
+		SPI_finish();
+	}
 	kn_health_find(report, "writable", true,
 				   reads_only ? "transactions only read" : "transactions may write",
 				   reads_only ? "Set default_transaction_read_only = off, for server, database and "

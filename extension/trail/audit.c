@@ -14,7 +14,9 @@
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "base/spi.h"
@@ -95,6 +97,16 @@ pseudonym_of(const KnAuditEntry *entry)
 								: kn_pseudonym(entry->actor);
 }
 
+PG_FUNCTION_INFO_V1(kn_audit_function_sql);
+
+/* kintaraa.audit_function(action text): for functions written in SQL. */
+PGDLLEXPORT Datum
+kn_audit_function_sql(PG_FUNCTION_ARGS)
+{
+	kn_audit_function(text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL, NULL);
+	PG_RETURN_VOID();
+}
+
 void
 kn_audit_init(void)
 {
@@ -114,7 +126,8 @@ kn_audit_function(const char *action, const char *noun, const pg_uuid_t *target)
 						  .outcome = "ok",
 						  .actor_role = "database",
 						  .noun = noun,
-						  .target = target};
+						  .target = target,
+						  .fields = GetUserNameFromId(GetSessionUserId(), true)};
 
 	if (!has_table())
 		return;

@@ -22,14 +22,14 @@ typedef struct KnAuditEntry
 	const pg_uuid_t *target; /* NULL when none */
 	int n_targets;           /* records that were shown */
 	const pg_uuid_t *targets;
-	const char *fields;  /* names of fields, comma separated; never values */
+	const char *fields;  /* names of fields, comma separated; never values; a function's login */
 	const char *request; /* request id */
 } KnAuditEntry;
 
 extern void kn_audit_init(void);
 extern void kn_audit_write(const KnAuditEntry *entry);
 /*
- * Of a function for superusers, which has no caller; nothing where the tables
+ * Of a function for superusers, which has no caller but a login; nothing where the tables
  * are not there yet.  Connects to SPI by itself.
  */
 extern void kn_audit_function(const char *action, const char *noun, const pg_uuid_t *target);

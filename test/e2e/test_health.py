@@ -9,7 +9,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import psycopg2
 from harness import Cluster, run_tests, wait_until
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
 import play
+from phones import PROGRAMS, run
 
 DESTROY = ("keyring_create", "DROP", "TRUNCATE", "DELETE", "adopt_epoch", "resetwal", "initdb")
 
@@ -21,6 +23,7 @@ def row(check):
 def is_wrong(check, word=""):
     ok, detail, hint = row(check)
     if not ok:
+        seen.add(check)
         hints.add(hint)
     return not ok and word in detail + " " + hint
 
@@ -80,6 +83,43 @@ def test_a_login_without_rights_holds_up_nothing():
         assert code_of(server.psql, "EXPLAIN ANALYZE SELECT * FROM kintaraa.incident", role=role) == "42501", role
         assert code_of(server.psql, "SELECT lo_create(0)", role=role) == "42501", role
         assert code_of(server.psql, "SELECT lo_from_bytea(0, 'x')", role=role) == "42501", role
+    # it reads all rows, sealed as they lie, and holds a whole dump's snapshot and locks: that keeps nobody waiting
+    backup = server.connect("kintaraa_backup", autocommit=False)
+    dump = backup.cursor()
+    dump.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    dump.execute("SELECT pg_advisory_xact_lock(7521, n) FROM generate_series(1, 9) AS n")
+    dump.execute("SELECT string_agg(format('LOCK TABLE %s IN ACCESS SHARE MODE', oid::regclass), ';') FROM pg_class "
+                 "WHERE relnamespace = 'kintaraa'::regnamespace AND relkind = 'r'")
+    dump.execute(dump.fetchone()[0])
+    newest = server.value("SELECT max(t) FROM kintaraa.tick")
+    stamp()
+    server.psql("UPDATE kintaraa.need SET due_at = clock_timestamp() - interval '1 second'; "
+                "SELECT kintaraa.change_flush()")
+    server.psql("INSERT INTO kintaraa.audit (action, outcome) VALUES ('test', 'ok')")
+    wait_until(lambda: server.value("SELECT max(t) FROM kintaraa.tick") > newest, 3, "a tick beside a dump")
+    for check in ("news", "deadlines", "audit_seal"):
+        wait_until(lambda: is_well(check) and row(check)[1].endswith(" 0.0 s"), 10, check)
+    backup.rollback()
+    backup.close()
+    for sql in ("CREATE TEMP TABLE x (y integer)", "SELECT n_live_tup FROM pg_stat_user_tables",
+                "UPDATE kintaraa.incident SET id = id", "BEGIN; LOCK TABLE kintaraa.incident IN SHARE MODE",
+                "SELECT kintaraa.work_lock(4)", "SELECT * FROM kintaraa.health()",
+                "SELECT kintaraa_api.health(NULL, NULL, '{}', NULL, '{}')"):
+        assert code_of(server.psql, sql, role="kintaraa_backup") == "42501", sql
+    for role in ("kintaraa_operator", "kintaraa_analyst"):
+        for sql in ("CREATE TEMP TABLE x (y integer)", "SELECT count(*) FROM kintaraa.incident",
+                    "EXPLAIN ANALYZE SELECT * FROM kintaraa.need", "SELECT kintaraa.work_lock(4)"):
+            assert code_of(server.psql, sql, role=role) == "42501", (role, sql)
+    # what a listener hears is that something changed, and nothing of it
+    listener = server.connect("kintaraa_analyst")
+    listener.cursor().execute("LISTEN kintaraa_tick")
+    stamp()
+
+    def heard():
+        listener.poll()
+        return listener.notifies
+    assert {one.payload for one in wait_until(heard, 5, "a tick is told")} == {""}, listener.notifies
+    listener.close()
     assert server.value("SELECT count(*) FROM pg_stats WHERE schemaname = 'kintaraa'", role="kintaraa_analyst") == 0
 
 
@@ -150,6 +190,78 @@ def test_a_server_that_only_reads_is_not_ready():
     wait_until(lambda: is_well("writable"), 10)
 
 
+def test_a_gateway_that_was_told_to_read_only_is_seen_by_whoever_asks():
+    for subject in ("ROLE kintaraa_gateway", "ROLE kintaraa_gateway IN DATABASE kintaraa", "DATABASE kintaraa"):
+        assert is_well("writable")
+        server.psql("ALTER %s SET default_transaction_read_only = on" % subject, database="postgres")
+        assert is_wrong("writable", "default_transaction_read_only"), subject
+        server.psql("ALTER %s RESET default_transaction_read_only" % subject, database="postgres")
+    # the nearer word wins, and what only the one who asks was told is no matter of theirs
+    server.psql("ALTER DATABASE kintaraa SET default_transaction_read_only = on; "
+                "ALTER ROLE kintaraa_gateway SET default_transaction_read_only = off", database="postgres")
+    assert is_well("writable")
+    server.psql("ALTER DATABASE kintaraa RESET default_transaction_read_only; "
+                "ALTER ROLE kintaraa_gateway RESET default_transaction_read_only; "
+                "ALTER ROLE postgres SET default_transaction_read_only = on", database="postgres")
+    assert is_well("writable"), row("writable")
+    server.psql("SET transaction_read_only = off; "
+                "ALTER ROLE postgres RESET default_transaction_read_only", database="postgres")
+    assert is_well("writable")
+
+
+def test_a_clock_that_was_set_back():
+    connection = server.connect(autocommit=False)
+    with connection.cursor() as cursor:
+        for ahead, ok in ((0, True), (2, False)):
+            cursor.execute("SELECT kintaraa.work_lock(4); INSERT INTO kintaraa.tick (t, snapshot, epoch) "
+                           "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + %s * 1000000 "
+                           "       + (SELECT tag FROM kintaraa.epoch WHERE last_tick IS NULL), "
+                           "       pg_current_snapshot(), tag FROM kintaraa.epoch WHERE last_tick IS NULL", (ahead,))
+            cursor.execute("SELECT ok, hint FROM kintaraa.health() WHERE \"check\" = 'clock'")
+            found = cursor.fetchone()
+            assert found[0] is ok, (ahead, found)
+            connection.rollback()
+    hints.add(found[1])
+    seen.add("clock")
+    connection.close()
+    assert "set back" in found[1] and is_well("clock")
+
+
+def test_jobs_that_are_missing():
+    server.psql("CREATE EXTENSION IF NOT EXISTS pg_cron")
+    entries = "SELECT count(*) FROM kintaraa.audit WHERE action = 'schedule_jobs' AND fields = session_user"
+    before = server.value(entries)
+    assert server.value("SELECT kintaraa.schedule_jobs()") == 7 and is_well("pg_cron")
+    server.psql("SELECT cron.unschedule('kintaraa retention')")
+    assert is_wrong("pg_cron", "schedule_jobs"), row("pg_cron")
+    server.psql("SELECT kintaraa.schedule_jobs()")
+    assert is_well("pg_cron")
+    assert server.value(entries) == before + 2
+
+
+WORSE = {"log_error_verbosity": "default", "log_parameter_max_length": "-1", "log_parameter_max_length_on_error": "-1",
+         "log_min_error_statement": "error", "log_statement": "mod", "debug_print_parse": "on",
+         "debug_print_rewritten": "on", "debug_print_plan": "on", "fsync": "off", "full_page_writes": "off",
+         "synchronous_commit": "off"}
+
+
+def test_settings_that_write_words_or_lose_answers():
+    for name in WORSE:
+        assert is_well(name), row(name)
+    for name, value in WORSE.items():
+        server.psql("ALTER SYSTEM SET %s = '%s'" % (name, value))
+    server.reload()
+    try:
+        for name in WORSE:
+            wait_until(lambda: is_wrong(name, name), 10, name)
+    finally:
+        for name in WORSE:
+            server.psql("ALTER SYSTEM RESET %s" % name)
+        server.reload()
+    for name in WORSE:
+        wait_until(lambda: is_well(name), 10, name)
+
+
 def test_a_demanded_standby_that_is_gone_holds_up_no_news():
     server.settings(synchronous_standby_names="gone")
     server.reload()
@@ -178,6 +290,7 @@ def with_ring(change):
     try:
         found = row("key_ring")
         hints.add(found[2])
+        seen.add("key_ring")
         assert not found[0], found
         assert code_of(server.psql, "SELECT kintaraa.may_promote()") == "55000"
         assert code_of(server.psql, "SELECT kintaraa_api.auth_login(NULL, '{}', '{}', %s, '{}')",
@@ -215,6 +328,26 @@ def test_a_key_ring_that_is_lost_lax_torn_or_another_one():
     assert is_well("key_ring")
 
 
+def test_a_server_without_the_library_or_checksums():
+    server.stop()
+    run(os.path.join(PROGRAMS, "pg_checksums"), "--disable", "-D", os.path.join(server.folder, "data"))
+    server.settings(shared_preload_libraries="pg_cron")
+    server.start()
+    assert is_wrong("preload", "shared_preload_libraries") and is_wrong("data_checksums", "pg_checksums")
+    assert is_wrong("worker", "not running") or is_wrong("worker", "none"), row("worker")
+    assert code_of(readiness) == "KN901", code_of(readiness)
+    server.settings(shared_preload_libraries="pg_cron,kintaraa")
+    server.restart()
+    wait_until(lambda: is_well("worker") and is_well("preload"), 20)
+
+
+def test_every_row_was_seen_wrong_once():
+    rows = {check for check, in server.psql("SELECT \"check\" FROM kintaraa.health()")}
+    elsewhere = {"migrations", "code", "rules"}  # test_drop_extension.py, test/pgtap/health_check.sql
+    facts = {"server_version", "recovery"}       # tell, and are never wrong
+    assert rows - seen == elsewhere | facts, (rows - seen) ^ (elsewhere | facts)
+
+
 def test_no_hint_destroys_anything():
     assert len(hints) >= 8, hints
     for hint in hints - {None}:
@@ -223,7 +356,7 @@ def test_no_hint_destroys_anything():
 
 
 if __name__ == "__main__":
-    hints = set()
+    hints, seen = set(), set()
     with Cluster("health") as server:
         play.load(server)
         stage = play.Stage(server)

@@ -1,7 +1,7 @@
 -- An administrator who reads the trail as he likes cannot tell that two cases are of one survivor; what staff did and
 -- saw is there record by record.
 \ir ../data/play.sql
-SELECT plan(28);
+SELECT plan(29);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('near', 'healthcare', -1.2801, 36.8201),
        play.helper('far', 'legal', -1.2801, 36.8201), play.staff('dora', 'dispatcher'), play.staff('boss', 'admin'),
        play.staff('other', 'admin') \g /dev/null
@@ -97,6 +97,10 @@ SELECT is((SELECT count(*)::int FROM kintaraa.audit WHERE action = 'incident_get
 UPDATE kintaraa.policy SET version = version WHERE kind = 'routing';
 SELECT is((SELECT count(*)::int FROM kintaraa.audit WHERE action = 'policy_changed' AND actor_role = 'database'), 1,
     'a policy that a superuser changes leaves an entry');
+SELECT kintaraa.dispatch_recount(), kintaraa.dispatch_count_recount(), kintaraa.retention_run(10) \g /dev/null
+SELECT set_eq($$SELECT action FROM kintaraa.audit WHERE actor_role = 'database' AND fields = session_user$$,
+    ARRAY['policy_changed', 'dispatch_recount', 'dispatch_count_recount', 'retention_run'],
+    'so does what is counted anew or deleted by hand, with the login that did it');
 
 -- a barred reader
 SELECT kintaraa.bar(:'named', id) FROM play.person WHERE name = 'boss' \g /dev/null

@@ -17,17 +17,17 @@ DECLARE
 BEGIN
     SELECT p.body INTO rule FROM kintaraa.policy AS p WHERE p.kind = 'retention' ORDER BY p.version DESC LIMIT 1;
 
-    DELETE FROM kintaraa.change WHERE (bucket, noun, id) IN (
-        SELECT c.bucket, c.noun, c.id FROM kintaraa.change AS c
+    DELETE FROM kintaraa.change WHERE ctid = ANY (ARRAY(
+        SELECT c.ctid FROM kintaraa.change AS c
          WHERE c.deleted AND c.updated_at < now() - make_interval(days => (rule ->> 'tombstone_days')::integer)
-         ORDER BY c.updated_at LIMIT batch);
+         ORDER BY c.updated_at LIMIT batch FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS n = ROW_COUNT;
     most := greatest(most, n);
 
-    DELETE FROM kintaraa.member WHERE (principal, bucket) IN (
-        SELECT m.principal, m.bucket FROM kintaraa.member AS m
+    DELETE FROM kintaraa.member WHERE ctid = ANY (ARRAY(
+        SELECT m.ctid FROM kintaraa.member AS m
          WHERE m.revoked AND m.changed_at < now() - make_interval(days => (rule ->> 'tombstone_days')::integer)
-         ORDER BY m.changed_at LIMIT batch);
+         ORDER BY m.changed_at LIMIT batch FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS n = ROW_COUNT;
     most := greatest(most, n);
 

@@ -14,11 +14,14 @@
 #include "catalog/pg_type.h"
 
 #include "access/barred.h"
+#include "base/limits.h"
 #include "cases/assignment_store.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
 #include "cases/provider.h"
+#include "identity/caller.h"
 #include "keys/random.h"
+#include "trail/change.h"
 
 static bool ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place,
 						  const pg_uuid_t *asked, int n_asked, TimestampTz now, KnRouteMemo *memo,
@@ -176,6 +179,9 @@ call_people(const KnNeed *need, bool officers)
 	kn_arg_uuid(&args, &need->bucket);
 	kn_arg_text(&args, officers ? "officer" : "dispatcher");
 	kn_run(&notify_people, &args);
+	/* a large centre, called for many needs in one sweep, is more than waits for one flush */
+	if (kn_caller() == NULL && kn_change_pending() > KN_STAMPS_MAX / 2)
+		kn_change_flush(NULL);
 }
 
 void

@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(63);
+SELECT plan(64);
 SELECT play.team('healthcare', -1.28 - n * 0.001, 36.82, 10) FROM generate_series(1, 12) AS n \g /dev/null
 SELECT play.helper('clinic', 'healthcare', -1.2825, 36.8325), play.team('gbv_rescue', -1.28, 36.82), play.staff('dora',
     'dispatcher'), play.staff('otto', 'dispatcher'), play.register('amina') \g /dev/null
@@ -153,6 +153,25 @@ SELECT is((SELECT count(*)::int FROM kintaraa.need AS n JOIN kintaraa.incident A
 SELECT is(kintaraa.need_sweep(16), 1, 'the last one is fewer than an eighth');
 SELECT is(kintaraa.need_sweep(16), 0, 'and then nothing is due');
 SELECT is((SELECT array_agg(what) FROM play.broken), NULL, 'nothing is broken');
+
+-- A large centre of which nobody is on duty, called for many needs at once.
+UPDATE kintaraa.setting SET value = '"manual"' WHERE name = 'routing_mode';
+SET LOCAL session_replication_role = replica;
+INSERT INTO kintaraa.account (id, role, centre_id, email_index, email_sealed, password_hash, language, is_anonymous)
+SELECT gen_random_uuid(), 'dispatcher', (SELECT centre_id FROM kintaraa.account JOIN play.person AS p USING (id)
+    WHERE p.name = 'dora'), sha256(n::text::bytea), '\x00', '\x00', 'en', true FROM generate_series(1, 110) AS n;
+INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, urgency_level, created_hash)
+SELECT gen_random_uuid(), p.id, 'many-' || n, 'MANY-' || n, 'new', 'routine', '\x00'
+  FROM generate_series(1, 210) AS n, play.person AS p WHERE p.name = 'amina';
+INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, due_at, created_at, level, round, escalation)
+SELECT i.id, gen_random_uuid(), 'medical', 'searching', 'routine', now() - interval '1 second', now(), 0, 1,
+       (SELECT escalation FROM kintaraa.need LIMIT 1) FROM kintaraa.incident AS i WHERE client_id LIKE 'many-%';
+SET LOCAL session_replication_role = origin;
+DELETE FROM kintaraa.duty;
+SELECT kintaraa.need_sweep(1000) \g /dev/null
+SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
+    WHERE i.client_id LIKE 'many-%'), 21000, 'a hundred are called for each of 210 needs');
+UPDATE kintaraa.setting SET value = '"hybrid"' WHERE name = 'routing_mode';
 
 -- Rules that a DBA took away are an error that names them, for all who come after, too.
 CREATE FUNCTION pg_temp.unruly(what text) RETURNS text LANGUAGE plpgsql AS $$

@@ -66,6 +66,13 @@ BEGIN
     GET DIAGNOSTICS n = ROW_COUNT;
     most := greatest(most, n);
 
+    DELETE FROM kintaraa.duty_ended WHERE ctid = ANY (ARRAY(
+        SELECT d.ctid FROM kintaraa.duty_ended AS d
+         WHERE d.at < now() - make_interval(days => (rule ->> 'duty_days')::integer)
+         LIMIT batch FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    most := greatest(most, n);
+
     DELETE FROM kintaraa.known_device WHERE ctid = ANY (ARRAY(
         SELECT k.ctid FROM kintaraa.known_device AS k WHERE k.seen_at < now() - interval '90 days'
          ORDER BY k.seen_at LIMIT batch FOR UPDATE SKIP LOCKED));

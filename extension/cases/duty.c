@@ -77,13 +77,23 @@ static KnStatement insert_duty = KN_WRITE(
 
 static KnStatement delete_coming = KN_WRITE(
 	KN_AS_SYSTEM,
-	"DELETE FROM kintaraa.duty WHERE id = $1 AND centre_id = $2 AND from_at >= pg_catalog.now()",
+	"WITH d AS (DELETE FROM kintaraa.duty "
+	"            WHERE id = $1 AND centre_id = $2 AND from_at >= pg_catalog.now() "
+	"           RETURNING id, centre_id) "
+	"INSERT INTO kintaraa.duty_ended (id, centre_id) SELECT id, centre_id FROM d",
 	UUIDOID, UUIDOID);
 
 static KnStatement end_present = KN_WRITE(
 	KN_AS_SYSTEM,
 	"UPDATE kintaraa.duty SET to_at = pg_catalog.now() WHERE id = $1 AND centre_id = $2 "
 	"   AND from_at < pg_catalog.now() AND to_at > pg_catalog.now()",
+	UUIDOID, UUIDOID);
+
+/* Fresh: whoever ended it in the same moment was waited for. */
+static KnStatement select_over = KN_FRESH(
+	KN_AS_SYSTEM,
+	"SELECT 1 FROM kintaraa.duty WHERE id = $1 AND centre_id = $2 "
+	"UNION ALL SELECT 1 FROM kintaraa.duty_ended WHERE id = $1 AND centre_id = $2",
 	UUIDOID, UUIDOID);
 
 /* GET /dispatch/duty ?from &to &limit &after -> {"items","next","people"} of the own centre. */
@@ -283,7 +293,7 @@ find_same(KnCall *call, const pg_uuid_t *centre, const Duty *duty)
 			  "End the duty in current first, or send times outside of it.");
 }
 
-/* DELETE /dispatch/duty/{id} -> none; what has begun ends now, what is over stays. */
+/* DELETE /dispatch/duty/{id} -> none; what has begun ends now; again is the same answer. */
 static void
 duty_end(KnCall *call)
 {
@@ -295,8 +305,12 @@ duty_end(KnCall *call)
 	kn_call_target(call, "duty", &id);
 	kn_arg_uuid(&args, &id);
 	kn_arg_uuid(&args, centre);
-	/* neither: it is over, was taken back, or is not theirs, and no answer tells which */
 	call->unaudited = kn_run(&delete_coming, &args) == 0 && kn_run(&end_present, &args) == 0;
+	if (call->unaudited && kn_run(&select_over, &args) == 0)
+	{
+		call->unaudited = false;
+		kn_refuse_absent();
+	}
 	call->outcome = KN_NONE;
 }
 KN_DOOR(duty_end, duty_end, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);

@@ -1,6 +1,6 @@
 -- Who is called at night: entered by the centre itself, for its own people, and never across another centre.
 \ir ../data/play.sql
-SELECT plan(56);
+SELECT plan(59);
 SELECT play.staff('dora', 'dispatcher'), play.staff('chief', 'admin'),
        play.register('amina'), play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.staff('ana', 'analyst'),
        play.staff('far', 'dispatcher'), play.staff('gone', 'dispatcher') \g /dev/null
@@ -85,7 +85,7 @@ SELECT is(pg_temp.enter(who, 'dora', '30 days', '31 days') || ', ' || pg_temp.li
   FROM (VALUES ('amina', 'refused KN201, refused KN201, refused KN201'),
       ('clinic', 'refused KN201, refused KN201, refused KN201'),
       ('ana', 'refused KN201, refused KN201, refused KN201'),
-      ('far', 'absent KN301, ok, none'), (NULL, 'unknown KN101, unknown KN101, unknown KN101'))
+      ('far', 'absent KN301, ok, absent KN301'), (NULL, 'unknown KN101, unknown KN101, unknown KN101'))
     AS t (who, wanted);
 SELECT is((SELECT count(*)::int FROM kintaraa.duty), 6, 'nothing of that was entered');
 
@@ -93,11 +93,14 @@ SELECT is((SELECT count(*)::int FROM kintaraa.duty), 6, 'nothing of that was ent
 SELECT is(play.outcome('duty_end', 'dora', ARRAY[:'night']), 'none', 'a duty that has begun');
 SELECT is((SELECT to_at = now() FROM kintaraa.duty WHERE id = :'night'), true, 'ends now');
 SELECT is(play.outcome('duty_end', 'dora', ARRAY[:'night']), 'none', 'what is over stays as it was');
+SELECT id AS coming FROM kintaraa.duty WHERE from_at > now() LIMIT 1 \gset
 SELECT is((SELECT count(*)::int FROM kintaraa.duty d WHERE d.from_at > now() AND play.outcome('duty_end', 'chief',
     ARRAY[d.id::text]) = 'none'), 3, 'what is to come');
 SELECT is((SELECT count(*)::int FROM kintaraa.duty WHERE from_at > now()), 0, 'is taken back');
+SELECT is(play.outcome('duty_end', who, ARRAY[:'coming']), told, who || ' takes it back again')
+  FROM (VALUES ('chief', 'none'), ('dora', 'none'), ('far', 'absent KN301')) AS t (who, told);
 SELECT is(play.outcome('duty_end', 'dora', ARRAY[id]), told, 'no duty: ' || id)
-  FROM (VALUES ('x', 'absent KN301'), ('00000000-0000-4000-8000-00000000dead', 'none')) AS t (id, told);
+  FROM (VALUES ('x', 'absent KN301'), ('00000000-0000-4000-8000-00000000dead', 'absent KN301')) AS t (id, told);
 SELECT is((SELECT string_agg(action || ' ' || n, ', ' ORDER BY action) FROM (SELECT action, count(*) AS n
     FROM kintaraa.audit WHERE noun = 'duty' AND outcome IN ('created', 'none') AND target IS NOT NULL
     GROUP BY action) AS t), 'duty_create 6, duty_end 4', 'each is in the trail');

@@ -1,5 +1,5 @@
 -- What is too old goes, in batches; what is a day younger stays.
-SELECT plan(14);
+SELECT plan(15);
 
 INSERT INTO kintaraa.account (id, role, email_index, password_hash)
 VALUES ('00000000-0000-4000-8000-0000000000aa', 'survivor', '', '');
@@ -32,6 +32,9 @@ INSERT INTO kintaraa.duty (centre_id, account_id, kind, from_at, to_at)
 SELECT '00000000-0000-4000-8000-0000000000bb', '00000000-0000-4000-8000-0000000000aa', 'dispatcher',
        now() - make_interval(days => 400 + age), now() - make_interval(days => age)
   FROM (VALUES (364), (366)) AS a (age);
+INSERT INTO kintaraa.duty_ended (id, centre_id, at)
+SELECT gen_random_uuid(), '00000000-0000-4000-8000-0000000000bb', now() - make_interval(days => age)
+  FROM (VALUES (364), (366)) AS a (age);
 INSERT INTO kintaraa.throttle (key, updated_at)
 SELECT age::text::bytea, now() - make_interval(hours => age) FROM (VALUES (47), (49)) AS a (age);
 SELECT kintaraa.change_flush();
@@ -52,6 +55,7 @@ SELECT is((SELECT count(*) FROM kintaraa.session), 1::bigint, 'sessions that end
 SELECT is((SELECT count(*) FROM kintaraa.invitation), 1::bigint, 'invitations likewise');
 SELECT is((SELECT count(*) FROM kintaraa.throttle), 1::bigint, 'and wrong guesses');
 SELECT is((SELECT count(*) FROM kintaraa.duty), 1::bigint, 'and duties of more than a year ago');
+SELECT is((SELECT count(*) FROM kintaraa.duty_ended), 1::bigint, 'and what was taken back then');
 SELECT is(kintaraa.retention_run(2), 0, 'again finds nothing');
 
 SELECT * FROM finish();

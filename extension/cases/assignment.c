@@ -21,6 +21,7 @@
 #include "cases/incident_store.h"
 #include "cases/page.h"
 #include "identity/door.h"
+#include "identity/subject.h"
 
 static const char *const statuses[] = {"pending", "accepted", "declined", "expired",
 									   "withdrawn", "released", NULL};
@@ -193,7 +194,7 @@ seal_note(const KnAssignment *offer, const char *note)
 	if (note == NULL)
 		return NULL;
 	kn_incident_owner(&offer->incident, &owner);
-	kn_incident_subject(&owner, &subject);
+	kn_account_subject(&owner, &subject);
 	sealed = subject.open ? kn_seal(&subject, "assignment.note", &offer->id, note) : NULL;
 	kn_subject_forget(&subject);
 	return sealed;

@@ -32,6 +32,7 @@
 #include "cases/record.h"
 #include "cases/vacancy.h"
 #include "identity/door.h"
+#include "identity/subject.h"
 
 #define HOLD_HOURS 72
 #define HOLD_USECS (HOLD_HOURS * (int64) USECS_PER_HOUR)
@@ -274,7 +275,7 @@ go_on(const pg_uuid_t *id, KnNeed *needs, int n, const char *note)
 	if (note != NULL)
 	{
 		kn_incident_owner(id, &owner);
-		kn_incident_subject(&owner, &subject);
+		kn_account_subject(&owner, &subject);
 		kn_incident_set_status(id, status, status, "dispatcher", &subject, note, NULL);
 		kn_subject_forget(&subject);
 		kn_notify_owner(id);

@@ -27,6 +27,7 @@
 #include "cases/projection.h"
 #include "cases/record.h"
 #include "identity/door.h"
+#include "identity/subject.h"
 #include "keys/hash.h"
 #include "keys/random.h"
 
@@ -305,7 +306,7 @@ show_page(KnCall *call, KnIncident *items, int n, KnRelation relation, const KnC
 		bool own = kn_uuid_equal(&items[i].owner, me);
 
 		if (own && !subject.open)
-			kn_incident_subject(me, &subject);
+			kn_account_subject(me, &subject);
 		if (own)
 			kn_incident_unseal_with(&items[i], &subject, KN_OWNER, false);
 		show(call, &items[i], own ? KN_OWNER : relation, KN_SHAPE_LIST, &parts[i]);

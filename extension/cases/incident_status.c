@@ -23,6 +23,7 @@
 #include "cases/projection.h"
 #include "cases/vacancy.h"
 #include "identity/door.h"
+#include "identity/subject.h"
 
 static const char *const statuses[] = {"new", "pending_dispatcher_review", "assigned",
 									   "in_progress", "completed", "closed", NULL};
@@ -106,7 +107,7 @@ incident_status(KnCall *call)
 		if (relation == KN_OWNER && !is_over(to))
 			kn_incident_require_recent(&incident);
 		if (note)
-			kn_incident_subject(&incident.owner, &subject);
+			kn_account_subject(&incident.owner, &subject);
 		kn_incident_set_status(&incident.id, from, to, actor_of(relation), &subject, note,
 							   reason);
 		kn_subject_forget(&subject);

@@ -20,6 +20,7 @@
 #include "base/errcodes.h"
 #include "cases/incident_store.h"
 #include "cases/record.h"
+#include "identity/subject.h"
 
 #define INCIDENT_COLUMNS                                                                           \
 	"i.id, i.owner_id, i.client_id, i.case_number, i.status, i.type, i.severity, "                 \
@@ -140,9 +141,6 @@ static KnStatement select_taken_back = KN_READ(
 	"SELECT 1 FROM kintaraa.incident "
 	" WHERE owner_id = $1 AND client_id = $2 AND deleted_at IS NOT NULL",
 	UUIDOID, TEXTOID);
-
-static KnStatement select_subject = KN_READ(
-	KN_AS_SYSTEM, "SELECT wrapped FROM kintaraa.subject_key WHERE subject = $1", UUIDOID);
 
 static KnStatement select_owner = KN_READ(
 	KN_AS_SYSTEM, "SELECT owner_id FROM kintaraa.incident WHERE id = $1", UUIDOID);
@@ -407,25 +405,13 @@ kn_class_visible(KnFieldClass class, KnRelation relation, bool in_person)
 }
 
 void
-kn_incident_subject(const pg_uuid_t *owner, KnSubject *out)
-{
-	KnArgs args = {0};
-	KnRows rows;
-
-	kn_arg_uuid(&args, owner);
-	kn_run(&select_subject, &args);
-	rows = kn_rows();
-	kn_subject_open(out, owner, rows.n ? kn_col_bytea(&rows, 0, 1) : NULL);
-}
-
-void
 kn_incident_unseal(KnIncident *incident, KnRelation relation, bool in_person)
 {
 	KnSubject subject;
 
 	if (!kn_class_visible(KN_CLASS_CASE, relation, in_person))
 		return;
-	kn_incident_subject(&incident->owner, &subject);
+	kn_account_subject(&incident->owner, &subject);
 	kn_incident_unseal_with(incident, &subject, relation, in_person);
 	kn_subject_forget(&subject);
 }
@@ -613,7 +599,7 @@ render_person(KnJson *json, const pg_uuid_t *account, bool of_team, bool reachab
 	for (int i = 0; i < 4; i++)
 		sealed[i] = kn_col_bytea(&rows, 0, 2 + i);
 	team = kn_col_text(&rows, 0, 6);
-	kn_incident_subject(account, &subject);
+	kn_account_subject(account, &subject);
 	kn_json_open(json, '{');
 	for (int i = 0; i < (reachable ? 4 : 2); i++)
 		kn_json_pair_text(json, keys[i], kn_unseal(&subject, places[i], account, sealed[i]));

@@ -71,8 +71,6 @@ extern bool kn_incident_exists(const pg_uuid_t *id); /* whoever may see it */
 extern void kn_incident_owner(const pg_uuid_t *id, pg_uuid_t *owner);
 /* A case's urgency changed: counters follow. */
 extern void kn_incident_recount(const char *status, KnUrgency from, KnUrgency to);
-/* The data key of an incident's owner. */
-extern void kn_incident_subject(const pg_uuid_t *owner, KnSubject *out);
 extern char *kn_incident_status_lock(const pg_uuid_t *id, KnUrgency *urgency); /* NULL when gone */
 
 /* Opens the sealed fields that this reader may see; the others stay absent. */

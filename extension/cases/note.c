@@ -14,8 +14,8 @@
 
 #include "access/barred.h"
 #include "base/spi.h"
-#include "cases/incident_store.h"
 #include "cases/note.h"
+#include "identity/subject.h"
 #include "keys/random.h"
 
 static void park(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, KnRecordResult *out);
@@ -124,7 +124,7 @@ add(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, const char *tex
 
 	kn_col_uuid(&rows, 0, 1, &owner);
 	kn_uuid4(id.data);
-	kn_incident_subject(&owner, &subject);
+	kn_account_subject(&owner, &subject);
 	kn_arg_uuid(&args, bucket);
 	kn_arg_uuid(&args, &id);
 	kn_arg_uuid(&args, &call->caller->provider);
@@ -160,7 +160,7 @@ answer_known(KnCall *call, const KnWrite *write, const KnRows *rows, const char 
 	kn_col_uuid(rows, 0, 4, &owner);
 	out->stamp.version = kn_col_bigint(rows, 0, 5, 0);
 	out->stamp.updated_at = kn_col_time(rows, 0, 6);
-	kn_incident_subject(&owner, &subject);
+	kn_account_subject(&owner, &subject);
 	stored = kn_unseal(&subject, "note.text", &id, kn_col_bytea(rows, 0, 3));
 	kn_subject_forget(&subject);
 	if (stored != NULL && strcmp(stored, text) == 0)
@@ -214,7 +214,7 @@ kn_note_render(const KnCaller *caller, const pg_uuid_t *ids, int n, KnNoteOut ou
 		kn_col_uuid(&rows, i, 2, &id);
 		kn_col_uuid(&rows, i, 4, &owner);
 		kn_col_uuid(&rows, i, 7, &author);
-		kn_incident_subject(&owner, &subject);
+		kn_account_subject(&owner, &subject);
 		kn_json_init(&json);
 		kn_json_open(&json, '{');
 		/* the author's phone knows it by its own id */

@@ -16,8 +16,8 @@
 
 #include "base/mutant.h"
 #include "base/spi.h"
-#include "cases/incident_store.h"
 #include "cases/personal.h"
+#include "identity/subject.h"
 
 /* clang-format off */
 #define PERSONAL_COLUMNS                                                                             \
@@ -84,7 +84,7 @@ read_rows(const KnRows *rows, const pg_uuid_t *owner, KnPersonal *out)
 
 	if (held.n == 0)
 		return;
-	kn_incident_subject(owner, &subject);
+	kn_account_subject(owner, &subject);
 	for (uint64 i = 0; i < held.n; i++)
 	{
 		KnPersonal *record = &out[i];
@@ -210,7 +210,7 @@ kn_personal_insert(const KnPersonal *record)
 	KnSubject subject;
 	KnArgs args = {0};
 
-	kn_incident_subject(&record->owner, &subject);
+	kn_account_subject(&record->owner, &subject);
 	kn_arg_uuid(&args, &record->id);
 	kn_arg_uuid(&args, &record->owner);
 	kn_arg_text(&args, record->noun->name);
@@ -227,7 +227,7 @@ kn_personal_update(const KnPersonal *record)
 	KnSubject subject;
 	KnArgs args = {0};
 
-	kn_incident_subject(&record->owner, &subject);
+	kn_account_subject(&record->owner, &subject);
 	kn_arg_uuid(&args, &record->id);
 	kn_arg_uuid(&args, &record->owner);
 	kn_arg_bytea(&args, seal_body(record, &subject));

@@ -21,6 +21,7 @@
 #include "cases/note.h"
 #include "cases/personal.h"
 #include "cases/record.h"
+#include "identity/subject.h"
 #include "keys/random.h"
 
 static void apply_personal(KnCall *call, const KnWrite *write, const KnPersonalNoun *noun,
@@ -339,7 +340,7 @@ kn_archive_store(KnCall *call, const KnArchiveEntry *entry)
 	KnSubject subject;
 	KnArgs args = {0};
 
-	kn_incident_subject(&call->caller->account, &subject);
+	kn_account_subject(&call->caller->account, &subject);
 	kn_arg_uuid(&args, &entry->id);
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_text(&args, call->device);

@@ -14,10 +14,10 @@
 
 #include "access/barred.h"
 #include "base/spi.h"
-#include "cases/incident_store.h"
 #include "cases/page.h"
 #include "cases/record.h"
 #include "identity/door.h"
+#include "identity/subject.h"
 
 #define NOT_BARRED KN_NOT_BARRED("a.bucket", "$7")
 
@@ -85,7 +85,7 @@ render(KnJson *json, const KnRows *rows, uint64 row)
 
 	kn_col_uuid(rows, row, 1, &id);
 	kn_col_uuid(rows, row, 2, &owner);
-	kn_incident_subject(&owner, &subject);
+	kn_account_subject(&owner, &subject);
 	payload = kn_unseal(&subject, "archive.payload", &id, kn_col_bytea(rows, row, 8));
 	kn_subject_forget(&subject);
 	kn_json_open(json, '{');

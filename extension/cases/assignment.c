@@ -19,8 +19,8 @@
 #include "cases/escalation.h"
 #include "cases/hold.h"
 #include "cases/incident_store.h"
-#include "cases/page.h"
 #include "identity/door.h"
+#include "identity/page.h"
 #include "identity/subject.h"
 
 static const char *const statuses[] = {"pending", "accepted", "declined", "expired",

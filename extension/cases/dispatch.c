@@ -23,9 +23,9 @@
 #include "cases/escalation.h"
 #include "cases/hold.h"
 #include "cases/incident_store.h"
-#include "cases/page.h"
 #include "cases/projection.h"
 #include "identity/door.h"
+#include "identity/page.h"
 #include "keys/random.h"
 
 #define NOT_BARRED KN_NOT_BARRED("i.id", "$1")

@@ -15,8 +15,8 @@
 
 #include "base/errcodes.h"
 #include "base/spi.h"
-#include "cases/page.h"
 #include "identity/door.h"
+#include "identity/page.h"
 #include "keys/keystore.h"
 
 typedef struct Duty

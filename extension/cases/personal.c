@@ -12,10 +12,10 @@
 #include "postgres.h"
 
 #include "base/errcodes.h"
-#include "cases/page.h"
 #include "cases/personal.h"
 #include "cases/record.h"
 #include "identity/door.h"
+#include "identity/page.h"
 
 static const KnPersonalNoun *noun_of(KnCall *call);
 static char *client_id_of(KnCall *call, const KnPersonalNoun *noun);

@@ -9,9 +9,9 @@
 #define KN_CASES_PROVIDER_STORE_H
 
 #include "base/spi.h"
-#include "cases/page.h"
 #include "cases/provider.h"
 #include "identity/caller.h"
+#include "identity/page.h"
 #include "trail/change.h"
 #include "utils/jsonb.h"
 

@@ -14,8 +14,8 @@
 
 #include "base/errcodes.h"
 #include "base/spi.h"
-#include "cases/page.h"
 #include "identity/door.h"
+#include "identity/page.h"
 
 static void notification_list(KnCall *call);
 static void notification_read(KnCall *call);

@@ -14,9 +14,9 @@
 
 #include "access/barred.h"
 #include "base/spi.h"
-#include "cases/page.h"
 #include "cases/record.h"
 #include "identity/door.h"
+#include "identity/page.h"
 #include "identity/subject.h"
 
 #define NOT_BARRED KN_NOT_BARRED("a.bucket", "$7")

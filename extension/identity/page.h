@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_PAGE_H
-#define KN_CASES_PAGE_H
+#ifndef KN_IDENTITY_PAGE_H
+#define KN_IDENTITY_PAGE_H
 
 #include "base/filter.h"
 #include "identity/door.h"

@@ -12,7 +12,7 @@
 #include "datatype/timestamp.h"
 
 #include "base/errcodes.h"
-#include "cases/page.h"
+#include "identity/page.h"
 
 int
 kn_page_limit(KnCall *call)

@@ -17,8 +17,8 @@
 #include "access/barred.h"
 #include "base/spi.h"
 #include "cases/assignment_store.h"
-#include "cases/provider.h"
-#include "cases/routing_policy.h"
+#include "providers/provider.h"
+#include "providers/routing_policy.h"
 
 /* clang-format off */
 /* The card comes from clear columns: rendering an offer opens no sealed field. */

@@ -15,7 +15,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#include "cases/routing.h"
+#include "providers/routing.h"
 
 typedef enum KnAsked
 {

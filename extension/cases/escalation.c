@@ -18,9 +18,9 @@
 #include "cases/assignment_store.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
-#include "cases/provider.h"
 #include "identity/caller.h"
 #include "keys/random.h"
+#include "providers/provider.h"
 #include "trail/change.h"
 
 static bool ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace *place,

@@ -13,7 +13,7 @@
 #include "cases/case_policy.h"
 #include "cases/need.h"
 #include "cases/offer.h"
-#include "cases/routing_memo.h"
+#include "providers/routing_memo.h"
 
 /*
  * Decides the next step of a need: sets its state, level and due time and

@@ -15,8 +15,8 @@
 
 #include "base/limits.h"
 #include "cases/field.h"
-#include "cases/routing.h"
 #include "cases/word.h"
+#include "providers/routing.h"
 
 static void read_members(const KnField *fields, int n, const char *object,
 						 JsonbContainer *container, const char *const *owned, KnValue *values,

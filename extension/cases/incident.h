@@ -10,8 +10,8 @@
 
 #include "base/json.h"
 #include "cases/field.h"
-#include "cases/routing.h"
 #include "identity/caller.h"
+#include "providers/routing.h"
 #include "trail/change.h"
 
 /* Fields a phone writes, in the order of incident_fields. */
@@ -94,8 +94,6 @@ typedef struct KnIncident
 
 extern const char *const kn_incident_types[];
 extern const char *const kn_incident_statuses[];
-extern const char *const kn_urgency_names[]; /* by KnUrgency, NULL-ended */
-extern KnUrgency kn_urgency_parse(const char *name);
 
 /* What a phone sent: its fields, what is ignored of it, and its keyed hash. */
 extern void kn_incident_read(JsonbContainer *record, KnIncident *incident, KnLeftovers *left);

@@ -47,7 +47,6 @@ static const char *const proximities[] = {"nearest", "specific_facility", NULL};
 /* The first one is for dispatchers only: kn_incident_status_for() */
 const char *const kn_incident_statuses[] = {"pending_dispatcher_review", "new", "assigned",
 											"in_progress", "completed", "closed", NULL};
-const char *const kn_urgency_names[] = {"routine", "urgent", "immediate", NULL};
 
 /* clang-format off */
 const KnField kn_incident_fields[KN_INCIDENT_FIELDS] = {
@@ -165,15 +164,6 @@ plain_hash(JsonbContainer *record)
 	kn_fields_canonical_plain(kn_incident_fields, KN_INCIDENT_FIELDS_PLAIN, values, &left,
 							  &canonical);
 	return kn_record_hash(canonical.text.data, canonical.text.len);
-}
-
-KnUrgency
-kn_urgency_parse(const char *name)
-{
-	for (int i = KN_ROUTINE; name != NULL && i <= KN_IMMEDIATE; i++)
-		if (strcmp(kn_urgency_names[i], name) == 0)
-			return (KnUrgency) i;
-	return KN_ROUTINE;
 }
 
 const char *

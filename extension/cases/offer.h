@@ -9,7 +9,7 @@
 #define KN_CASES_OFFER_H
 
 #include "cases/need.h"
-#include "cases/routing.h"
+#include "providers/routing.h"
 
 /* An offer that is about to be stored. */
 typedef struct KnOffer

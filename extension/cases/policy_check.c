@@ -16,7 +16,7 @@
 #include "base/errcodes.h"
 #include "base/input.h"
 #include "cases/case_policy.h"
-#include "cases/routing_policy.h"
+#include "providers/routing_policy.h"
 
 static void check_escalation(Jsonb *body);
 

@@ -18,9 +18,9 @@
 #include "base/filter.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
-#include "cases/provider.h"
-#include "cases/routing.h"
 #include "identity/door.h"
+#include "providers/provider.h"
+#include "providers/routing.h"
 
 #define RECOMMENDATIONS 5
 

@@ -27,8 +27,8 @@
 #include "cases/assignment_store.h"
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
-#include "cases/provider_dispatch.h"
 #include "cases/vacancy.h"
+#include "providers/provider_dispatch.h"
 #include "trail/change.h"
 
 /* Longer than any door may run: whoever read the team before it was lost has ended. */

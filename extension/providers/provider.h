@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_PROVIDER_H
-#define KN_CASES_PROVIDER_H
+#ifndef KN_PROVIDERS_PROVIDER_H
+#define KN_PROVIDERS_PROVIDER_H
 
 #define KN_PROVIDER_TYPES 7
 

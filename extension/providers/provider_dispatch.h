@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_PROVIDER_DISPATCH_H
-#define KN_CASES_PROVIDER_DISPATCH_H
+#ifndef KN_PROVIDERS_PROVIDER_DISPATCH_H
+#define KN_PROVIDERS_PROVIDER_DISPATCH_H
 
 #include "utils/timestamp.h"
 #include "utils/uuid.h"

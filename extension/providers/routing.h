@@ -9,27 +9,19 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_ROUTING_H
-#define KN_CASES_ROUTING_H
+#ifndef KN_PROVIDERS_ROUTING_H
+#define KN_PROVIDERS_ROUTING_H
 
 #include "base/json.h"
 #include "base/limits.h"
-#include "cases/sphere.h"
+#include "providers/sphere.h"
+#include "providers/urgency.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #define KN_TRIAGE "triage" /* the need of a report that asks for no service: a dispatcher looks */
 
-typedef enum KnUrgency
-{
-	KN_ROUTINE,
-	KN_URGENT,
-	KN_IMMEDIATE
-} KnUrgency;
-
-#define KN_URGENCIES 3
-
-/* What one need asks for.  Numbers and masks are those of cases/provider.h; zero asks nothing. */
+/* What one need asks for.  Numbers and masks are those of providers/provider.h; zero asks nothing. */
 typedef struct KnRouteNeed
 {
 	bool has_place; /* without a place distance does not count */

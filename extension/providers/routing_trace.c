@@ -17,8 +17,8 @@
 
 #include "base/errcodes.h"
 #include "base/input.h"
-#include "cases/provider.h"
-#include "cases/routing.h"
+#include "providers/provider.h"
+#include "providers/routing.h"
 
 PG_FUNCTION_INFO_V1(kn_route_trace);
 PG_FUNCTION_INFO_V1(kn_distance_km_sql);

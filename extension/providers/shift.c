@@ -21,7 +21,7 @@
 #include "base/errcodes.h"
 #include "base/input.h"
 #include "base/limits.h"
-#include "cases/shift.h"
+#include "providers/shift.h"
 
 #define MINUTES_OF_DAY 1440
 

@@ -10,7 +10,7 @@
  */
 #include "postgres.h"
 
-#include "cases/csv.h"
+#include "providers/csv.h"
 
 static bool read_field(KnCsv *csv, bool *last);
 static bool read_quoted(KnCsv *csv, char **out);

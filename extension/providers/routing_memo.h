@@ -5,12 +5,12 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_ROUTING_MEMO_H
-#define KN_CASES_ROUTING_MEMO_H
+#ifndef KN_PROVIDERS_ROUTING_MEMO_H
+#define KN_PROVIDERS_ROUTING_MEMO_H
 
 #include "nodes/pg_list.h"
 
-#include "cases/routing.h"
+#include "providers/routing.h"
 
 #define KN_ROUTE_MEMO_MAX 16
 

@@ -22,7 +22,7 @@
 
 #include <math.h>
 
-#include "cases/sphere.h"
+#include "providers/sphere.h"
 
 #define RADIANS(degrees) ((degrees) *M_PI / 180.0)
 #define DEGREES(radians) ((radians) *180.0 / M_PI)

@@ -14,10 +14,9 @@
 
 #include "base/errcodes.h"
 #include "base/filter.h"
-#include "cases/incident.h"
-#include "cases/routing.h"
-#include "cases/routing_policy.h"
 #include "identity/door.h"
+#include "providers/routing.h"
+#include "providers/routing_policy.h"
 
 /* Fewer than this many at a place is a gap. */
 #define ENOUGH 2

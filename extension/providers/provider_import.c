@@ -22,9 +22,9 @@
 #include "base/errcodes.h"
 #include "base/input.h"
 #include "base/spi.h"
-#include "cases/csv.h"
-#include "cases/provider.h"
-#include "cases/provider_dispatch.h"
+#include "providers/csv.h"
+#include "providers/provider.h"
+#include "providers/provider_dispatch.h"
 #include "trail/audit.h"
 #include "trail/change.h"
 

@@ -5,11 +5,11 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_ROUTING_POLICY_H
-#define KN_CASES_ROUTING_POLICY_H
+#ifndef KN_PROVIDERS_ROUTING_POLICY_H
+#define KN_PROVIDERS_ROUTING_POLICY_H
 
-#include "cases/provider.h"
-#include "cases/routing.h"
+#include "providers/provider.h"
+#include "providers/routing.h"
 #include "utils/jsonb.h"
 
 #define KN_POLICY_SERVICES_MAX 32

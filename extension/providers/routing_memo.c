@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "cases/routing_memo.h"
+#include "providers/routing_memo.h"
 
 typedef struct Ranked
 {

@@ -30,7 +30,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/index.h"
-#include "cases/routing_scan.h"
+#include "providers/routing_scan.h"
 
 /* Columns in the order of migrations/0006. */
 enum

@@ -5,15 +5,15 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_ROUTING_SCAN_H
-#define KN_CASES_ROUTING_SCAN_H
+#ifndef KN_PROVIDERS_ROUTING_SCAN_H
+#define KN_PROVIDERS_ROUTING_SCAN_H
 
 #include "access/genam.h"
 #include "executor/tuptable.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#include "cases/provider.h"
+#include "providers/provider.h"
 
 /* Per type: three frames of longitude, or two kinds of acknowledgement. */
 #define KN_STREAMS_MAX (KN_PROVIDER_TYPES * 3)

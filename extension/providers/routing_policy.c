@@ -31,7 +31,7 @@
 #include "base/index.h"
 #include "base/input.h"
 #include "base/told.h"
-#include "cases/routing_policy.h"
+#include "providers/routing_policy.h"
 
 #define COLUMN_VERSION 2
 #define COLUMN_BODY 3

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_SPHERE_H
-#define KN_CASES_SPHERE_H
+#ifndef KN_PROVIDERS_SPHERE_H
+#define KN_PROVIDERS_SPHERE_H
 
 #define KN_EARTH_KM 6371.0088 /* mean radius */
 

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_SHIFT_H
-#define KN_CASES_SHIFT_H
+#ifndef KN_PROVIDERS_SHIFT_H
+#define KN_PROVIDERS_SHIFT_H
 
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"

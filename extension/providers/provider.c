@@ -14,11 +14,11 @@
 #include <math.h>
 
 #include "base/errcodes.h"
-#include "cases/provider_dispatch.h"
-#include "cases/provider_store.h"
-#include "cases/shift.h"
 #include "identity/door.h"
 #include "identity/page.h"
+#include "providers/provider_dispatch.h"
+#include "providers/provider_store.h"
+#include "providers/shift.h"
 
 #define AVAILABLE_DAYS_MAX 366
 #define CAPACITY_MAX 10000

@@ -5,13 +5,13 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_PROVIDER_STORE_H
-#define KN_CASES_PROVIDER_STORE_H
+#ifndef KN_PROVIDERS_PROVIDER_STORE_H
+#define KN_PROVIDERS_PROVIDER_STORE_H
 
 #include "base/spi.h"
-#include "cases/provider.h"
 #include "identity/caller.h"
 #include "identity/page.h"
+#include "providers/provider.h"
 #include "trail/change.h"
 #include "utils/jsonb.h"
 

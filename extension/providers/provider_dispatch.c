@@ -19,8 +19,8 @@
 
 #include "base/lock.h"
 #include "base/spi.h"
-#include "cases/provider_dispatch.h"
-#include "cases/routing_policy.h"
+#include "providers/provider_dispatch.h"
+#include "providers/routing_policy.h"
 #include "trail/audit.h"
 #include "trail/change.h"
 

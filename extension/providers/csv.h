@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_CSV_H
-#define KN_CASES_CSV_H
+#ifndef KN_PROVIDERS_CSV_H
+#define KN_PROVIDERS_CSV_H
 
 #define KN_CSV_FIELDS_MAX 64
 

@@ -15,7 +15,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "cases/provider.h"
+#include "providers/provider.h"
 
 PG_FUNCTION_INFO_V1(kn_provider_number);
 PG_FUNCTION_INFO_V1(kn_provider_mask);

@@ -21,9 +21,9 @@
 
 #include "utils/snapmgr.h"
 
-#include "cases/routing.h"
-#include "cases/routing_policy.h"
-#include "cases/routing_scan.h"
+#include "providers/routing.h"
+#include "providers/routing_policy.h"
+#include "providers/routing_scan.h"
 
 /* Costs are whole multiples of this, so that a tie is a tie on every machine. */
 #define COST_STEP 1e-6

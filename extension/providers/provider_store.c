@@ -15,7 +15,7 @@
 
 #include "catalog/pg_type.h"
 
-#include "cases/provider_store.h"
+#include "providers/provider_store.h"
 
 /* Distances are compared as whole thousandths of a metre, so that a page can name one. */
 #define KEYS_PER_KM 1e6

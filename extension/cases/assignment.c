@@ -22,6 +22,7 @@
 #include "identity/door.h"
 #include "identity/page.h"
 #include "identity/subject.h"
+#include "notify/notify.h"
 
 static const char *const statuses[] = {"pending", "accepted", "declined", "expired",
 									   "withdrawn", "released", NULL};

@@ -157,13 +157,6 @@ static KnStatement leave_bucket = KN_WRITE(
 	"                    AND a.provider_id = $2 AND a.status = 'accepted')",
 	UUIDOID, UUIDOID);
 
-static KnStatement notify_owner = KN_WRITE(
-	KN_AS_SYSTEM,
-	"INSERT INTO kintaraa.notification (id, account_id, class, bucket) "
-	"SELECT pg_catalog.gen_random_uuid(), i.owner_id, 'case_update', i.id "
-	"  FROM kintaraa.incident i WHERE i.id = $1",
-	UUIDOID);
-
 #define TEAM_BARRED "NOT " KN_TEAM_MAY("$2", "p")
 
 static KnStatement select_eligible = KN_READ(
@@ -419,12 +412,6 @@ void
 kn_helper_leave(const pg_uuid_t *bucket, const pg_uuid_t *provider)
 {
 	run_for(&leave_bucket, bucket, provider);
-}
-
-void
-kn_notify_owner(const pg_uuid_t *bucket)
-{
-	run_for(&notify_owner, bucket, NULL);
 }
 
 void

@@ -50,8 +50,6 @@ extern void kn_capacity_give_back(const pg_uuid_t *provider);
 extern void kn_helper_join(const pg_uuid_t *bucket, const pg_uuid_t *provider);
 /* Ends it unless another accepted assignment of the team holds it. */
 extern void kn_helper_leave(const pg_uuid_t *bucket, const pg_uuid_t *provider);
-/* Tells her that something changed: a class, never a text. */
-extern void kn_notify_owner(const pg_uuid_t *bucket);
 
 /* Whether a dispatcher may give this provider work, and how far away it is. */
 typedef struct KnEligible

@@ -29,6 +29,7 @@
 #include "cases/escalation.h"
 #include "cases/hold.h"
 #include "cases/incident_store.h"
+#include "notify/notify.h"
 #include "trail/audit.h"
 
 #define LOST_MAX 64
@@ -77,14 +78,6 @@ static KnStatement select_lost = KN_WRITE(
 	" ORDER BY a.need_id, a.id LIMIT " CppAsString2(LOST_MAX),
 	UUIDOID);
 /* clang-format on */
-
-/* A notice says that there is something: to a barred one there is nothing. */
-static KnStatement delete_notices = KN_WRITE(
-	KN_AS_SYSTEM,
-	"DELETE FROM kintaraa.notification n USING kintaraa.account a "
-	" WHERE n.bucket = $1 AND a.id = n.account_id "
-	"   AND $2 = ANY (" KN_PRINCIPALS_OF_STAFF("a") ")",
-	UUIDOID, UUIDOID);
 
 static KnStatement select_waiting = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -175,7 +168,7 @@ kn_case_bar(const pg_uuid_t *bucket, const pg_uuid_t *principal)
 		return;
 	/* the tick that it makes is what tells the phones of those who are barred */
 	kn_change_touch(bucket, "incident", bucket);
-	run_for(&delete_notices, bucket, principal);
+	kn_notify_take_back(bucket, principal);
 	lose_work(bucket);
 	call_others(bucket);
 }

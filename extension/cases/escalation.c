@@ -13,13 +13,13 @@
 
 #include "catalog/pg_type.h"
 
-#include "access/barred.h"
 #include "base/limits.h"
 #include "cases/assignment_store.h"
 #include "cases/escalation.h"
 #include "cases/incident_store.h"
 #include "identity/caller.h"
 #include "keys/random.h"
+#include "notify/notify.h"
 #include "providers/provider.h"
 #include "trail/change.h"
 
@@ -27,33 +27,12 @@ static bool ask_providers(KnNeed *need, const KnLevel *level, const KnCasePlace 
 						  const pg_uuid_t *asked, int n_asked, TimestampTz now, KnRouteMemo *memo,
 						  KnStep *step);
 static void advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now);
-static void call_people(const KnNeed *need, bool officers);
 
 static KnStatement select_asked = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT provider_id FROM kintaraa.assignment "
 	" WHERE incident_bucket = $1 AND need_id = $2 AND (round = $3 OR status = 'released')",
 	UUIDOID, UUIDOID, INT4OID);
-
-#define NOT_BARRED KN_NOT_BARRED("$1", KN_PRINCIPALS_OF_STAFF("a"))
-
-/*
- * Whoever is on duty and may know of it; when that is nobody, the whole centre; and
- * when that is nobody, the administrators.
- */
-static KnStatement notify_people = KN_WRITE(
-	KN_AS_SYSTEM,
-	"WITH able AS MATERIALIZED (SELECT a.id, a.role FROM kintaraa.account a "
-	"  WHERE a.centre_id IS NOT NULL AND a.is_active AND " NOT_BARRED "), "
-	"called AS (SELECT d.account_id FROM kintaraa.duty d JOIN able ON able.id = d.account_id "
-	"            WHERE d.kind = $2 AND pg_catalog.now() BETWEEN d.from_at AND d.to_at), "
-	"people AS (SELECT account_id FROM called UNION "
-	"           (SELECT id FROM able WHERE role = (CASE WHEN EXISTS (SELECT FROM able WHERE role "
-	"                 = 'dispatcher') THEN 'dispatcher' ELSE 'admin' END) "
-	"               AND NOT EXISTS (SELECT FROM called) LIMIT 100)) "
-	"INSERT INTO kintaraa.notification (id, account_id, class, bucket) "
-	"SELECT pg_catalog.gen_random_uuid(), p.account_id, 'duty_call', $1 FROM people p",
-	UUIDOID, TEXTOID);
 
 bool
 kn_service_is_clinical(const char *service)
@@ -158,7 +137,7 @@ void
 kn_escalation_call(const KnNeed *need, const KnStep *step)
 {
 	if (step->calls_people)
-		call_people(need, step->officers);
+		kn_notify_duty(&need->bucket, step->officers);
 }
 
 void
@@ -167,21 +146,8 @@ kn_escalation_call_again(const KnNeed *need)
 	KnEscalation rules;
 
 	kn_escalation_read(need->escalation, &rules);
-	call_people(need, need->level > 0 && rules.levels[Min(need->level, rules.n_levels) - 1].who ==
-											 KN_ASK_OFFICERS);
-}
-
-static void
-call_people(const KnNeed *need, bool officers)
-{
-	KnArgs args = {0};
-
-	kn_arg_uuid(&args, &need->bucket);
-	kn_arg_text(&args, officers ? "officer" : "dispatcher");
-	kn_run(&notify_people, &args);
-	/* a large centre, called for many needs in one sweep, is more than waits for one flush */
-	if (kn_caller() == NULL && kn_change_pending() > KN_STAMPS_MAX / 2)
-		kn_change_flush(NULL);
+	kn_notify_duty(&need->bucket, need->level > 0 && rules.levels[Min(need->level, rules.n_levels) - 1].who ==
+														 KN_ASK_OFFICERS);
 }
 
 void

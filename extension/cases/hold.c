@@ -33,6 +33,7 @@
 #include "cases/vacancy.h"
 #include "identity/door.h"
 #include "identity/subject.h"
+#include "notify/notify.h"
 
 #define HOLD_HOURS 72
 #define HOLD_USECS (HOLD_HOURS * (int64) USECS_PER_HOUR)

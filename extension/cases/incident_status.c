@@ -24,6 +24,7 @@
 #include "cases/vacancy.h"
 #include "identity/door.h"
 #include "identity/subject.h"
+#include "notify/notify.h"
 
 static const char *const statuses[] = {"new", "pending_dispatcher_review", "assigned",
 									   "in_progress", "completed", "closed", NULL};

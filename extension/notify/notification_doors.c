@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * notification.c
+ * notification_doors.c
  *	  What a person is told outside of a case: a class and a neutral sentence.
  *
  * Called from SQL (schema kintaraa_api).  The sentence may be read by whoever

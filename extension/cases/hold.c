@@ -29,11 +29,11 @@
 #include "cases/hold.h"
 #include "cases/incident_store.h"
 #include "cases/projection.h"
-#include "cases/record.h"
 #include "cases/vacancy.h"
 #include "identity/door.h"
 #include "identity/subject.h"
 #include "notify/notify.h"
+#include "records/record.h"
 
 #define HOLD_HOURS 72
 #define HOLD_USECS (HOLD_HOURS * (int64) USECS_PER_HOUR)

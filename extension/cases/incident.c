@@ -24,12 +24,13 @@
 #include "cases/incident_row.h"
 #include "cases/incident_store.h"
 #include "cases/projection.h"
-#include "cases/record.h"
 #include "identity/door.h"
 #include "identity/page.h"
 #include "identity/subject.h"
 #include "keys/hash.h"
 #include "keys/random.h"
+#include "records/archive.h"
+#include "records/record.h"
 
 static char *client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id, const char **spelling);
 static bool insert_with_number(KnIncident *incident, const KnIntake *intake,

@@ -9,9 +9,9 @@
 #define KN_CASES_INCIDENT_H
 
 #include "base/json.h"
-#include "cases/field.h"
 #include "identity/caller.h"
 #include "providers/routing.h"
+#include "records/field.h"
 #include "trail/change.h"
 
 /* Fields a phone writes, in the order of incident_fields. */

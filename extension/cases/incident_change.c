@@ -19,7 +19,7 @@
 #include "cases/incident_open.h"
 #include "cases/incident_row.h"
 #include "cases/incident_store.h"
-#include "cases/record.h"
+#include "records/record.h"
 
 static void sign(const KnCall *call, KnIncident *incident);
 static void hurry_needs(const KnIncident *incident, KnCaseParts *parts);

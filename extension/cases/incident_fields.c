@@ -17,8 +17,8 @@
 #include "utils/datetime.h"
 
 #include "cases/incident.h"
-#include "cases/word.h"
 #include "keys/keystore.h"
+#include "records/word.h"
 
 #define HASHED_BY_NAME 2
 #define CELL_DEGREES 0.045 /* about 5 km */

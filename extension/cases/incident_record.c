@@ -25,6 +25,7 @@
 #include "cases/projection.h"
 #include "cases/sweep.h"
 #include "keys/random.h"
+#include "records/archive.h"
 
 typedef struct Report
 {
@@ -439,4 +440,15 @@ render_own(KnCall *call, KnIncident *incident)
 	kn_json_init(&json);
 	kn_render_incident(&json, incident, KN_OWNER, KN_SHAPE_DETAIL, &parts, NULL, NULL);
 	return json.text.data;
+}
+
+void
+kn_incident_touch(KnCall *call, const KnWrite *write, KnRecordResult *result)
+{
+	KnIntake intake;
+
+	kn_incident_intake(&call->caller->account, write->client_id, &intake);
+	kn_subject_forget(&intake.subject);
+	if (intake.known)
+		kn_change_touch(&intake.id, "incident", &intake.id);
 }

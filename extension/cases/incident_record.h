@@ -8,7 +8,7 @@
 #ifndef KN_CASES_INCIDENT_RECORD_H
 #define KN_CASES_INCIDENT_RECORD_H
 
-#include "cases/record.h"
+#include "records/record.h"
 
 /*
  * Applies n writes of noun incident by their author, each with its result.
@@ -18,5 +18,7 @@
  */
 extern void kn_incident_apply_many(KnCall *call, const KnWrite *writes, KnRecordResult *results,
 								   int n);
+/* As KnWriter has it. */
+extern void kn_incident_touch(KnCall *call, const KnWrite *write, KnRecordResult *result);
 
 #endif

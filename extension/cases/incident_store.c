@@ -19,8 +19,8 @@
 #include "access/barred.h"
 #include "base/errcodes.h"
 #include "cases/incident_store.h"
-#include "cases/record.h"
 #include "identity/subject.h"
+#include "records/record.h"
 
 #define INCIDENT_COLUMNS                                                                           \
 	"i.id, i.owner_id, i.client_id, i.case_number, i.status, i.type, i.severity, "                 \

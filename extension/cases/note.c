@@ -17,6 +17,7 @@
 #include "cases/note.h"
 #include "identity/subject.h"
 #include "keys/random.h"
+#include "records/archive.h"
 
 static void park(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, KnRecordResult *out);
 static void add(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, const char *text,

@@ -8,7 +8,7 @@
 #ifndef KN_CASES_NOTE_H
 #define KN_CASES_NOTE_H
 
-#include "cases/record.h"
+#include "records/record.h"
 
 /* A note is only ever added; for a case the author's team has lost it is parked. */
 extern void kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *out);

@@ -14,10 +14,11 @@
 
 #include "access/barred.h"
 #include "base/spi.h"
-#include "cases/record.h"
 #include "identity/door.h"
 #include "identity/page.h"
 #include "identity/subject.h"
+#include "records/archive.h"
+#include "records/record.h"
 
 #define NOT_BARRED KN_NOT_BARRED("a.bucket", "$7")
 

@@ -17,9 +17,9 @@
 #include "cases/case_policy.h"
 #include "cases/incident_store.h"
 #include "cases/note.h"
-#include "cases/personal.h"
 #include "cases/projection.h"
 #include "identity/account_store.h"
+#include "records/personal.h"
 #include "sync/pull.h"
 
 static int ids_of(const KnPull *pull, const char *noun, bool removed, pg_uuid_t *ids);

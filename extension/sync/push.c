@@ -18,12 +18,11 @@
 
 #include "base/errcodes.h"
 #include "base/mutant.h"
-#include "cases/incident_record.h"
 #include "cases/need.h"
-#include "cases/personal.h"
 #include "sync/pull.h"
 #include "sync/push.h"
 #include "sync/wire.h"
+#include "sync/writers.h"
 
 static bool may_report(const KnCall *call);
 static bool superseded(KnCall *call, KnPush *push, const char *seq_text);
@@ -216,6 +215,7 @@ replay(KnCall *call, KnPush *push, int i, const KnApplied *applied)
 {
 	KnRecordResult *result = &push->results[i];
 	bytea *hash = push->hashes[i];
+	const KnWriter *writer;
 
 	if (!applied->known || kn_mutant("no_replay") ||
 		VARSIZE_ANY_EXHDR(applied->hash) != VARSIZE_ANY_EXHDR(hash) ||
@@ -224,7 +224,9 @@ replay(KnCall *call, KnPush *push, int i, const KnApplied *applied)
 	result->status = applied->status == KN_RECORD_APPLIED ? KN_RECORD_UNCHANGED : applied->status;
 	result->replayed = true;
 	/* what stands may be another version by now, and the phone may have passed it */
-	kn_record_touch(call, &push->writes[i], result);
+	writer = kn_writer_of(push->writes[i].noun);
+	if (writer->touch != NULL)
+		writer->touch(call, &push->writes[i], result);
 	result->stamp = (KnStamp){.version = applied->version};
 	push->hashes[i] = NULL; /* as recorded */
 	return true;
@@ -268,7 +270,7 @@ apply_incidents(KnCall *call, KnPush *push, const int *order, const bool *done, 
 	}
 	if (n == 0)
 		return;
-	kn_incident_apply_many(call, writes, results, n);
+	kn_writer_of(writes[0].noun)->apply_many(call, writes, results, n);
 	for (int i = 0; i < n; i++)
 		push->results[from[i]] = results[i];
 }
@@ -284,7 +286,7 @@ apply_guarded(KnCall *call, const KnWrite *write, KnRecordResult *result)
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(memory);
-		kn_record_apply(call, write, result);
+		kn_writer_of(write->noun)->apply(call, write, result);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();

@@ -10,7 +10,7 @@
 
 #include "nodes/pg_list.h"
 
-#include "cases/record.h"
+#include "records/record.h"
 #include "sync/cursor.h"
 
 /* A table as the client named it, and the records of it that stay dirty. */

@@ -15,6 +15,7 @@
 
 #include "base/spi.h"
 #include "keys/keystore.h"
+#include "records/archive.h"
 #include "sync/push.h"
 
 static void entry_of(KnCall *call, KnPush *push, int i, KnArchiveEntry *entry);

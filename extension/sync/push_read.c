@@ -15,9 +15,10 @@
 #include "postgres.h"
 
 #include "base/errcodes.h"
-#include "cases/personal.h"
+#include "keys/keystore.h"
 #include "sync/push.h"
 #include "sync/wire.h"
+#include "sync/writers.h"
 
 static void prepare(KnPush *push, int n);
 static void read_record(KnPush *push, JsonbValue *value);
@@ -241,12 +242,9 @@ is_full(const KnPush *push, const char *code)
 static const char *
 code_of(const KnPush *push, const KnWrite *write, bool has_data)
 {
-	bool writable = write->noun != NULL &&
-					((push->reports && strcmp(write->noun, "incident") == 0) ||
-					 strcmp(write->noun, "note") == 0 ||
-					 kn_personal_noun(write->noun) != NULL);
+	bool reports = write->noun != NULL && strcmp(write->noun, "incident") == 0;
 
-	if (!writable)
+	if (kn_writer_of(write->noun) == NULL || (reports && !push->reports))
 		return "unknown_table";
 	if (!kn_client_id_valid(write->client_id))
 		return "id_form";

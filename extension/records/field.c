@@ -14,9 +14,9 @@
 #include "utils/datetime.h"
 
 #include "base/limits.h"
-#include "cases/field.h"
-#include "cases/word.h"
 #include "providers/routing.h"
+#include "records/field.h"
+#include "records/word.h"
 
 static void read_members(const KnField *fields, int n, const char *object,
 						 JsonbContainer *container, const char *const *owned, KnValue *values,

@@ -8,12 +8,13 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_PERSONAL_H
-#define KN_CASES_PERSONAL_H
+#ifndef KN_RECORDS_PERSONAL_H
+#define KN_RECORDS_PERSONAL_H
 
-#include "cases/field.h"
 #include "identity/caller.h"
 #include "keys/keystore.h"
+#include "records/field.h"
+#include "records/record.h"
 #include "trail/change.h"
 
 #define KN_PERSONAL_FIELDS_MAX 16
@@ -57,6 +58,10 @@ extern int kn_personal_page(const KnPersonalNoun *noun, const pg_uuid_t *owner,
 extern bool kn_personal_insert(const KnPersonal *record);
 extern void kn_personal_update(const KnPersonal *record); /* also brings a deleted one back */
 extern void kn_personal_delete(const KnPersonal *record);
+
+/* As KnWriter has them. */
+extern void kn_personal_apply(KnCall *call, const KnWrite *write, KnRecordResult *out);
+extern void kn_personal_touch(KnCall *call, const KnWrite *write, KnRecordResult *out);
 
 extern void kn_personal_render(KnJson *json, const KnPersonal *record);
 

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_WORD_H
-#define KN_CASES_WORD_H
+#ifndef KN_RECORDS_WORD_H
+#define KN_RECORDS_WORD_H
 
 /* Both folded: small letters, blanks as _.  A table ends with NULL. */
 typedef struct KnWord

@@ -14,8 +14,8 @@
 #include "postgres.h"
 
 #include "base/input.h"
-#include "cases/word.h"
 #include "providers/routing.h"
+#include "records/word.h"
 
 #define WORD_MAX 64 /* bytes; no word of ours is longer */
 #define SEPARATORS ",;|/\n[]\"'"

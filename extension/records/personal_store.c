@@ -16,8 +16,8 @@
 
 #include "base/mutant.h"
 #include "base/spi.h"
-#include "cases/personal.h"
 #include "identity/subject.h"
+#include "records/personal.h"
 
 /* clang-format off */
 #define PERSONAL_COLUMNS                                                                             \

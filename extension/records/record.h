@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * record.h
- *	  The one writer of records that clients make.
+ *	  Records that clients make: what is sent, what comes of it.
  *
- * POST, PUT, PATCH, the batch and the push of a phone's database all write
- * through kn_record_apply(), so that one rule decides about replays, versions,
- * conflicts and lost scope.
+ * POST, PUT, PATCH, the batch and the push of a phone's database write through
+ * the noun's writer (writer.h), so that one rule decides about replays,
+ * versions, conflicts and lost scope.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_RECORD_H
-#define KN_CASES_RECORD_H
+#ifndef KN_RECORDS_RECORD_H
+#define KN_RECORDS_RECORD_H
 
 #include "identity/door.h"
 #include "trail/change.h"
@@ -27,7 +27,6 @@ typedef enum KnRecordStatus
 } KnRecordStatus;
 
 extern const char *const kn_record_status_names[];
-extern const char *const kn_archive_reasons[]; /* NULL-ended */
 
 typedef struct KnWrite
 {
@@ -54,12 +53,8 @@ typedef struct KnRecordResult
 	pg_uuid_t archive;
 } KnRecordResult;
 
-/* Writes nothing twice and loses nothing; never raises for what a phone cannot mend. */
-extern void kn_record_apply(KnCall *call, const KnWrite *write, KnRecordResult *out);
 /* Of two writes of one record in a request the second was made upon what the first left. */
 extern void kn_write_follow(KnWrite *write, const KnWrite *before, const KnRecordResult *result);
-/* Sends it again to whoever pulls, and shows it as it stands. */
-extern void kn_record_touch(KnCall *call, const KnWrite *write, KnRecordResult *out);
 /* Answers a conflict of a single write, with current and archiveId; what it wrote stays. */
 extern void kn_record_answer_conflict(KnCall *call, const KnRecordResult *result);
 
@@ -78,23 +73,5 @@ extern bool kn_client_id_uuid(const char *folded, pg_uuid_t *out);
 extern bool kn_version_conflicts(int64 base, int64 newest, int64 version, int64 foreign_version,
 								 bool has_writer, const pg_uuid_t *row_writer,
 								 const pg_uuid_t *writer);
-/* Keeps a version that did not win, sealed under its author's key; returns its id. */
-extern void kn_archive_keep(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket,
-							const char *reason, pg_uuid_t *id);
-
-/* An entry of the archive as its parts; the payload is JSON text, NULL of a deletion. */
-typedef struct KnArchiveEntry
-{
-	pg_uuid_t id;
-	const pg_uuid_t *bucket;
-	const char *noun;
-	const char *row_id;
-	const char *payload;
-	bool has_base;
-	int64 base;
-	const char *reason;
-} KnArchiveEntry;
-/* Of two with one id the first is kept. */
-extern void kn_archive_store(KnCall *call, const KnArchiveEntry *entry);
 
 #endif

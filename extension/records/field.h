@@ -9,8 +9,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_FIELD_H
-#define KN_CASES_FIELD_H
+#ifndef KN_RECORDS_FIELD_H
+#define KN_RECORDS_FIELD_H
 
 #include "base/input.h"
 #include "base/json.h"

@@ -16,11 +16,11 @@
 #include "cases/assignment_store.h"
 #include "cases/case_policy.h"
 #include "cases/incident_store.h"
-#include "cases/note.h"
 #include "cases/projection.h"
 #include "identity/account_store.h"
 #include "records/personal.h"
 #include "sync/pull.h"
+#include "work/note.h"
 
 static int ids_of(const KnPull *pull, const char *noun, bool removed, pg_uuid_t *ids);
 static void render_incidents(KnPull *pull, const KnPullOut *out, pg_uuid_t *ids, int n);

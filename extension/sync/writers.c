@@ -10,9 +10,9 @@
 #include "postgres.h"
 
 #include "cases/incident_record.h"
-#include "cases/note.h"
 #include "records/personal.h"
 #include "sync/writers.h"
+#include "work/note.h"
 
 #define PERSONAL(noun_)                                                       \
 	{                                                                         \

@@ -14,10 +14,10 @@
 
 #include "access/barred.h"
 #include "base/spi.h"
-#include "cases/note.h"
 #include "identity/subject.h"
 #include "keys/random.h"
 #include "records/archive.h"
+#include "work/note.h"
 
 static void park(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, KnRecordResult *out);
 static void add(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, const char *text,

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_CASES_NOTE_H
-#define KN_CASES_NOTE_H
+#ifndef KN_WORK_NOTE_H
+#define KN_WORK_NOTE_H
 
 #include "records/record.h"
 

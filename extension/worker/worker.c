@@ -28,7 +28,7 @@
 #include "base/guc.h"
 #include "base/installed.h"
 #include "base/shared.h"
-#include "keep/ready.h"
+#include "operate/ready.h"
 #include "sync/tick.h"
 #include "worker/piece.h"
 #include "worker/worker.h"

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-ROOMS = "base keys trail identity access providers notify records cases work sync keep worker".split()
+ROOMS = "base keys trail identity access providers notify records cases work sync operate worker".split()
 SERVER = "/usr/include/postgresql/15/server"
 
 # Library of the gateway, then the files that may include it.

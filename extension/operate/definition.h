@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_KEEP_DEFINITION_H
-#define KN_KEEP_DEFINITION_H
+#ifndef KN_OPERATE_DEFINITION_H
+#define KN_OPERATE_DEFINITION_H
 
 #include "base/spi.h"
 

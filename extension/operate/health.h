@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_KEEP_HEALTH_H
-#define KN_KEEP_HEALTH_H
+#ifndef KN_OPERATE_HEALTH_H
+#define KN_OPERATE_HEALTH_H
 
 #include "postgres.h"
 

@@ -15,7 +15,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-#include "keep/health.h"
+#include "operate/health.h"
 
 typedef struct Setting
 {

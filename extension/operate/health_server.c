@@ -24,8 +24,8 @@
 #include "base/limits.h"
 #include "base/shared.h"
 #include "base/spi.h"
-#include "keep/health.h"
 #include "keys/keystore.h"
+#include "operate/health.h"
 
 static void examine_writable(KnReport *report);
 static void examine_standbys(KnReport *report);

@@ -32,9 +32,9 @@
 #include "base/shared.h"
 #include "base/spi.h"
 #include "identity/door.h"
-#include "keep/definition.h"
-#include "keep/health.h"
 #include "keys/keystore.h"
+#include "operate/definition.h"
+#include "operate/health.h"
 
 #define NAMES_SHOWN 5
 #define JWKS_MAX 65536

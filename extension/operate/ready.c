@@ -10,8 +10,8 @@
 #include "postgres.h"
 
 #include "base/installed.h"
-#include "keep/ready.h"
 #include "keys/keystore.h"
+#include "operate/ready.h"
 
 const char *
 kn_not_ready(void)

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KN_KEEP_READY_H
-#define KN_KEEP_READY_H
+#ifndef KN_OPERATE_READY_H
+#define KN_OPERATE_READY_H
 
 /* What is missing as a sentence, or NULL.  Needs a transaction with a snapshot. */
 extern const char *kn_not_ready(void);

@@ -18,7 +18,7 @@
 
 #include "base/definition_table.h"
 #include "base/function_table.h"
-#include "keep/definition.h"
+#include "operate/definition.h"
 
 PG_FUNCTION_INFO_V1(kn_definitions_sql);
 

@@ -26,7 +26,7 @@
 #include "base/installed.h"
 #include "base/shared.h"
 #include "base/spi.h"
-#include "keep/health.h"
+#include "operate/health.h"
 
 #define WORKER_LATE_SECONDS 10
 #define LATE_SECONDS 5 /* of what is done within a fraction of one */

@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "base/errcodes.h"
 #include "base/spi.h"
 #include "base/told.h"
 #include "identity/app_version.h"
@@ -28,24 +27,19 @@ static KnStatement select_minimum = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT value #>> '{}' FROM kintaraa.setting WHERE name = 'minimum_app_version'");
 
-void
-kn_app_version_check(const KnCall *call)
+bool
+kn_app_version_is_old(const char *app_version)
 {
 	int version[PARTS];
 
-	if (call->app_version == NULL || (call->door->flags & KN_DOOR_UPLOAD) ||
-		!parse(call->app_version, version))
-		return;
+	if (app_version == NULL || !parse(app_version, version))
+		return false;
 	if (minimum_told != kn_told())
 		read_minimum();
 	for (int i = 0; has_minimum && i < PARTS; i++)
-	{
-		if (version[i] > minimum[i])
-			return;
-		if (version[i] < minimum[i])
-			kn_refuse(ERRCODE_KN_UPGRADE_REQUIRED, "this version of the app is too old",
-					  "Install the current version; what you have written is kept.");
-	}
+		if (version[i] != minimum[i])
+			return version[i] < minimum[i];
+	return false;
 }
 
 static void

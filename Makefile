@@ -1,7 +1,7 @@
 # Verbs only; how a part is built is written in that part.
 
 .PHONY: all build build-extension build-gateway run stop demo psql test test-all check bench fuzz soak format \
-	format-check install packages key-folder clean
+	format-check compile-commands install packages key-folder clean
 
 all: build
 
@@ -49,6 +49,10 @@ fuzz: build
 soak: run
 	@test/local/soak $(or $(SECONDS),3600)
 	@/usr/bin/python3 test/clients/test_sync_simulation.py $(or $(SECONDS),3600)
+
+# For editors: how each file is compiled.
+compile-commands: packages
+	@test/local/compile_commands
 
 format: packages
 	@test/check/format.sh write

@@ -1,7 +1,7 @@
 # Verbs only; how a part is built is written in that part.
 
 .PHONY: all build build-extension build-gateway run stop demo psql test test-all check bench fuzz soak format \
-	format-check compile-commands install packages key-folder clean
+	format-check compile-commands pictures install packages key-folder clean
 
 all: build
 
@@ -53,6 +53,10 @@ soak: run
 # For editors: how each file is compiled.
 compile-commands: packages
 	@test/local/compile_commands
+
+pictures:
+	@test/local/packages pictures
+	@test/local/pictures
 
 format: packages
 	@test/check/format.sh write

@@ -144,10 +144,12 @@ void
 kn_escalation_call_again(const KnNeed *need)
 {
 	KnEscalation rules;
+	KnAsked who = KN_ASK_DISPATCHERS;
 
 	kn_escalation_read(need->escalation, &rules);
-	kn_notify_duty(&need->bucket, need->level > 0 && rules.levels[Min(need->level, rules.n_levels) - 1].who ==
-														 KN_ASK_OFFICERS);
+	if (need->level > 0)
+		who = rules.levels[Min(need->level, rules.n_levels) - 1].who;
+	kn_notify_duty(&need->bucket, who == KN_ASK_OFFICERS);
 }
 
 void

@@ -10,7 +10,7 @@
 
 #include "keys/keystore.h"
 
-/* Opens the key of an account for sealing and unsealing; not open where the account has none any more. */
+/* Opens an account's key to seal and unseal by; it is not open where there is none any more. */
 extern void kn_account_subject(const pg_uuid_t *account, KnSubject *out);
 
 #endif

@@ -21,7 +21,7 @@
 
 #define KN_TRIAGE "triage" /* the need of a report that asks for no service: a dispatcher looks */
 
-/* What one need asks for.  Numbers and masks are those of providers/provider.h; zero asks nothing. */
+/* What one need asks for.  Numbers and masks are provider.h's; zero asks nothing. */
 typedef struct KnRouteNeed
 {
 	bool has_place; /* without a place distance does not count */

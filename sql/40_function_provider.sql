@@ -57,37 +57,3 @@ CREATE FUNCTION kintaraa.provider_import(
 COMMENT ON FUNCTION kintaraa.provider_import IS
     'Makes verified providers of a list of facilities, all or none; errors name the line.';
 GRANT EXECUTE ON FUNCTION kintaraa.provider_import TO kintaraa_system;
-
--- API: public
-CREATE FUNCTION kintaraa_api.provider_list(token text, path text[], query jsonb, input jsonb, context jsonb,
-    OUT outcome text, OUT body json)
-    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'kn_door_provider_list';
-COMMENT ON FUNCTION kintaraa_api.provider_list IS
-    'GET /providers: the directory, for staff. Query: type, available, near (latitude,longitude), limit, after.';
-ALTER FUNCTION kintaraa_api.provider_list OWNER TO kintaraa_dispatch;
-
--- API: public
-CREATE FUNCTION kintaraa_api.provider_get(token text, path text[], query jsonb, input jsonb, context jsonb,
-    OUT outcome text, OUT body json)
-    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'kn_door_provider_get';
-COMMENT ON FUNCTION kintaraa_api.provider_get IS 'GET /providers/me: the profile of the caller''s team.';
-ALTER FUNCTION kintaraa_api.provider_get OWNER TO kintaraa_door;
-
--- API: public. input: {"languages","skills","gender","capacity","hours"}, each optional; null empties.
-CREATE FUNCTION kintaraa_api.provider_update(token text, path text[], query jsonb, input jsonb, context jsonb,
-    OUT outcome text, OUT body json)
-    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'kn_door_provider_update';
-COMMENT ON FUNCTION kintaraa_api.provider_update IS 'PATCH /providers/me: changes the profile of the caller''s team.';
-ALTER FUNCTION kintaraa_api.provider_update OWNER TO kintaraa_door;
-
--- API: public. input: {"available","until"?}
-CREATE FUNCTION kintaraa_api.provider_availability(token text, path text[], query jsonb, input jsonb, context jsonb,
-    OUT outcome text, OUT body json)
-    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'kn_door_provider_availability';
-COMMENT ON FUNCTION kintaraa_api.provider_availability IS
-    'PUT /providers/me/availability: whether the team takes cases, for good or until a time.';
-ALTER FUNCTION kintaraa_api.provider_availability OWNER TO kintaraa_door;

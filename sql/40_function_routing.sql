@@ -42,21 +42,3 @@ CREATE FUNCTION kintaraa.distance_km(
     AS 'MODULE_PATHNAME', 'kn_distance_km_sql';
 COMMENT ON FUNCTION kintaraa.distance_km IS 'Kilometres on the sphere between two places in degrees.';
 GRANT EXECUTE ON FUNCTION kintaraa.distance_km TO kintaraa_system, kintaraa_door, kintaraa_dispatch;
-
--- API: public
-CREATE FUNCTION kintaraa_api.recommendation_list(token text, path text[], query jsonb, input jsonb, context jsonb,
-    OUT outcome text, OUT body json)
-    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'kn_door_recommendation_list';
-COMMENT ON FUNCTION kintaraa_api.recommendation_list IS
-    'GET /incidents/{id}/recommendations: the best providers for each open need, with the minutes that rank them.';
-ALTER FUNCTION kintaraa_api.recommendation_list OWNER TO kintaraa_dispatch;
-
--- API: public
-CREATE FUNCTION kintaraa_api.dispatch_coverage(token text, path text[], query jsonb, input jsonb, context jsonb,
-    OUT outcome text, OUT body json)
-    RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'kn_door_dispatch_coverage';
-COMMENT ON FUNCTION kintaraa_api.dispatch_coverage IS
-    'GET /dispatch/coverage: who would be asked at these places now. Query: points or box and step, service, urgency.';
-ALTER FUNCTION kintaraa_api.dispatch_coverage OWNER TO kintaraa_dispatch;

@@ -65,7 +65,9 @@ assignment_list(KnCall *call)
 	call->noun = "assignment";
 	call->unaudited = n == 0; /* apps ask again and again, and mostly there is nothing */
 }
-KN_DOOR(assignment_list, assignment_list, KN_ROLE_PROVIDER, KN_DOOR_READS | KN_DOOR_AUDITED);
+KN_DOOR(assignment_list, assignment_list, KN_ROLE_PROVIDER, KN_DOOR_READS | KN_DOOR_AUDITED,
+		"GET /assignments: a page of the offers and acceptances of the caller's team. Query: "
+		"status, limit, after.");
 
 /* The need first, or all of the case, then the offer as it is under the lock. */
 static void
@@ -131,7 +133,8 @@ assignment_accept(KnCall *call)
 	answer(call, &offer.id);
 }
 KN_DOOR(assignment_accept, assignment_accept, KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
-		KN_DOOR_AUDITED);
+		KN_DOOR_AUDITED,
+		"POST /assignments/{id}/accept: the team takes the case. Path: id.");
 
 static void
 engage(KnNeed *need, const KnAssignment *offer, const pg_uuid_t *by)
@@ -182,7 +185,9 @@ assignment_decline(KnCall *call)
 	answer(call, &offer.id);
 }
 KN_DOOR(assignment_decline, assignment_decline,
-		KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+		KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_AUDITED,
+		"POST /assignments/{id}/decline: the team does not. Path: id. Body: reason, note.");
 
 /* Under her own data key, so that it ends with her data. */
 static bytea *
@@ -229,7 +234,10 @@ assignment_release(KnCall *call)
 	answer(call, &offer.id);
 }
 KN_DOOR(assignment_release, assignment_release,
-		KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+		KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_AUDITED,
+		"POST /assignments/{id}/release: the team gives an accepted case back. Path: id. "
+		"Body: reason.");
 
 void
 kn_need_search_anew(KnNeed *need)

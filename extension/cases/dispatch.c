@@ -127,7 +127,9 @@ dispatch_queue(KnCall *call)
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(dispatch_queue, dispatch_queue, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
-		KN_DOOR_READS | KN_DOOR_AUDITED);
+		KN_DOOR_READS | KN_DOOR_AUDITED | KN_DOOR_DISPATCH,
+		"GET /dispatch/queue: open needs, those that wait for a person first. Query: state, "
+		"urgency, limit.");
 
 static void
 render_queue_row(KnJson *json, const KnRows *rows, uint64 row)
@@ -189,7 +191,9 @@ dispatch_dashboard(KnCall *call)
 	kn_json_pair_int(json, "providersAtCapacity", kn_col_bigint(&teams, 0, 3, 0));
 	kn_json_close(json, '}');
 }
-KN_DOOR(dispatch_dashboard, dispatch_dashboard, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_READS);
+KN_DOOR(dispatch_dashboard, dispatch_dashboard, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_READS | KN_DOOR_DISPATCH,
+		"GET /dispatch/dashboard: maintained counters.");
 
 static int64
 count_where(const KnRows *rows, int column, const char *value)
@@ -223,7 +227,10 @@ assignment_assign(KnCall *call)
 {
 	give_work(call, false);
 }
-KN_DOOR(assignment_assign, assignment_assign, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+KN_DOOR(assignment_assign, assignment_assign, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_AUDITED | KN_DOOR_DISPATCH,
+		"POST /incidents/{id}/assign: a dispatcher offers a need to a team. Path: id. Body: "
+		"providerId, service, note.");
 
 /* POST /incidents/{id}/reassign {"providerId","reason","service"?} -> the new assignment. */
 static void
@@ -232,7 +239,9 @@ assignment_reassign(KnCall *call)
 	give_work(call, true);
 }
 KN_DOOR(assignment_reassign, assignment_reassign, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
-		KN_DOOR_AUDITED);
+		KN_DOOR_AUDITED | KN_DOOR_DISPATCH,
+		"POST /incidents/{id}/reassign: a dispatcher moves a need to another team. Path: id. "
+		"Body: providerId, reason, service.");
 
 static void
 give_work(KnCall *call, bool take_back)

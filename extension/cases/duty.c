@@ -136,7 +136,10 @@ duty_list(KnCall *call)
 	render_people(json, centre);
 	kn_json_close(json, '}');
 }
-KN_DOOR(duty_list, duty_list, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_READS | KN_DOOR_AUDITED);
+KN_DOOR(duty_list, duty_list, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_READS | KN_DOOR_AUDITED | KN_DOOR_DISPATCH,
+		"GET /dispatch/duty: who of the own centre is called, and when. Query: from, to, "
+		"limit, after.");
 
 static const pg_uuid_t *
 own_centre(KnCall *call)
@@ -239,7 +242,9 @@ duty_create(KnCall *call)
 	call->outcome = KN_CREATED;
 	render_row(&call->json, &rows, 0);
 }
-KN_DOOR(duty_create, duty_create, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+KN_DOOR(duty_create, duty_create, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_AUDITED | KN_DOOR_DISPATCH,
+		"POST /dispatch/duty: enter somebody of the own centre.");
 
 static void
 read_duty(KnCall *call, Duty *duty)
@@ -313,4 +318,5 @@ duty_end(KnCall *call)
 	}
 	call->outcome = KN_NONE;
 }
-KN_DOOR(duty_end, duty_end, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+KN_DOOR(duty_end, duty_end, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED | KN_DOOR_DISPATCH,
+		"DELETE /dispatch/duty/{id}: what has begun ends now, what is to come is taken back.");

@@ -259,7 +259,10 @@ case_restore(KnCall *call)
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(case_restore, case_restore,
-		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_AUDITED,
+		"POST /incidents/{id}/restore: a case that she took back goes on. Path: id. Body of "
+		"dispatchers: note.");
 
 /* The teams go on, and a dispatcher's note is kept. */
 static void

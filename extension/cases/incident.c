@@ -106,7 +106,8 @@ incident_create(KnCall *call)
 					   policy->hotlines);
 }
 KN_DOOR(incident_create, incident_create, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
-		KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+		KN_DOOR_AUDITED | KN_DOOR_UPLOAD,
+		"POST /incidents: stores a report, opens and routes its needs. Body: any JSON object.");
 
 /*
  * Her own id for it; a UUID of version 4 becomes the incident's id if nobody
@@ -292,7 +293,8 @@ incident_get(KnCall *call)
 	kn_incident_render_people(&call->json, &incident, relation == KN_DISPATCHER);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(incident_get, incident_get, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+KN_DOOR(incident_get, incident_get, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED,
+		"GET /incidents/{id}: one incident. Path: id.");
 
 /* A list opens what the caller reported herself, with her key read once, and nothing else. */
 static void
@@ -404,7 +406,9 @@ check_filters(KnCall *call)
 
 	kn_filters_check(call->query, dispatches ? dispatch : shared);
 }
-KN_DOOR(incident_list, incident_list, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+KN_DOOR(incident_list, incident_list, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED,
+		"GET /incidents: a page of what the caller may see. Query: status, type, urgency, "
+		"limit, after.");
 
 /*
  * PATCH /incidents/{id} -> the incident; owner only.
@@ -459,7 +463,9 @@ incident_update(KnCall *call)
 	show_one(call, &incident, KN_OWNER);
 }
 KN_DOOR(incident_update, incident_update, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER,
-		KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+		KN_DOOR_AUDITED | KN_DOOR_UPLOAD,
+		"PATCH /incidents/{id}: the survivor changes her report. Path: id. Body: the fields "
+		"to change, serverVersion.");
 
 /* Her own case that she has taken back, be it while this change waited, keeps the words. */
 static void
@@ -529,4 +535,5 @@ incident_delete(KnCall *call)
 		kn_refuse(ERRCODE_KN_FIELD_OWNED, "only the survivor takes back her report", NULL);
 	kn_incident_take_back(call, &incident.id);
 }
-KN_DOOR(incident_delete, incident_delete, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+KN_DOOR(incident_delete, incident_delete, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED,
+		"DELETE /incidents/{id}: the survivor takes her report back. Path: id.");

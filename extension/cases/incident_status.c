@@ -135,7 +135,9 @@ incident_status(KnCall *call)
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(incident_status, incident_status,
-		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_AUDITED,
+		"POST /incidents/{id}/status: a person moves the case. Path: id. Body: status, note.");
 
 static const char *
 actor_of(KnRelation relation)
@@ -397,4 +399,5 @@ incident_timeline(KnCall *call)
 	kn_json_close(&call->json, ']');
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(incident_timeline, incident_timeline, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+KN_DOOR(incident_timeline, incident_timeline, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED,
+		"GET /incidents/{id}/timeline: what happened when. Path: id.");

@@ -146,7 +146,10 @@ need_withdraw(KnCall *call)
 	answer(call, need, relation);
 }
 KN_DOOR(need_withdraw, need_withdraw,
-		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+		KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_AUDITED,
+		"POST /incidents/{id}/needs/{service}/withdraw: one service is no longer wanted. "
+		"Path: id, service.");
 
 /* The team of a need that has ended keeps a card until she, or the end of the case, takes it. */
 static void
@@ -202,7 +205,9 @@ need_ask(KnCall *call)
 		kn_need_search_anew(need);
 	answer(call, need, relation);
 }
-KN_DOOR(need_ask, need_ask, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+KN_DOOR(need_ask, need_ask, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED,
+		"POST /incidents/{id}/needs/{service}/ask: a service is wanted again. Path: id, "
+		"service. Body: teamsAgain.");
 
 /*
  * POST /incidents/{id}/needs/{service}/unreached {"assignmentId"?} -> the need; others
@@ -220,7 +225,9 @@ need_unreached(KnCall *call)
 		part(&incident, need, PART_UNREACHED, &call->caller->account);
 	answer(call, need, relation);
 }
-KN_DOOR(need_unreached, need_unreached, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+KN_DOOR(need_unreached, need_unreached, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED,
+		"POST /incidents/{id}/needs/{service}/unreached: it was not; others are asked. Path: "
+		"id, service.");
 
 /*
  * POST /incidents/{id}/needs/{service}/another-team {"assignmentId"?} -> the need;
@@ -238,7 +245,9 @@ need_another(KnCall *call)
 		part(&incident, need, PART_LEFT, &call->caller->account);
 	answer(call, need, relation);
 }
-KN_DOOR(need_another, need_another, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+KN_DOOR(need_another, need_another, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED,
+		"POST /incidents/{id}/needs/{service}/another-team: she leaves the team. Path: id, "
+		"service.");
 
 /* POST /incidents/{id}/needs/{service}/reached -> the need: they were in touch with her. */
 static void
@@ -268,7 +277,9 @@ need_reached(KnCall *call)
 	}
 	answer(call, need, relation);
 }
-KN_DOOR(need_reached, need_reached, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+KN_DOOR(need_reached, need_reached, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR_AUDITED,
+		"POST /incidents/{id}/needs/{service}/reached: the team was in touch with her. Path: "
+		"id, service.");
 
 static bool
 has_team(const KnNeed *need)

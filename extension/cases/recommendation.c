@@ -66,7 +66,9 @@ recommendation_list(KnCall *call)
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(recommendation_list, recommendation_list, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
-		KN_DOOR_READS | KN_DOOR_AUDITED);
+		KN_DOOR_READS | KN_DOOR_AUDITED | KN_DOOR_DISPATCH,
+		"GET /incidents/{id}/recommendations: the best providers for each open need, with "
+		"the minutes that rank them.");
 
 static void
 render_need(KnJson *json, const KnNeed *need, const KnCasePlace *place)

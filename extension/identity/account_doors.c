@@ -53,10 +53,18 @@ static void answer_user(KnCall *call, const KnAccount *account);
 static void change_password(KnCall *call);
 static void refuse_twin(KnCall *call, KnAttempt *attempt, const unsigned char *hash);
 
-KN_DOOR(auth_register, make, KN_ROLE_NONE, KN_DOOR_AUDITED);
-KN_DOOR(me_get, show, KN_ROLE_ANY, KN_DOOR_READS);
-KN_DOOR(me_update, change, KN_ROLE_ANY, KN_DOOR_AUDITED);
-KN_DOOR(me_password, change_password, KN_ROLE_ANY, KN_DOOR_AUDITED);
+KN_DOOR(auth_register, make, KN_ROLE_NONE, KN_DOOR_AUDITED,
+		"POST /auth/register: makes an account and a session, or signs in. Body: email, "
+		"password, firstName, lastName, phone, role, providerType, isAnonymous, language, "
+		"invitation, device, deviceToken.");
+KN_DOOR(me_get, show, KN_ROLE_ANY, KN_DOOR_READS,
+		"GET /me: the caller's own account.");
+KN_DOOR(me_update, change, KN_ROLE_ANY, KN_DOOR_AUDITED,
+		"PATCH /me: changes the own profile. Body: firstName, lastName, phone, language, "
+		"isAnonymous.");
+KN_DOOR(me_password, change_password, KN_ROLE_ANY, KN_DOOR_AUDITED,
+		"POST /me/password: changes the own password and ends the other sessions. Body: "
+		"currentPassword, newPassword.");
 
 static const char *const roles[] = {"survivor", "provider", "dispatcher", "admin", "analyst", NULL};
 static const char *const provider_types[] = {"healthcare", "legal", "police", "counseling",

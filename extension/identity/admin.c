@@ -25,8 +25,11 @@ static void write_row(KnJson *json, const KnRows *rows, uint64 row);
 static void write_staff(KnJson *json, const pg_uuid_t *id);
 static void deactivate(KnCall *call);
 
-KN_DOOR(account_list, list, KN_ROLE_ADMIN, KN_DOOR_READS | KN_DOOR_AUDITED);
-KN_DOOR(account_deactivate, deactivate, KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+KN_DOOR(account_list, list, KN_ROLE_ADMIN, KN_DOOR_READS | KN_DOOR_AUDITED,
+		"GET /admin/accounts: a page of accounts, newest first. Query: role, limit, after.");
+KN_DOOR(account_deactivate, deactivate, KN_ROLE_ADMIN, KN_DOOR_AUDITED,
+		"POST /admin/accounts/{id}/deactivate: switches an account off and ends its "
+		"sessions. Path: id.");
 
 static void
 list(KnCall *call)

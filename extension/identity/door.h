@@ -80,8 +80,14 @@ typedef struct KnDoor
 #define KN_DOOR_UPLOAD (1 << 2)  /* still open in maintenance mode upload_only */
 #define KN_DOOR_ALWAYS (1 << 3)  /* also where code or state are missing: it tells so */
 
-/* Defines the SQL-callable function kn_door_<name> for a body of that name. */
-#define KN_DOOR(name_, body_, roles_, flags_)                           \
+#define KN_DOOR_DISPATCH (1 << 4) /* looks across cases: runs as kintaraa_dispatch */
+
+/*
+ * Declares a door: the SQL-callable function kn_door_<name>, which calls the
+ * body.  base/doors.awk reads it as well and makes its declaration in SQL, with
+ * the owner and the comment, which is a text in quotes.
+ */
+#define KN_DOOR(name_, body_, roles_, flags_, comment_)                 \
 	static const KnDoor name_##_door = {#name_, body_, roles_, flags_}; \
 	PG_FUNCTION_INFO_V1(kn_door_##name_);                               \
 	PGDLLEXPORT Datum kn_door_##name_(PG_FUNCTION_ARGS)                 \

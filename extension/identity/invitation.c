@@ -47,7 +47,9 @@ static void code_of(const pg_uuid_t *id, char *text, unsigned char index[KN_BLIN
 static bool canonical(const char *typed, char *code);
 static void index_of(const char *code, unsigned char index[KN_BLIND_SIZE]);
 
-KN_DOOR(invitation_create, invite, KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+KN_DOOR(invitation_create, invite, KN_ROLE_ADMIN, KN_DOOR_AUDITED,
+		"POST /admin/invitations: a code that makes somebody a member of staff. Body: role, "
+		"providerId, provider, expiresInDays.");
 PG_FUNCTION_INFO_V1(kn_invite_sql);
 
 static const char *const roles[] = {"provider", "dispatcher", "admin", "analyst", NULL};

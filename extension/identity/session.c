@@ -40,11 +40,18 @@ static void end_own(KnCall *call);
 static void write_tokens(KnJson *json, const pg_uuid_t *account, KnRole role,
 						 const pg_uuid_t *session, uint64 generation);
 
-KN_DOOR(auth_login, login, KN_ROLE_NONE, KN_DOOR_AUDITED);
-KN_DOOR(auth_refresh, refresh, KN_ROLE_NONE, 0);
-KN_DOOR(auth_logout, logout, KN_ROLE_NONE, KN_DOOR_AUDITED);
-KN_DOOR(session_list, list, KN_ROLE_ANY, KN_DOOR_READS);
-KN_DOOR(session_revoke, end_own, KN_ROLE_ANY, KN_DOOR_AUDITED);
+KN_DOOR(auth_login, login, KN_ROLE_NONE, KN_DOOR_AUDITED,
+		"POST /auth/login: starts a session. Body: email, password, device, deviceToken, "
+		"role.");
+KN_DOOR(auth_refresh, refresh, KN_ROLE_NONE, 0,
+		"POST /auth/refresh: the next pair of tokens. Body: refresh.");
+KN_DOOR(auth_logout, logout, KN_ROLE_NONE, KN_DOOR_AUDITED,
+		"POST /auth/logout: ends the session of the refresh token, or of the access token. "
+		"Body: refresh.");
+KN_DOOR(session_list, list, KN_ROLE_ANY, KN_DOOR_READS,
+		"GET /me/sessions: the caller's own live sessions.");
+KN_DOOR(session_revoke, end_own, KN_ROLE_ANY, KN_DOOR_AUDITED,
+		"DELETE /me/sessions/{id}: ends one of the caller's own sessions. Path: id.");
 
 static void
 login(KnCall *call)

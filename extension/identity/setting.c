@@ -39,10 +39,15 @@ static void require_retention(Jsonb *body, Jsonb *old);
 static void answer_policy(KnCall *call, const char *kind, const KnPolicy *policy);
 static void write_jsonb(KnJson *json, Jsonb *value);
 
-KN_DOOR(setting_list, list, KN_ROLE_ADMIN, KN_DOOR_READS);
-KN_DOOR(setting_put, put, KN_ROLE_ADMIN, KN_DOOR_AUDITED);
-KN_DOOR(policy_get, show_policy, KN_ROLE_ADMIN, KN_DOOR_READS);
-KN_DOOR(policy_put, put_policy, KN_ROLE_ADMIN, KN_DOOR_AUDITED);
+KN_DOOR(setting_list, list, KN_ROLE_ADMIN, KN_DOOR_READS,
+		"GET /admin/settings: all settings.");
+KN_DOOR(setting_put, put, KN_ROLE_ADMIN, KN_DOOR_AUDITED,
+		"PUT /admin/settings/{name}: changes a setting. Path: name. Body: value.");
+KN_DOOR(policy_get, show_policy, KN_ROLE_ADMIN, KN_DOOR_READS,
+		"GET /admin/policies/{kind}: the version in force. Path: kind.");
+KN_DOOR(policy_put, put_policy, KN_ROLE_ADMIN, KN_DOOR_AUDITED,
+		"PUT /admin/policies/{kind}: a new version of a policy. Path: kind. Body: body. "
+		"If-Match: the version in force.");
 
 static void
 list(KnCall *call)

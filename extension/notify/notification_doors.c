@@ -90,7 +90,8 @@ notification_list(KnCall *call)
 	kn_page_next(call, rows.n > shown, last_at, &last);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(notification_list, notification_list, KN_ROLE_ANY, KN_DOOR_READS);
+KN_DOOR(notification_list, notification_list, KN_ROLE_ANY, KN_DOOR_READS,
+		"The caller's notifications, newest first: a class and a neutral sentence each.");
 
 static void
 write_item(KnCall *call, const KnRows *rows, uint64 row)
@@ -132,4 +133,5 @@ notification_read(KnCall *call)
 		kn_refuse_absent();
 	call->outcome = KN_NONE;
 }
-KN_DOOR(notification_read, notification_read, KN_ROLE_ANY, 0);
+KN_DOOR(notification_read, notification_read, KN_ROLE_ANY, 0,
+		"Marks one notification of the caller as read; again is harmless.");

@@ -124,7 +124,9 @@ audit_list(KnCall *call)
 		render_owner_acts(call, &target);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(audit_list, audit_list, KN_ROLE_ADMIN, KN_DOOR_READS | KN_DOOR_AUDITED);
+KN_DOOR(audit_list, audit_list, KN_ROLE_ADMIN, KN_DOOR_READS | KN_DOOR_AUDITED | KN_DOOR_DISPATCH,
+		"GET /admin/audit: the trail, newest first. Query: target, account, action, outcome, "
+		"limit, after.");
 
 static void
 check_action(const char *action)

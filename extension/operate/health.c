@@ -221,7 +221,8 @@ health(KnCall *call)
 	kn_json_pair_text(&call->json, "status", report.degraded ? "degraded" : "ok");
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(health, health, KN_ROLE_NONE, KN_DOOR_READS | KN_DOOR_UPLOAD | KN_DOOR_ALWAYS);
+KN_DOOR(health, health, KN_ROLE_NONE, KN_DOOR_READS | KN_DOOR_UPLOAD | KN_DOOR_ALWAYS,
+		"Whether requests can be served: degraded when something indispensable is missing.");
 
 static void
 take_json(KnReport *report, const Finding *finding)
@@ -241,4 +242,5 @@ jwks(KnCall *call)
 		elog(ERROR, "the set of public keys is too long");
 	kn_json_raw(&call->json, text, strlen(text));
 }
-KN_DOOR(jwks, jwks, KN_ROLE_NONE, KN_DOOR_READS | KN_DOOR_UPLOAD | KN_DOOR_ALWAYS);
+KN_DOOR(jwks, jwks, KN_ROLE_NONE, KN_DOOR_READS | KN_DOOR_UPLOAD | KN_DOOR_ALWAYS,
+		"The public halves of the keys that sign access tokens.");

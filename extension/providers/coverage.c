@@ -76,7 +76,10 @@ dispatch_coverage(KnCall *call)
 	kn_json_close(&call->json, ']');
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(dispatch_coverage, dispatch_coverage, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN, KN_DOOR_READS);
+KN_DOOR(dispatch_coverage, dispatch_coverage, KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
+		KN_DOOR_READS | KN_DOOR_DISPATCH,
+		"GET /dispatch/coverage: who would be asked at these places now. Query: points or "
+		"box and step, service, urgency.");
 
 static void
 read_points(KnCall *call, Points *points)

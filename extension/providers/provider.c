@@ -64,7 +64,9 @@ provider_list(KnCall *call)
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(provider_list, provider_list, KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN,
-		KN_DOOR_READS);
+		KN_DOOR_READS | KN_DOOR_DISPATCH,
+		"GET /providers: the directory, for staff. Query: type, available, near "
+		"(latitude,longitude), limit, after.");
 
 static void
 read_filter(KnCall *call, KnProviderFilter *filter)
@@ -202,7 +204,8 @@ provider_get(KnCall *call)
 {
 	show_own(call);
 }
-KN_DOOR(provider_get, provider_get, KN_ROLE_PROVIDER, KN_DOOR_READS);
+KN_DOOR(provider_get, provider_get, KN_ROLE_PROVIDER, KN_DOOR_READS,
+		"GET /providers/me: the profile of the caller's team.");
 
 static void
 show_own(KnCall *call)
@@ -227,7 +230,8 @@ provider_update(KnCall *call)
 	kn_call_flush(call);
 	show_own(call);
 }
-KN_DOOR(provider_update, provider_update, KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+KN_DOOR(provider_update, provider_update, KN_ROLE_PROVIDER, KN_DOOR_AUDITED,
+		"PATCH /providers/me: changes the profile of the caller's team.");
 
 static void
 read_patch(KnCall *call, KnProviderPatch *patch)
@@ -301,7 +305,9 @@ provider_availability(KnCall *call)
 	call->fields = "available";
 	show_own(call);
 }
-KN_DOOR(provider_availability, provider_availability, KN_ROLE_PROVIDER, KN_DOOR_AUDITED);
+KN_DOOR(provider_availability, provider_availability, KN_ROLE_PROVIDER, KN_DOOR_AUDITED,
+		"PUT /providers/me/availability: whether the team takes cases, for good or until a "
+		"time.");
 
 /* When availability turns over by itself; 0 when never. */
 static TimestampTz

@@ -65,7 +65,8 @@ personal_list(KnCall *call)
 				 n > limit ? &items[limit - 1].id : NULL);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(personal_list, personal_list, KN_ROLE_ANY, KN_DOOR_READS);
+KN_DOOR(personal_list, personal_list, KN_ROLE_ANY, KN_DOOR_READS,
+		"GET /me/records/{noun}: a page of her own records. Path: noun. Query: limit, after.");
 
 /* GET /me/records/{noun}/{id} -> the record. */
 static void
@@ -79,7 +80,8 @@ personal_get(KnCall *call)
 		kn_refuse_absent();
 	kn_personal_render(&call->json, &record);
 }
-KN_DOOR(personal_get, personal_get, KN_ROLE_ANY, KN_DOOR_READS);
+KN_DOOR(personal_get, personal_get, KN_ROLE_ANY, KN_DOOR_READS,
+		"GET /me/records/{noun}/{id}: one of her own records. Path: noun, id.");
 
 /*
  * PUT /me/records/{noun}/{id} -> the record; serverVersion in the body is the version she
@@ -99,7 +101,9 @@ personal_put(KnCall *call)
 	kn_personal_apply(call, &write, &result);
 	answer(call, &result);
 }
-KN_DOOR(personal_put, personal_put, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+KN_DOOR(personal_put, personal_put, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD,
+		"PUT /me/records/{noun}/{id}: stores it. Path: noun, id. Body: its fields, "
+		"serverVersion.");
 
 /* DELETE /me/records/{noun}/{id} -> none; of what is not there too. */
 static void
@@ -112,7 +116,8 @@ personal_delete(KnCall *call)
 	kn_personal_apply(call, &write, &result);
 	call->outcome = KN_NONE;
 }
-KN_DOOR(personal_delete, personal_delete, KN_ROLE_ANY, KN_DOOR_AUDITED);
+KN_DOOR(personal_delete, personal_delete, KN_ROLE_ANY, KN_DOOR_AUDITED,
+		"DELETE /me/records/{noun}/{id}: deletes it. Path: noun, id.");
 
 static void
 answer(KnCall *call, const KnRecordResult *result)

@@ -74,7 +74,8 @@ archive_list(KnCall *call)
 	kn_page_next(call, rows.n > (uint64) limit, last_at, &last);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(archive_list, archive_list, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+KN_DOOR(archive_list, archive_list, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED,
+		"GET /sync/archive: what was sent and did not win. Query: reason, limit, after.");
 
 static void
 render(KnJson *json, const KnRows *rows, uint64 row)

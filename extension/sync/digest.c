@@ -95,7 +95,8 @@ sync_digest(KnCall *call)
 	kn_json_close(&call->json, '}');
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(sync_digest, sync_digest, KN_ROLE_ANY, KN_DOOR_READS);
+KN_DOOR(sync_digest, sync_digest, KN_ROLE_ANY, KN_DOOR_READS,
+		"GET /sync/digest: number and hash of what the caller should have, by noun.");
 
 /* GET /sync/manifest ?noun &after -> {"items":[{"id","serverVersion"}],"next"} */
 static void
@@ -135,7 +136,8 @@ sync_manifest(KnCall *call)
 	kn_json_pair_text(&call->json, "next", rows.n > n ? kn_col_text(&rows, n - 1, 1) : NULL);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(sync_manifest, sync_manifest, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+KN_DOOR(sync_manifest, sync_manifest, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED,
+		"GET /sync/manifest: ids and versions of a noun. Query: noun, after.");
 
 /* Of staff, what is of cases; an id that is no UUID is one that the caller's phone made. */
 static void

@@ -61,7 +61,8 @@ feed_start(KnCall *call)
 	kn_json_pair_int(&call->json, "cursor", cursor.newest);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(feed_start, feed_start, KN_ROLE_NONE, FEED_FLAGS);
+KN_DOOR(feed_start, feed_start, KN_ROLE_NONE, FEED_FLAGS,
+		"Gives a gateway the number under which its sockets subscribe.");
 
 static int64
 require_newest(int64 newest)
@@ -115,7 +116,9 @@ feed_join(KnCall *call)
 	kn_json_close(&call->json, ']');
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(feed_join, feed_join, KN_ROLE_ANY, FEED_FLAGS);
+KN_DOOR(feed_join, feed_join, KN_ROLE_ANY, FEED_FLAGS,
+		"Subscribes the bearer of a live token, with all since her cursor when that is "
+		"possible.");
 
 /* No number of ours, however large it is, is as none: the client reads anew. */
 static int64
@@ -192,7 +195,8 @@ feed_leave(KnCall *call)
 	kn_subscription_delete(&gateway, ids, n);
 	call->outcome = KN_NONE;
 }
-KN_DOOR(feed_leave, feed_leave, KN_ROLE_NONE, FEED_FLAGS);
+KN_DOOR(feed_leave, feed_leave, KN_ROLE_NONE, FEED_FLAGS,
+		"Ends subscriptions of a gateway; those it does not have are no error.");
 
 /*
  * kintaraa_api.feed_next(gateway uuid, after bigint)

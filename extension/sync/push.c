@@ -70,7 +70,9 @@ sync_batch(KnCall *call)
 		kn_push_refuse(call, &push);
 	kn_push_results(call, &push);
 }
-KN_DOOR(sync_batch, sync_batch, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+KN_DOOR(sync_batch, sync_batch, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD,
+		"POST /sync/batch: many records, each with its own result. Body: device, seq, mode, "
+		"records.");
 
 /*
  * POST /sync/push ?last_pulled_at, body: the changes of WatermelonDB
@@ -99,7 +101,8 @@ sync_push(KnCall *call)
 	kn_push_rejected(call, &push);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(sync_push, sync_push, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD);
+KN_DOOR(sync_push, sync_push, KN_ROLE_ANY, KN_DOOR_AUDITED | KN_DOOR_UPLOAD,
+		"POST /sync/push: the changes of WatermelonDB. Query: last_pulled_at. Body: changes.");
 
 /* As POST /incidents has it. */
 static bool

@@ -68,7 +68,8 @@ sync_updates(KnCall *call)
 	write_tail(call, &pull);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(sync_updates, sync_updates, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+KN_DOOR(sync_updates, sync_updates, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED,
+		"GET /incidents/updates: what changed for the caller. Query: since, pageToken.");
 
 /*
  * GET /sync/pull ?last_pulled_at &schema_version &migration &tombstones &pageToken
@@ -101,7 +102,9 @@ sync_pull(KnCall *call)
 	write_tail(call, &pull);
 	kn_json_close(&call->json, '}');
 }
-KN_DOOR(sync_pull, sync_pull, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED);
+KN_DOOR(sync_pull, sync_pull, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED,
+		"GET /sync/pull: the same for WatermelonDB. Query: last_pulled_at, schema_version, "
+		"migration, tombstones, pageToken.");
 
 static void
 begin(Gathered *gathered, bool flat, bool hard)

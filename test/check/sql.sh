@@ -7,7 +7,7 @@ result "sql/ creates and never replaces" "$(grep -niE 'OR +REPLACE' sql/*.sql ||
 
 # A statement from CREATE FUNCTION to the semicolon that ends its declaration, one a line.
 declarations() {
-	/usr/bin/python3 - sql/*.sql <<-'TEXT'
+	/usr/bin/python3 - sql/*.sql <(awk -f extension/base/doors.awk extension/*/*.c) <<-'TEXT'
 		import re, sys
 		for path in sys.argv[1:]:
 		    text = re.sub(r"--[^\n]*", "", open(path, encoding="utf-8").read())
@@ -32,7 +32,7 @@ result "released migrations have not changed" "$(changed)"
 
 # A database keeps the version that it has until the number is another one.
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" extension/kintaraa.control)
-code=$(cat sql/*.sql | sha256sum | cut -d' ' -f1)
+code=$({ cat sql/*.sql && awk -f extension/base/doors.awk extension/*/*.c; } | sha256sum | cut -d' ' -f1)
 result "code that differs from what was released has a version of its own" "$(
 	while read -r released hash; do
 		[ "$released" != "$version" ] || [ "$hash" = "$code" ] || echo "sql/ is not what was released as $released"

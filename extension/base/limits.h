@@ -3,7 +3,8 @@
  * limits.h
  *	  Every numeric limit of the extension, one line each.
  *
- * Each has a test at it and a test one over it.
+ * Each has a test at it and a test one over it.  Sizes of arrays in headers are
+ * in sizes.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,19 +13,14 @@
 
 /* clang-format off */
 #define KN_SERVER_MIN            150019     /* oldest server with the row security fixes we rely on */
-#define KN_STATEMENT_ARGS        36         /* parameters of one of our SQL statements */
-#define KN_RESULT_COLUMNS        48         /* of a row that is taken apart once */
-#define KN_PATH_MAX              4          /* variable segments of a route */
 #define KN_CLIENT_ID_MAX         64         /* characters of an id made by a phone */
 #define KN_DEVICE_MAX            128        /* characters of a device's name; a longer one is cut */
-#define KN_EMAIL_MAX             254        /* bytes */
 #define KN_NAME_MAX              100        /* characters of a person's first or last name */
 #define KN_PHONE_MAX             32         /* characters */
 #define KN_DESCRIPTION_MAX       65536      /* characters of a narrative */
 #define KN_ADDRESS_MAX           1000       /* characters of an address or place text */
 #define KN_NOTE_MAX              4000       /* characters of a reason or note */
 #define KN_REOPEN_DAYS           30         /* after completed: she may take it up again */
-#define KN_SERVICES_MAX          16         /* services one report may ask for */
 #define KN_IGNORED_MAX           64         /* entries of "ignored" in an answer */
 #define KN_LIST_DEFAULT          50         /* rows of a list page */
 #define KN_LIST_MAX              100        /* rows of a list page at most */
@@ -52,13 +48,11 @@
 #define KN_RECENT_MAX            64         /* of them, remembered for a session */
 #define KN_SURVIVOR_SESSION_DAYS 180        /* sliding */
 #define KN_STAFF_SESSION_HOURS   12         /* sliding */
-#define KN_TOKEN_CACHE_ENTRIES   16384      /* verified tokens in shared memory */
 #define KN_JSON_NUMBER_DIGITS    40         /* digits of a number that is kept from client JSON */
 #define KN_STAMPS_MAX            20000      /* changed records one transaction may remember */
 #define KN_BARRED_MAX            256        /* principals a survivor may bar from one case */
 #define KN_ROUTE_AT_ONCE         10         /* new reports of one batch that are routed before the answer */
 #define KN_BATCH_MAX             500        /* records of one batch */
-#define KN_OFFERS_MAX            8          /* parallel offers of one escalation level */
 #define KN_SHIFTS_MAX            8          /* shifts that begin on one day */
 #define KN_CLOSED_DAYS_MAX       366        /* closed days a provider may name */
 #define KN_FACILITY_NAME_MAX     200        /* characters of a name of a provider or its area */

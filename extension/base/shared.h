@@ -17,7 +17,7 @@
 #include "storage/lwlock.h"
 #include "storage/spin.h"
 
-#include "base/limits.h"
+#include "base/sizes.h"
 
 #define KN_TOKEN_LOCKS 16
 

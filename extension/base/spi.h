@@ -14,7 +14,7 @@
 #ifndef KN_BASE_SPI_H
 #define KN_BASE_SPI_H
 
-#include "base/limits.h"
+#include "base/sizes.h"
 #include "executor/spi.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"

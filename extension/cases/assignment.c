@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "cases/assignment.h"
 #include "cases/assignment_store.h"
 #include "cases/bar.h"

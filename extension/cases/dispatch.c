@@ -17,6 +17,7 @@
 
 #include "access/barred.h"
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "cases/assignment.h"
 #include "cases/assignment_store.h"
 #include "cases/case_policy.h"

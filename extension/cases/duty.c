@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "base/spi.h"
 #include "identity/door.h"
 #include "identity/page.h"

@@ -22,6 +22,7 @@
 #include "fmgr.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "cases/assignment.h"
 #include "cases/assignment_store.h"
 #include "cases/case_policy.h"

@@ -9,6 +9,7 @@
 #define KN_CASES_INCIDENT_H
 
 #include "base/json.h"
+#include "base/sizes.h"
 #include "identity/caller.h"
 #include "providers/routing.h"
 #include "records/field.h"

@@ -16,6 +16,7 @@
 #include "utils/date.h"
 #include "utils/datetime.h"
 
+#include "base/limits.h"
 #include "cases/incident.h"
 #include "keys/keystore.h"
 #include "records/word.h"

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "cases/hold.h"
 #include "cases/incident_open.h"
 #include "cases/incident_store.h"

@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 
+#include "base/limits.h"
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
 #include "cases/incident_change.h"

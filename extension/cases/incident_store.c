@@ -18,6 +18,7 @@
 
 #include "access/barred.h"
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "cases/incident_store.h"
 #include "identity/subject.h"
 #include "records/record.h"

@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "cases/assignment.h"
 #include "cases/assignment_store.h"
 #include "cases/case_policy.h"

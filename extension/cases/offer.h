@@ -8,6 +8,7 @@
 #ifndef KN_CASES_OFFER_H
 #define KN_CASES_OFFER_H
 
+#include "base/sizes.h"
 #include "cases/need.h"
 #include "providers/routing.h"
 

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "identity/account_store.h"
 #include "identity/attempt.h"
 #include "identity/invitation.h"

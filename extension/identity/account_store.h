@@ -8,7 +8,6 @@
 #ifndef KN_IDENTITY_ACCOUNT_STORE_H
 #define KN_IDENTITY_ACCOUNT_STORE_H
 
-#include "base/limits.h"
 #include "base/spi.h"
 #include "identity/account.h"
 #include "identity/secret.h"

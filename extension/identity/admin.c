@@ -14,6 +14,7 @@
 
 #include "base/errcodes.h"
 #include "base/filter.h"
+#include "base/limits.h"
 #include "identity/account_store.h"
 #include "identity/door.h"
 #include "identity/known_device.h"

@@ -32,6 +32,7 @@
 #include "base/errcodes.h"
 #include "base/guc.h"
 #include "base/installed.h"
+#include "base/limits.h"
 #include "base/shared.h"
 #include "base/spi.h"
 #include "identity/app_version.h"

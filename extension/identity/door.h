@@ -17,7 +17,7 @@
 
 #include "base/input.h"
 #include "base/json.h"
-#include "base/limits.h"
+#include "base/sizes.h"
 #include "identity/caller.h"
 
 typedef enum KnOutcome

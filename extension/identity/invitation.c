@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "identity/account_store.h"
 #include "identity/door.h"
 #include "identity/invitation.h"

@@ -12,6 +12,7 @@
 #include "datatype/timestamp.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "identity/page.h"
 
 int

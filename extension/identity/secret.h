@@ -11,7 +11,7 @@
 #ifndef KN_IDENTITY_SECRET_H
 #define KN_IDENTITY_SECRET_H
 
-#include "base/limits.h"
+#include "base/sizes.h"
 #include "identity/password.h"
 #include "keys/blind.h"
 

@@ -17,6 +17,7 @@
 
 #include "base/errcodes.h"
 #include "base/filter.h"
+#include "base/limits.h"
 #include "identity/account_store.h"
 #include "identity/session.h"
 #include "identity/session_store.h"

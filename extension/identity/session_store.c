@@ -11,6 +11,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "base/limits.h"
 #include "identity/session_store.h"
 
 static void arg_life(KnArgs *args, KnRole role);

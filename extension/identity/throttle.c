@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 
 #include "base/guc.h"
+#include "base/limits.h"
 #include "base/spi.h"
 #include "identity/password.h"
 #include "identity/throttle.h"

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "base/shared.h"
 #include "identity/token.h"
 #include "keys/hash.h"

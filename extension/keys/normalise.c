@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "base/limits.h"
 #include "keys/normalise.h"
 
 #define EMAIL_MIN 3

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/limits.h" /* KN_EMAIL_MAX, KN_PHONE_MAX */
+#include "base/sizes.h"
 
 /* Trims spaces, lowers ASCII letters, keeps UTF-8; false when it cannot be an address. */
 extern bool kn_normalise_email(const char *in, char *out, size_t size);

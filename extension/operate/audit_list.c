@@ -16,6 +16,7 @@
 #include "access/barred.h"
 #include "base/errcodes.h"
 #include "base/filter.h"
+#include "base/limits.h"
 #include "base/spi.h"
 #include "identity/door.h"
 #include "keys/keystore.h"

@@ -14,6 +14,7 @@
 
 #include "base/errcodes.h"
 #include "base/filter.h"
+#include "base/limits.h"
 #include "identity/door.h"
 #include "providers/routing.h"
 #include "providers/routing_policy.h"

@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "identity/door.h"
 #include "identity/page.h"
 #include "providers/provider_dispatch.h"

@@ -21,6 +21,7 @@
 
 #include "base/errcodes.h"
 #include "base/input.h"
+#include "base/limits.h"
 #include "base/spi.h"
 #include "providers/csv.h"
 #include "providers/provider.h"

@@ -13,7 +13,7 @@
 #define KN_PROVIDERS_ROUTING_H
 
 #include "base/json.h"
-#include "base/limits.h"
+#include "base/sizes.h"
 #include "providers/sphere.h"
 #include "providers/urgency.h"
 #include "utils/timestamp.h"

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "records/personal.h"
 
 static const char *const moods[] = {"very_sad", "sad", "neutral", "happy", "very_happy", NULL};

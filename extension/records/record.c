@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "records/record.h"
 
 const char *const kn_record_status_names[] = {"applied", "unchanged", "merged", "conflict",

@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "base/lock.h"
 #include "base/mutant.h"
 #include "identity/door.h"

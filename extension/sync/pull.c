@@ -16,6 +16,7 @@
 #include "utils/datetime.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "base/mutant.h"
 #include "sync/pull.h"
 

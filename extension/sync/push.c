@@ -17,6 +17,7 @@
 #include "utils/resowner.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "base/mutant.h"
 #include "cases/need.h"
 #include "sync/pull.h"

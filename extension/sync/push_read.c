@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "base/errcodes.h"
+#include "base/limits.h"
 #include "keys/keystore.h"
 #include "sync/push.h"
 #include "sync/wire.h"

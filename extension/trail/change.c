@@ -24,6 +24,7 @@
 
 #include "base/errcodes.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/mutant.h"
 #include "base/shared.h"
 #include "base/spi.h"

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 
 #include "access/barred.h"
+#include "base/limits.h"
 #include "base/spi.h"
 #include "identity/subject.h"
 #include "keys/random.h"

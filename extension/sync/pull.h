@@ -70,7 +70,13 @@ extern void kn_pull_render(KnPull *pull, const KnPullOut *out);
 extern char *kn_pull_page_text(const KnPull *pull); /* NULL on the last page */
 extern KnPullPage kn_pull_page_parse(const char *text);
 
-/* pull_store.c */
+/* pull_item.c */
+extern void kn_pull_add(KnPull *pull, const pg_uuid_t *bucket, const char *noun,
+						const pg_uuid_t *id, bool removed, const char *reason);
+/* In the order (bucket, noun, id), each record once. */
+extern void kn_pull_sort(KnPull *pull);
+
+/* pull_store.c, and barred_news.c */
 extern int kn_pull_count_since(const KnCursor *since, int at_most);
 /* What is new for who is in no dispatch centre; false when stamps lack what it reads by. */
 extern bool kn_pull_news(KnPull *pull);
@@ -78,8 +84,6 @@ extern void kn_pull_recent(KnPull *pull);
 extern void kn_pull_scope(KnPull *pull);
 /* Cases from which the caller was barred since the cursor, and what he has of them, as removed. */
 extern void kn_pull_barred(KnPull *pull);
-extern void kn_pull_add(KnPull *pull, const pg_uuid_t *bucket, const char *noun,
-						const pg_uuid_t *id, bool removed, const char *reason);
 /* The oldest tick this device has shown to have; 0 when it never did. */
 extern int64 kn_pull_acked(const KnCaller *caller, const char *device);
 extern void kn_pull_note_acked(const KnCaller *caller, const char *device, int64 tick);

@@ -81,7 +81,7 @@ def test_migrate_is_alone_or_refused():
         connection.cursor().execute("CALL kintaraa.migrate()")
         raise AssertionError("migrate ran inside BEGIN")
     except psycopg2.Error as error:
-        assert error.pgcode == "2D000", error.pgcode
+        assert error.pgcode == "25001" and error.diag.message_hint, error
     finally:
         connection.close()
 

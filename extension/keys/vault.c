@@ -20,6 +20,7 @@
 #include "lib/ilist.h"
 #include "utils/memutils.h"
 
+#include "base/mutant.h"
 #include "keys/vault.h"
 
 typedef struct KnVaultSlot
@@ -79,7 +80,8 @@ kn_vault_give(KnVaultKey *key)
 static void
 wipe(KnVaultSlot *slot)
 {
-	OPENSSL_cleanse(slot->key, KN_KEY_SIZE);
+	if (!kn_mutant("no_wipe"))
+		OPENSSL_cleanse(slot->key, KN_KEY_SIZE);
 	slot->number = 0;
 	dlist_delete(&slot->node);
 	dlist_push_head(&unused, &slot->node);
@@ -91,7 +93,7 @@ at_end(XactEvent event, void *arg)
 	dlist_mutable_iter it;
 
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT ||
-		event == XACT_EVENT_PRE_PREPARE)
+		event == XACT_EVENT_PRE_PREPARE || kn_mutant("no_vault"))
 		return;
 	dlist_foreach_modify(it, &used)
 		wipe(dlist_container(KnVaultSlot, node, it.cur));
@@ -108,7 +110,7 @@ at_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId pare
 
 		if (slot->owner != id)
 			continue;
-		if (event == SUBXACT_EVENT_ABORT_SUB)
+		if (event == SUBXACT_EVENT_ABORT_SUB && !kn_mutant("no_vault"))
 			wipe(slot);
 		else if (event == SUBXACT_EVENT_COMMIT_SUB)
 			slot->owner = parent;

@@ -62,21 +62,22 @@ static const KnField journal_entry[] = {
 	{NULL, "isPrivate", KN_FIELD_BOOL, KN_CLASS_IDENTITY, NULL, 0, NULL, NULL},
 };
 
-static const KnPersonalNoun nouns[] = {
-	{"safety_plan",       safety_plan,       lengthof(safety_plan),       true},
-	{"emergency_contact", emergency_contact, lengthof(emergency_contact), false},
-	{"preference",        preference,        lengthof(preference),        true},
-	{"mood_entry",        mood_entry,        lengthof(mood_entry),        false},
-	{"journal_entry",     journal_entry,     lengthof(journal_entry),     false},
+const KnPersonalNoun kn_personal_nouns[] = {
+	{"safety_plan",       safety_plan,       lengthof(safety_plan),       true,  false},
+	{"emergency_contact", emergency_contact, lengthof(emergency_contact), false, false},
+	{"preference",        preference,        lengthof(preference),        true,  true},
+	{"mood_entry",        mood_entry,        lengthof(mood_entry),        false, true},
+	{"journal_entry",     journal_entry,     lengthof(journal_entry),     false, false},
+	{NULL,                NULL,              0,                           false, false},
 };
 /* clang-format on */
 
 const KnPersonalNoun *
 kn_personal_noun(const char *name)
 {
-	for (int i = 0; i < lengthof(nouns); i++)
-		if (strcmp(nouns[i].name, name) == 0)
-			return &nouns[i];
+	for (const KnPersonalNoun *noun = kn_personal_nouns; noun->name != NULL; noun++)
+		if (strcmp(noun->name, name) == 0)
+			return noun;
 	return NULL;
 }
 

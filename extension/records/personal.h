@@ -24,7 +24,8 @@ typedef struct KnPersonalNoun
 	const char *name;
 	const KnField *fields;
 	int n_fields;
-	bool single; /* one per account, its client id is the noun's name */
+	bool single;    /* one per account, its client id is the noun's name */
+	bool last_wins; /* nothing is lost that anybody would miss; of the others both versions stay */
 } KnPersonalNoun;
 
 typedef struct KnPersonal
@@ -45,6 +46,7 @@ typedef struct KnPersonal
 	int64 foreign_version;
 } KnPersonal;
 
+extern const KnPersonalNoun kn_personal_nouns[];                 /* ends with one without a name */
 extern const KnPersonalNoun *kn_personal_noun(const char *name); /* NULL when there is none */
 
 /* Rows of the owner: one by client id, a set by id, or a page of a noun. */

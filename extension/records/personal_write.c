@@ -22,7 +22,6 @@ static bool insert(KnCall *call, KnPersonal *record, KnRecordResult *out);
 static void change(KnCall *call, const KnWrite *write, KnPersonal *stored, KnPersonal *sent,
 				   KnRecordResult *out);
 static bool stale(KnCall *call, const KnWrite *write, const KnPersonal *stored);
-static bool last_write_wins(const char *noun);
 static bool same(const KnPersonal *a, const KnPersonal *b);
 static void lose(KnCall *call, const KnWrite *write, const KnPersonal *stored, const char *code,
 				 KnRecordResult *out);
@@ -131,20 +130,11 @@ stale(KnCall *call, const KnWrite *write, const KnPersonal *stored)
 		return false;
 	if (kn_mutant("plain_version"))
 		return !write->has_base || write->base < stored->stamp.version;
-	return !last_write_wins(write->noun) &&
+	return !stored->noun->last_wins &&
 		   (!write->has_base ||
 			kn_version_conflicts(write->base, stored->stamp.version, stored->stamp.version,
 								 stored->foreign_version, stored->has_writer, &stored->writer,
 								 &writer));
-}
-
-/* Where nothing is lost that anybody would miss; everything else keeps both versions. */
-static bool
-last_write_wins(const char *noun)
-{
-	static const char *const harmless[] = {"preference", "mood_entry", NULL};
-
-	return kn_choice_has(harmless, noun);
 }
 
 static bool

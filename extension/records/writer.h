@@ -15,7 +15,7 @@
 
 typedef struct KnWriter
 {
-	const char *noun;
+	const char *noun; /* NULL of the one for all personal nouns */
 	/*
 	 * Writes nothing twice and loses nothing; never raises for what a phone cannot
 	 * mend.  A noun has one of the two: all of a push at once, or each alone in

@@ -55,8 +55,6 @@ static KnStatement select_of_cases = KN_READ(
 void
 kn_pull_render(KnPull *pull, const KnPullOut *out)
 {
-	static const char *const personal[] = {"safety_plan", "emergency_contact", "preference",
-										   "mood_entry", "journal_entry"};
 	pg_uuid_t *ids = palloc(sizeof(pg_uuid_t) * Max(pull->n, 1));
 	int n = ids_of(pull, "incident", false, ids);
 
@@ -75,11 +73,11 @@ kn_pull_render(KnPull *pull, const KnPullOut *out)
 	n = ids_of(pull, "notification", false, ids);
 	render_notifications(pull, out, ids, n);
 	render_profile(pull, out, ids_of(pull, "account", false, ids));
-	for (int i = 0; i < lengthof(personal); i++)
+	for (const KnPersonalNoun *noun = kn_personal_nouns; noun->name != NULL; noun++)
 	{
 		/* a deleted row still knows the id of the phone */
-		n = ids_of(pull, personal[i], false, ids);
-		n += ids_of(pull, personal[i], true, ids + n);
+		n = ids_of(pull, noun->name, false, ids);
+		n += ids_of(pull, noun->name, true, ids + n);
 		render_personal(pull, out, ids, n);
 	}
 }

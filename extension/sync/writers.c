@@ -14,26 +14,21 @@
 #include "sync/writers.h"
 #include "work/note.h"
 
-#define PERSONAL(noun_)                                                       \
-	{                                                                         \
-		.noun = noun_, .apply = kn_personal_apply, .touch = kn_personal_touch \
-	}
-
 static const KnWriter writers[] = {
 	{.noun = "incident", .apply_many = kn_incident_apply_many, .touch = kn_incident_touch},
 	{.noun = "note", .apply = kn_note_apply},
-	PERSONAL("safety_plan"),
-	PERSONAL("emergency_contact"),
-	PERSONAL("preference"),
-	PERSONAL("mood_entry"),
-	PERSONAL("journal_entry"),
 };
+
+/* Of all that is hers alone. */
+static const KnWriter personal = {.apply = kn_personal_apply, .touch = kn_personal_touch};
 
 const KnWriter *
 kn_writer_of(const char *noun)
 {
-	for (int i = 0; noun != NULL && i < lengthof(writers); i++)
+	if (noun == NULL)
+		return NULL;
+	for (int i = 0; i < lengthof(writers); i++)
 		if (strcmp(writers[i].noun, noun) == 0)
 			return &writers[i];
-	return NULL;
+	return kn_personal_noun(noun) != NULL ? &personal : NULL;
 }

@@ -36,6 +36,7 @@ MUTANTS = {
     "clock_ticks": ("I12",),                      # tick.c: ticks follow a clock that was set back
     "no_resume": ("I12",),                        # feed.c: a socket that comes back is told from now on
     "no_epoch": ("I10", "I14", "I12"),            # cursor.c: cursors are read before the first tick after a start
+    "no_mark": ("I13",),                          # cursor.c: another one's cursor is taken for her own
     "no_gap": ("I12", "I1", "I13"),               # tick.c: numbers that a crash took back are given again
     "no_case_lock": ("state",),                   # need_store.c: a case is moved by two at once
 }

@@ -722,12 +722,13 @@ class Simulation:
                 self.tell_story((entry[0], entry[2], entry[3]))
 
     def check_copy(self, name, copy):
-        """I13: a pull since any cursor brings its copy to the present state; I2 and I11 for helpers."""
+        """I13: a pull since any cursor brings any copy to the present state; I2 and I11 for helpers."""
         api = self.api(name)
         full = Copy()
         full.pull(api)
         copy.save()
-        saved = random.Random("%s/%s" % (self.seed, name)).sample(copy.saved, min(len(copy.saved), REPLAYED))
+        rng = random.Random("%s/%s" % (self.seed, name))
+        saved = rng.sample(copy.saved, min(len(copy.saved), REPLAYED)) + self.foreign_cursors(name, rng)
         for cursor, records in saved:
             then = Copy()
             then.cursor, then.records = cursor, dict(records)
@@ -746,3 +747,13 @@ class Simulation:
         held = {row for noun, row in full.records if noun == "incident"}
         if held != shared:
             self.violation("I2" if held - shared else "I1", "%s holds cases %s, shared are %s" % (name, held, shared))
+
+    def foreign_cursors(self, name, rng):
+        """As of a phone on which somebody else signed in.  Of 999 accounts two share the marks of their cursors."""
+        mine = mark_of(self.people[name][1])
+        return [rng.choice(copy.saved) for other, copy in self.copies.items()
+                if copy.saved and mark_of(self.people[other][1]) != mine]
+
+
+def mark_of(account):
+    return uuid.UUID(account).int % 999

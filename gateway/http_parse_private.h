@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * http_parse_private.h
- *	  What the three parts of the HTTP parser share.
+ *	  What the parts of the HTTP parser share.
  *
  * http_parse.c collects lines, http_head.c gives the finished head its meaning,
- * http_body.c unwraps the body.  Nobody else includes this.
+ * http_body.c unwraps the body; http_text.c knows bytes and refuses.  Nobody
+ * else includes this.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,6 +66,7 @@ typedef enum HttpFieldId
 #define HTTP_IS_DIGIT 32
 #define HTTP_IS_BLANK 64 /* space, tab */
 
+/* http_text.c */
 extern const uint8_t http_class[256];
 
 static inline bool

@@ -23,7 +23,7 @@ zlib.h       inflate.c
 argon2.h
 postgres.h
 """
-PURE = "http_parse http_head http_body url utf8 json_check json_mend json_text routes config address".split()
+PURE = "http_parse http_head http_body http_text url utf8 json_check json_mend json_text routes config address".split()
 
 INCLUDE = re.compile(r'^#include ([<"])([^>"]+)[>"]', re.M)
 

@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: gateway/http_parse.c gateway/http_head.c gateway/http_body.c gateway/url.c gateway/utf8.c gateway/ws_handshake.c test/unit/http_case.c */
+/* sources: gateway/http_parse.c gateway/http_head.c gateway/http_body.c gateway/http_text.c gateway/url.c gateway/utf8.c gateway/ws_handshake.c test/unit/http_case.c */
 /* libs: crypto */
 
 #include <stdint.h>

@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: gateway/ws_handshake.c gateway/http_parse.c gateway/http_head.c gateway/http_body.c */
+/* sources: gateway/ws_handshake.c gateway/http_parse.c gateway/http_head.c gateway/http_body.c gateway/http_text.c */
 /* libs: crypto */
 
 #include <string.h>

@@ -36,8 +36,10 @@ CREATE TRIGGER aa_collide BEFORE INSERT ON kintaraa.incident FOR EACH ROW EXECUT
 
 -- Alone.
 SELECT pg_temp.take(2) \g /dev/null
-SELECT is(pg_temp.create('a0000000-0000-4000-8000-000000000001', 'one'), 'created', 'two draws are taken, the third is not');
-SELECT is(pg_temp.stored('a0000000-0000-4000-8000-000000000001'), 'same one', 'and the case has the id that the phone gave it');
+SELECT is(pg_temp.create('a0000000-0000-4000-8000-000000000001', 'one'), 'created',
+    'two draws are taken, the third is not');
+SELECT is(pg_temp.stored('a0000000-0000-4000-8000-000000000001'), 'same one',
+    'and the case has the id that the phone gave it');
 SELECT is(pg_temp.create('a0000000-0000-4000-8000-000000000001', 'one'), 'ok', 'sent again it is the same');
 
 SELECT pg_temp.take(1000 - 1) \g /dev/null

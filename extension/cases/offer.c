@@ -115,6 +115,7 @@ kn_offers_insert(const KnNeed *needs, const KnStep *steps, int n, TimestampTz no
 	kn_change_begin_new();
 	kn_run(&insert_offers, &args);
 	kn_change_end_new();
+	kn_change_relieve();
 }
 
 /* In the order of teams, so that two of these never wait for each other. */

@@ -13,9 +13,7 @@
 #include "catalog/pg_type.h"
 
 #include "access/barred.h"
-#include "base/limits.h"
 #include "base/spi.h"
-#include "identity/caller.h"
 #include "notify/notify.h"
 #include "trail/change.h"
 
@@ -69,10 +67,10 @@ kn_notify_duty(const pg_uuid_t *bucket, bool officers)
 
 	kn_arg_uuid(&args, bucket);
 	kn_arg_text(&args, officers ? "officer" : "dispatcher");
+	kn_change_begin_new();
 	kn_run(&notify_people, &args);
-	/* a large centre, called for many needs in one sweep, is more than waits for one flush */
-	if (kn_caller() == NULL && kn_change_pending() > KN_STAMPS_MAX / 2)
-		kn_change_flush(NULL);
+	kn_change_end_new();
+	kn_change_relieve();
 }
 
 void

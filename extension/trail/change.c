@@ -75,10 +75,12 @@ static void forget_from(int level);
 static void hand_over(int parent);
 static int compare(const void *a, const void *b);
 static int compare_in_order(const void *a, const void *b);
-static int sort_and_merge(Change **out);
+static int flush(const pg_uuid_t *writer, bool unasked_only);
+static bool is_unasked(const Change *change);
+static int sort_and_merge(Change **out, bool unasked_only);
 static void arg_changes(KnArgs *args, const Change *changes, int n);
 static void arg_audiences(KnArgs *args, const Change *changes, int n);
-static void mark_flushed(void);
+static void mark_flushed(bool unasked_only);
 static int new_last(Change *changes, int n);
 static void stamp(const pg_uuid_t *writer, const Change *changes, int n);
 static void keep_stamps(void);
@@ -220,20 +222,23 @@ kn_change_touch(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id)
 }
 
 int
-kn_change_pending(void)
-{
-	int n = 0;
-
-	for (int i = 0; i < n_pending; i++)
-		n += pending[i].flushed == 0;
-	return n;
-}
-
-int
 kn_change_flush(const pg_uuid_t *writer)
 {
+	return flush(writer, false);
+}
+
+void
+kn_change_relieve(void)
+{
+	if (n_pending > KN_STAMPS_MAX / 2)
+		flush(NULL, true);
+}
+
+static int
+flush(const pg_uuid_t *writer, bool unasked_only)
+{
 	Change *changes;
-	int n = sort_and_merge(&changes);
+	int n = sort_and_merge(&changes, unasked_only);
 	int n_new;
 
 	find_audiences(changes, n);
@@ -252,11 +257,22 @@ kn_change_flush(const pg_uuid_t *writer)
 		kn_arg_uuid(&args, writer);
 		arg_audiences(&args, changes + n - n_new, n_new);
 		kn_run(&stamp_new, &args);
-		keep_stamps();
+		if (!unasked_only)
+			keep_stamps();
 	}
-	mark_flushed();
+	mark_flushed(unasked_only);
 	wrote_stamps = true;
 	return n;
+}
+
+/*
+ * A row just made in the bucket of a person or a team: an offer, a notice.  No
+ * answer tells its stamp, and to write that waits for nobody and touches no case.
+ */
+static bool
+is_unasked(const Change *change)
+{
+	return change->is_new && lies_at_home(change);
 }
 
 /* A report tells whose it is, and what lies beside it in its bucket is the same person's news. */
@@ -387,14 +403,14 @@ arg_audiences(KnArgs *args, const Change *changes, int n)
 
 /* Key order makes concurrent flushes free of deadlocks; the last word on a record stays. */
 static int
-sort_and_merge(Change **out)
+sort_and_merge(Change **out, bool unasked_only)
 {
 	Change *all = palloc(sizeof(Change) * Max(n_pending, 1));
 	int n = 0;
 	int kept = 0;
 
 	for (int i = 0; i < n_pending; i++)
-		if (pending[i].flushed == 0)
+		if (pending[i].flushed == 0 && (!unasked_only || is_unasked(&pending[i])))
 			all[n++] = pending[i];
 	qsort(all, n, sizeof(Change), compare_in_order);
 	for (int i = 0; i < n; i++)
@@ -413,17 +429,19 @@ sort_and_merge(Change **out)
 
 /* What an outer transaction changed is stamped for good only when this one ends well. */
 static void
-mark_flushed(void)
+mark_flushed(bool unasked_only)
 {
 	int level = GetCurrentTransactionNestLevel();
 	int kept = 0;
 
 	for (int i = 0; i < n_pending; i++)
 	{
-		if (pending[i].level >= level)
+		bool is_stamped = !unasked_only || is_unasked(&pending[i]);
+
+		if (is_stamped && pending[i].level >= level)
 			continue;
 		pending[kept] = pending[i];
-		if (pending[kept].flushed == 0)
+		if (is_stamped && pending[kept].flushed == 0)
 			pending[kept].flushed = level;
 		kept++;
 	}

@@ -44,8 +44,12 @@ extern void kn_change_remember(const pg_uuid_t *bucket, const char *noun, const 
 extern void kn_change_touch(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id);
 /* Stamps all that is remembered, as written by writer (may be NULL); how many records. */
 extern int kn_change_flush(const pg_uuid_t *writer);
-/* How many changes wait for their stamp. */
-extern int kn_change_pending(void);
+/*
+ * Stamps new offers and notices ahead of the flush when much waits, so that however
+ * many people are called they are no more than one transaction remembers.  The
+ * stamps that a door answers with are none of them.
+ */
+extern void kn_change_relieve(void);
 /* The stamp a flush of this transaction gave to a record; false when it gave none. */
 extern bool kn_change_stamp(const pg_uuid_t *bucket, const char *noun, const pg_uuid_t *id,
 							KnStamp *out);

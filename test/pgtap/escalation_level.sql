@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(64);
+SELECT plan(69);
 SELECT play.team('healthcare', -1.28 - n * 0.001, 36.82, 10) FROM generate_series(1, 12) AS n \g /dev/null
 SELECT play.helper('clinic', 'healthcare', -1.2825, 36.8325), play.team('gbv_rescue', -1.28, 36.82), play.staff('dora',
     'dispatcher'), play.staff('otto', 'dispatcher'), play.register('amina') \g /dev/null
@@ -155,11 +155,12 @@ SELECT is(kintaraa.need_sweep(16), 0, 'and then nothing is due');
 SELECT is((SELECT array_agg(what) FROM play.broken), NULL, 'nothing is broken');
 
 -- A large centre of which nobody is on duty, called for many needs at once.
+SELECT play.staff('root', 'admin') \g /dev/null
 UPDATE kintaraa.setting SET value = '"manual"' WHERE name = 'routing_mode';
 SET LOCAL session_replication_role = replica;
 INSERT INTO kintaraa.account (id, role, centre_id, email_index, email_sealed, password_hash, language, is_anonymous)
 SELECT gen_random_uuid(), 'dispatcher', (SELECT centre_id FROM kintaraa.account JOIN play.person AS p USING (id)
-    WHERE p.name = 'dora'), sha256(n::text::bytea), '\x00', '\x00', 'en', true FROM generate_series(1, 110) AS n;
+    WHERE p.name = 'dora'), sha256(n::text::bytea), '\x00', '\x00', 'en', true FROM generate_series(1, 360) AS n;
 INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, urgency_level, created_hash)
 SELECT gen_random_uuid(), p.id, 'many-' || n, 'MANY-' || n, 'new', 'routine', '\x00'
   FROM generate_series(1, 210) AS n, play.person AS p WHERE p.name = 'amina';
@@ -171,6 +172,26 @@ DELETE FROM kintaraa.duty;
 SELECT kintaraa.need_sweep(1000) \g /dev/null
 SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
     WHERE i.client_id LIKE 'many-%'), 21000, 'a hundred are called for each of 210 needs');
+SELECT is(play.outcome('account_deactivate', 'root', ARRAY[(SELECT n.account_id::text FROM kintaraa.notification AS n
+    JOIN kintaraa.incident AS i ON i.id = n.bucket WHERE i.client_id = 'many-1' LIMIT 1)]), 'none',
+    'one who was told of all of them is switched off');
+SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
+    WHERE i.client_id LIKE 'many-%'), 42000, 'and others are called for each');
+-- Reports that are routed before the answer to a push, which tells the versions that stand.
+INSERT INTO kintaraa.duty SELECT a.centre_id, a.id, 'dispatcher', now() - interval '1 hour', now() + interval '1 hour'
+  FROM kintaraa.account AS a WHERE a.role = 'dispatcher' AND a.is_active LIMIT 351;
+CREATE TEMP TABLE pushed AS SELECT r ->> 'id' AS id, (r ->> 'serverVersion')::bigint AS version
+  FROM jsonb_array_elements((play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', 'phone', 'records', (
+    SELECT jsonb_agg(jsonb_build_object('table', 'incidents', 'id', 'pushed-' || n, 'data', jsonb_build_object(
+        'supportServices', '["medical", "legal", "police", "counseling", "shelter", "emergency"]'::jsonb)))
+      FROM generate_series(1, 10) AS n)))).body -> 'results') AS r;
+SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
+    WHERE i.client_id LIKE 'pushed-%'), 21060, 'all 351 on duty are called for each of 60 needs');
+SELECT is((SELECT count(*)::int FROM pushed AS p JOIN kintaraa.incident AS i ON i.client_id = p.id
+    JOIN kintaraa.change AS c ON c.id = i.id AND c.version = p.version), 10, 'and answers with versions that stand');
+SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n WHERE NOT EXISTS (SELECT FROM kintaraa.change AS c
+    WHERE c.bucket = n.account_id AND c.noun = 'notification' AND c.id = n.id AND c.version = 1)), 0,
+    'every notice is stamped once');
 UPDATE kintaraa.setting SET value = '"hybrid"' WHERE name = 'routing_mode';
 
 -- Rules that a DBA took away are an error that names them, for all who come after, too.

@@ -245,7 +245,7 @@ def stamps(stage, say):
 
 
 # Tables that a call changes, and what it may cost of one without stamps.
-STAMPED = {"create": (["incident", "need", "assignment"], 1.25), "mood": (["personal"], 1.4), "me": (["account"], 1.4)}
+STAMPED = {"create": (["incident", "need", "assignment"], 1.32), "mood": (["personal"], 1.4), "me": (["account"], 1.4)}
 
 
 def switch_stamps(stage, tables, state):

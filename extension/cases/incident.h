@@ -34,6 +34,9 @@ typedef enum KnIncidentField
 	KN_INCIDENT_COMMUNICATION,
 	KN_INCIDENT_GENDER,
 	KN_INCIDENT_PROXIMITY,
+#ifdef KN_LATER_FIELD
+	KN_INCIDENT_LATER, /* for test/long/test_later_field.py */
+#endif
 	KN_INCIDENT_FIELDS
 } KnIncidentField;
 

@@ -30,7 +30,10 @@
 #define ZONE_HOURS 3
 
 static bool hides(JsonbContainer *record);
-static bytea *hash_by_name(const KnJson *canonical);
+static bytea *hash_by_name(const KnValue *values, int n, const KnLeftovers *left);
+static void read_fields(JsonbContainer *record, int n, KnValue *values, KnLeftovers *left);
+static bytea *earlier_hash(JsonbContainer *record, int n);
+static bool is_same(const bytea *one, const bytea *other);
 static bytea *plain_hash(JsonbContainer *record);
 static bool was_unreadable(const KnLeftovers *left, const char *pointer);
 static void derive_cell(KnIncident *incident);
@@ -67,6 +70,9 @@ const KnField kn_incident_fields[KN_INCIDENT_FIELDS] = {
 	[KN_INCIDENT_COMMUNICATION] = {"providerPreferences", "communicationMethod", KN_FIELD_CHOICE, KN_CLASS_CARD, methods, 0, NULL, NULL},
 	[KN_INCIDENT_GENDER]        = {"providerPreferences", "preferredGender", KN_FIELD_CHOICE, KN_CLASS_CASE, genders, 0, NULL, NULL},
 	[KN_INCIDENT_PROXIMITY]     = {"providerPreferences", "proximityPreference", KN_FIELD_CHOICE, KN_CLASS_CASE, proximities, 0, NULL, NULL},
+#ifdef KN_LATER_FIELD
+	[KN_INCIDENT_LATER]         = {NULL, "later", KN_FIELD_NUMBER, KN_CLASS_CASE, NULL, 1e7, NULL, NULL},
+#endif
 };
 
 const char *const kn_incident_owned[] = {
@@ -78,27 +84,36 @@ const char *const kn_incident_owned[] = {
 void
 kn_incident_read(JsonbContainer *record, KnIncident *incident, KnLeftovers *left)
 {
-	KnValue *anonymous = &incident->values[KN_INCIDENT_ANONYMOUS];
-	KnJson canonical;
-
-	kn_fields_read(kn_incident_fields, KN_INCIDENT_FIELDS, record, kn_incident_owned,
-				   incident->values, left);
-	if (!anonymous->present && hides(record))
-		anonymous->present = anonymous->flag = true;
+	read_fields(record, KN_INCIDENT_FIELDS, incident->values, left);
 	incident->ignored = left->n ? left->ignored.text.data : NULL;
 	incident->triage = left->services || was_unreadable(left, "/type");
-	kn_fields_canonical(kn_incident_fields, KN_INCIDENT_FIELDS, incident->values, left, &canonical);
-	incident->created_hash = hash_by_name(&canonical);
+	incident->created_hash = hash_by_name(incident->values, KN_INCIDENT_FIELDS, left);
+}
+
+/* The first n fields; what the others would be is not understood. */
+static void
+read_fields(JsonbContainer *record, int n, KnValue *values, KnLeftovers *left)
+{
+	KnValue *anonymous = &values[KN_INCIDENT_ANONYMOUS];
+
+	kn_fields_read(kn_incident_fields, n, record, kn_incident_owned, values, left);
+	if (!anonymous->present && hides(record))
+		anonymous->present = anonymous->flag = true;
 }
 
 /* With a byte in front that says how it was made; version 1.0 put none. */
 static bytea *
-hash_by_name(const KnJson *canonical)
+hash_by_name(const KnValue *values, int n, const KnLeftovers *left)
 {
-	bytea *hash = kn_record_hash(canonical->text.data, canonical->text.len);
-	Size size = VARSIZE_ANY_EXHDR(hash);
-	bytea *out = palloc(VARHDRSZ + 1 + size);
+	KnJson canonical;
+	bytea *hash;
+	bytea *out;
+	Size size;
 
+	kn_fields_canonical(kn_incident_fields, n, values, left, &canonical);
+	hash = kn_record_hash(canonical.text.data, canonical.text.len);
+	size = VARSIZE_ANY_EXHDR(hash);
+	out = palloc(VARHDRSZ + 1 + size);
 	SET_VARSIZE(out, VARHDRSZ + 1 + size);
 	VARDATA(out)
 	[0] = HASHED_BY_NAME;
@@ -139,16 +154,40 @@ was_unreadable(const KnLeftovers *left, const char *pointer)
 	return false;
 }
 
+/*
+ * A phone may know a field before this server does.  What it sent was kept as it
+ * came then, and is read now; so a hash of each shorter table is good as well.
+ */
 bool
 kn_incident_hash_matches(const bytea *stored, const KnIncident *sent, JsonbContainer *record)
 {
-	const bytea *hash = sent->created_hash;
-	Size size = VARSIZE_ANY_EXHDR(stored);
+	if (VARSIZE_ANY_EXHDR(stored) != VARSIZE_ANY_EXHDR(sent->created_hash))
+		return is_same(stored, plain_hash(record));
+	if (is_same(stored, sent->created_hash))
+		return true;
+	for (int n = KN_INCIDENT_FIELDS - 1; n >= KN_INCIDENT_FIELDS_PLAIN; n--)
+		if (is_same(stored, earlier_hash(record, n)))
+			return true;
+	return false;
+}
 
-	if (size != VARSIZE_ANY_EXHDR(hash))
-		hash = plain_hash(record);
-	return size == VARSIZE_ANY_EXHDR(hash) &&
-		   memcmp(VARDATA_ANY(stored), VARDATA_ANY(hash), size) == 0;
+static bytea *
+earlier_hash(JsonbContainer *record, int n)
+{
+	KnValue values[KN_INCIDENT_FIELDS];
+	KnLeftovers left;
+
+	read_fields(record, n, values, &left);
+	return hash_by_name(values, n, &left);
+}
+
+static bool
+is_same(const bytea *one, const bytea *other)
+{
+	Size size = VARSIZE_ANY_EXHDR(one);
+
+	return size == VARSIZE_ANY_EXHDR(other) &&
+		   memcmp(VARDATA_ANY(one), VARDATA_ANY(other), size) == 0;
 }
 
 /* Of version 1.0, which knew these fields and took what was not said for false. */

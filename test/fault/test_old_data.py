@@ -49,6 +49,13 @@ def test_functions_that_somebody_changed_come_back_and_rights_that_a_dba_gave_st
     check_same(code_of("old"), code_of("fresh"))
 
 
+def test_a_database_that_was_closed_comes_over():
+    server.psql("SELECT kintaraa.close_database()", database="old")
+    server.psql("CALL kintaraa.migrate()", database="old")
+    assert server.value("SELECT bool_and(ok) FROM kintaraa.health() WHERE \"check\" IN ('migrations', 'closed')",
+                        database="old")
+
+
 if __name__ == "__main__":
     tree = Tree("old")
     try:

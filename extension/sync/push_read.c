@@ -21,8 +21,13 @@
 #include "sync/wire.h"
 #include "sync/writers.h"
 
+/* The lists of a table of WatermelonDB. */
+static const char *const lists[] = {"created", "updated", "deleted", NULL};
+
 static void prepare(KnPush *push, int n);
 static void read_record(KnPush *push, JsonbValue *value);
+static void read_tables(KnPush *push, JsonbContainer *tables, bool may_wrap);
+static bool is_wrapper(const JsonbValue *value);
 static void read_table(KnPush *push, KnPushTable *table, JsonbValue *value);
 static void read_rows(KnPush *push, KnPushTable *table, JsonbContainer *rows, bool deletes);
 static void read_row(KnPush *push, KnPushTable *table, JsonbValue *row, bool deletes);
@@ -96,12 +101,19 @@ read_record(KnPush *push, JsonbValue *value)
 void
 kn_push_read_changes(KnPush *push, JsonbContainer *body)
 {
-	JsonbIterator *it = JsonbIteratorInit(body);
+	prepare(push, 2 * KN_BATCH_MAX);
+	read_tables(push, body, true);
+}
+
+/* may_wrap: the tables may stand in a member "changes", as a pull answers them. */
+static void
+read_tables(KnPush *push, JsonbContainer *tables, bool may_wrap)
+{
+	JsonbIterator *it = JsonbIteratorInit(tables);
 	JsonbValue value;
 	JsonbIteratorToken token;
 	KnPushTable *table = NULL;
 
-	prepare(push, 2 * KN_BATCH_MAX);
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
@@ -111,15 +123,31 @@ kn_push_read_changes(KnPush *push, JsonbContainer *body)
 			push->named = lappend(push->named, table);
 		}
 		else if (token == WJB_VALUE)
-			read_table(push, table, &value);
+		{
+			if (may_wrap && strcmp(table->name, "changes") == 0 && is_wrapper(&value))
+				read_tables(push, value.val.binary.data, false);
+			else
+				read_table(push, table, &value);
+		}
 	}
+}
+
+/* An object without a list of rows is no table. */
+static bool
+is_wrapper(const JsonbValue *value)
+{
+	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+		return false;
+	for (int i = 0; lists[i] != NULL; i++)
+		if (kn_in_member(value->val.binary.data, lists[i]) != NULL)
+			return false;
+	return true;
 }
 
 /* A list of another name is none that the server could put away by itself. */
 static void
 read_table(KnPush *push, KnPushTable *table, JsonbValue *value)
 {
-	static const char *const lists[] = {"created", "updated", "deleted", NULL};
 	JsonbIterator *it;
 	JsonbValue item;
 	JsonbIteratorToken token;

@@ -1,6 +1,6 @@
 -- A push answers as taken what is stored, and nothing else: every odd thing is kept, sealed, and named.
 \ir ../data/play.sql
-SELECT plan(98);
+SELECT plan(100);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.2801,
     36.8201) \g /dev/null
 SELECT kintaraa.epoch_check(), kintaraa.tick_write(true) \g /dev/null
@@ -54,8 +54,8 @@ INSERT INTO odd (what, changes, named, kept) VALUES
     ('a list that is none', '{"mood_entries": {"created": {"id": "m8"}}}', '{"mood_entries": [""]}', '{"id": "m8"}'),
     ('a table that is a list', '{"journal_entries": [{"id": "j8"}]}', '{"journal_entries": [""]}', '[{"id": "j8"}]'),
     ('a table that is a number', '{"lastPulledAt": 12}', '{"lastPulledAt": [""]}', '12'),
-    ('what is wrapped once more', '{"changes": {"mood_entries": {"created": [{"id": "m7"}]}}}', '{"changes": [""]}',
-        '{"created": [{"id": "m7"}]}');
+    ('what is wrapped twice', '{"changes": {"changes": {"mood_entries": {"created": [{"id": "m7"}]}}}}',
+        '{"changes": [""]}', '{"created": [{"id": "m7"}]}');
 
 CREATE FUNCTION pg_temp.with_good(changes jsonb, name text) RETURNS jsonb LANGUAGE sql AS $$
 SELECT changes || jsonb_build_object('mood_entries', COALESCE(CASE WHEN jsonb_typeof(changes -> 'mood_entries') =
@@ -149,4 +149,9 @@ SELECT is((SELECT jsonb_array_length(p.body #> '{experimentalRejectedIds,chats}'
 SELECT is((SELECT count(*)::int FROM kintaraa.archive WHERE noun = 'unknown' AND device = 'm'), 500,
     'of which 500 are kept in one push');
 SELECT is((pg_temp.push('amina', 'm', pg_temp.many(2501, 2501))).body, '{}', 'and the last one goes through');
+-- the tables as a pull answers them, in "changes"
+SELECT is((pg_temp.push('amina', 'p9', '{"changes": {"incidents": {"created": [{"id": "wrapped", "type": "physical"}]},
+    "mood_entries": {"updated": [{"id": "m6", "mood": "sad"}]}}}')).body, '{}', 'what is wrapped once is taken');
+SELECT is(ARRAY[play.outcome('incident_get', 'amina', '{wrapped}'), pg_temp.mood('m6')], '{ok,ok}', 'and is stored');
+
 SELECT * FROM finish();

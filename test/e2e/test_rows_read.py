@@ -111,6 +111,52 @@ def test_a_batch_of_reports_reads_no_other_reports_of_hers():
     assert max(read.values()) < 300, read
 
 
+def engaged(team, number):
+    """Needs of that team, as if it had accepted each; nothing fires."""
+    cluster.psql("""
+        SET session_replication_role = replica;
+        CREATE TEMP TABLE made AS SELECT gen_random_uuid() AS id, gen_random_uuid() AS need
+                                    FROM generate_series(1, %(number)s);
+        INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, urgency_level, created_hash)
+        SELECT m.id, p.id, m.id, m.id, 'assigned', 'routine', '\\x00'
+          FROM made AS m, play.person AS p WHERE p.name = 'amina';
+        INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, contacted_at)
+        SELECT id, need, 'medical', 'engaged', 'routine', now() FROM made;
+        INSERT INTO kintaraa.assignment (id, provider_id, incident_bucket, need_id, service, status, urgency_level,
+                                         level, round)
+        SELECT gen_random_uuid(), %(team)s::uuid, id, need, 'medical', 'accepted', 'routine', 0, 1 FROM made;
+        UPDATE kintaraa.provider_dispatch SET load = load + %(number)s WHERE provider_id = %(team)s;
+        DROP TABLE made""", {"team": team, "number": number})
+
+
+def owners():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ok, detail FROM kintaraa.health() WHERE \"check\" = 'owners'")
+        return cursor.fetchone()
+
+
+def test_health_reads_the_work_of_those_teams_only_that_nobody_mans():
+    cluster.psql("SET session_replication_role = replica; INSERT INTO kintaraa.account (id, role, email_index, "
+                 "email_sealed, password_hash, language, is_anonymous) SELECT gen_random_uuid(), 'survivor', "
+                 "sha256(n::text::bytea), '\\x00', '\\x00', 'en', true FROM generate_series(1, 2000) AS n")
+    cluster.psql("SELECT play.helper('clinic', 'legal', -1.3, 36)")
+    engaged(cluster.value("SELECT provider FROM play.person WHERE name = 'clinic'"), 2000)
+    telephone = cluster.value("SELECT play.team('chw', -1.3, 36, 1000, true)")
+    engaged(telephone, 3)
+    for known in ("little", "all"):
+        assert owners() == (True, "0 needs given to teams without active staff"), "dispatchers answer for it"
+        read = {table: rows_read(table) for table in ("need", "assignment", "account")}
+        connection.rollback()
+        assert max(read.values()) < 100, (known, read)
+        cluster.psql("ANALYZE kintaraa.need, kintaraa.assignment, kintaraa.account, kintaraa.provider_dispatch")
+    cluster.psql("SET session_replication_role = replica; "
+                 "UPDATE kintaraa.provider SET by_telephone = false WHERE id = %s", (telephone,))
+    assert owners() == (False, "3 needs given to teams without active staff")
+    read = {table: rows_read(table) for table in ("need", "assignment", "account")}
+    connection.rollback()
+    assert max(read.values()) < 100, read
+
+
 with Cluster("cold", autovacuum="off", kintaraa__worker="off") as cluster:
     play.load(cluster)
     play.Stage(cluster).value("SELECT play.register('amina')")

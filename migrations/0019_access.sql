@@ -13,10 +13,13 @@ CREATE INDEX barred_principal_idx ON kintaraa.barred (principal);
 CREATE INDEX barred_gx_idx ON kintaraa.barred (gx);
 
 -- can_see() says it of buckets; these rows lie in the bucket of a team or an account and are of a case.
-ALTER POLICY door ON kintaraa.assignment
+-- Made anew and not altered: where the extension was dropped since, its rules went with it.
+DROP POLICY IF EXISTS door ON kintaraa.assignment;
+CREATE POLICY door ON kintaraa.assignment TO kintaraa_door
     USING (kintaraa.can_see(provider_id) AND incident_bucket <> ALL ((SELECT kintaraa.barred_from())::uuid[]))
     WITH CHECK (kintaraa.can_see(provider_id) AND incident_bucket <> ALL ((SELECT kintaraa.barred_from())::uuid[]));
-ALTER POLICY door ON kintaraa.notification
+DROP POLICY IF EXISTS door ON kintaraa.notification;
+CREATE POLICY door ON kintaraa.notification TO kintaraa_door
     USING (kintaraa.can_see(account_id)
            AND COALESCE(bucket <> ALL ((SELECT kintaraa.barred_from())::uuid[]), true))
     WITH CHECK (kintaraa.can_see(account_id)
@@ -30,8 +33,10 @@ BEGIN
     FOR place IN SELECT * FROM (VALUES ('incident', 'id'), ('need', 'bucket'), ('assignment', 'incident_bucket'),
                                        ('status_history', 'bucket'), ('change', 'bucket')) AS p (name, bucket)
     LOOP
+        EXECUTE pg_catalog.format('DROP POLICY IF EXISTS dispatch ON kintaraa.%I', place.name);
         EXECUTE pg_catalog.format(
-            'ALTER POLICY dispatch ON kintaraa.%I USING ((SELECT kintaraa.caller_may(''dispatch'')) '
+            'CREATE POLICY dispatch ON kintaraa.%I FOR SELECT TO kintaraa_dispatch '
+            'USING ((SELECT kintaraa.caller_may(''dispatch'')) '
             'AND %I <> ALL ((SELECT kintaraa.barred_from())::uuid[]))', place.name, place.bucket);
     END LOOP;
 END

@@ -16,7 +16,8 @@ COMMENT ON TABLE kintaraa.audit IS
 
 -- Until now a survivor had one pseudonym for all her cases.  It goes, and so does the id of the request, which a client
 -- may choose; the digest of the whole entry stays, so that the seals hold.  One entry holds the digest of all that is
--- left, so that neither these entries nor another can be changed under the cover of a digest.
+-- left, so that neither these entries nor another can be changed under the cover of a digest; of pages of 10,000, since
+-- the trail may be longer than a value can be.
 GRANT UPDATE ON kintaraa.audit TO kintaraa_system;
 -- Not in pg_temp: in a database that close_database() has closed nobody of ours makes temporary objects.
 CREATE FUNCTION kintaraa.kn_part(value bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
@@ -43,14 +44,20 @@ SET LOCAL ROLE kintaraa_system;
 SET LOCAL row_security = on;
 -- locks: the digest of all of them must stand in the transaction that takes the names out; the trail is only added to,
 -- so nobody waits for these rows
-UPDATE kintaraa.audit AS a SET digest = kintaraa.kn_digest(a) WHERE a.actor_role = 'survivor' OR a.actor_role IS NULL;
+UPDATE kintaraa.audit AS a SET digest = kintaraa.kn_digest(a)
+ WHERE a.actor_role = 'survivor' OR a.actor_role IS NULL;
 -- locks: the same rows in the same transaction
 UPDATE kintaraa.audit AS a SET actor = NULL, request = NULL,
     target = CASE WHEN a.noun IN ('account', 'session') THEN NULL ELSE a.target END WHERE a.digest IS NOT NULL;
 INSERT INTO kintaraa.audit (action, outcome, actor_role, fields)
-SELECT 'trail_unlink', 'ok', 'database', pg_catalog.encode(pg_catalog.sha256(
-           pg_catalog.string_agg(kintaraa.kn_digest(a) OPERATOR(pg_catalog.||) a.digest, ''::bytea ORDER BY a.n)), 'hex')
-  FROM kintaraa.audit AS a WHERE a.digest IS NOT NULL HAVING pg_catalog.count(*) > 0;
+SELECT 'trail_unlink', 'ok', 'database',
+       pg_catalog.encode(pg_catalog.sha256(pg_catalog.string_agg(p.digest, ''::bytea ORDER BY p.page)), 'hex')
+  FROM (SELECT e.page, pg_catalog.sha256(pg_catalog.string_agg(e.both, ''::bytea ORDER BY e.n)) AS digest
+          FROM (SELECT a.n, (pg_catalog.row_number() OVER (ORDER BY a.n) - 1) / 10000 AS page,
+                       kintaraa.kn_digest(a) OPERATOR(pg_catalog.||) a.digest AS both
+                  FROM kintaraa.audit AS a WHERE a.digest IS NOT NULL) AS e
+         GROUP BY e.page) AS p
+HAVING pg_catalog.count(*) > 0;
 SET LOCAL ROLE kintaraa_owner;
 REVOKE UPDATE ON kintaraa.audit FROM kintaraa_system;
 DROP FUNCTION kintaraa.kn_digest(kintaraa.audit);

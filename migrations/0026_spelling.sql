@@ -11,12 +11,10 @@ COMMENT ON COLUMN kintaraa.note.spelling IS
     'The id as its author''s phone spelt it first, where client_id is not that.';
 
 -- Nothing of it that anybody is shown changes, so that nobody has to hear of it.  Two that are one by now stay two.
--- locks: the table is read once under it, while doors are shut: they answer KN901 until migrate() is through
-ALTER TABLE kintaraa.incident DISABLE TRIGGER remember;
--- locks: as above
-ALTER TABLE kintaraa.personal DISABLE TRIGGER remember;
--- locks: as above
-ALTER TABLE kintaraa.note DISABLE TRIGGER remember;
+-- Made anew and not switched off: where the extension was dropped since, its triggers went with it.
+DROP TRIGGER IF EXISTS remember ON kintaraa.incident;
+DROP TRIGGER IF EXISTS remember ON kintaraa.personal;
+DROP TRIGGER IF EXISTS remember ON kintaraa.note;
 SET LOCAL ROLE kintaraa_system;
 SET LOCAL row_security = on;
 -- locks: spelt in capitals by few phones
@@ -35,28 +33,18 @@ UPDATE kintaraa.note i SET spelling = i.client_id, client_id = pg_catalog.lower(
    AND NOT EXISTS (SELECT FROM kintaraa.note t WHERE t.author_id = i.author_id AND t.id <> i.id
                       AND pg_catalog.lower(t.client_id) = pg_catalog.lower(i.client_id));
 SET LOCAL ROLE kintaraa_owner;
--- locks: has it since it was switched off
-ALTER TABLE kintaraa.incident ENABLE TRIGGER remember;
--- locks: has it since it was switched off
-ALTER TABLE kintaraa.personal ENABLE TRIGGER remember;
--- locks: has it since it was switched off
-ALTER TABLE kintaraa.note ENABLE TRIGGER remember;
+CREATE TRIGGER remember AFTER INSERT OR UPDATE OR DELETE ON kintaraa.incident
+    FOR EACH ROW EXECUTE FUNCTION kintaraa.change_remember('incident', 'id', 'id', 'deleted_at');
+CREATE TRIGGER remember AFTER INSERT OR UPDATE OR DELETE ON kintaraa.personal
+    FOR EACH ROW EXECUTE FUNCTION kintaraa.change_remember('@noun', 'owner_id', 'id', 'deleted_at');
+CREATE TRIGGER remember AFTER INSERT OR UPDATE OR DELETE ON kintaraa.note
+    FOR EACH ROW EXECUTE FUNCTION kintaraa.change_remember('note', 'bucket', 'id');
 
 -- Offers of rescues kept how far her exact place was from each team: three of them give it away.
 -- Terms and costs were made from the same distance and go: what ranked those offers cannot be told without it.
-SET LOCAL ROLE kintaraa_system;
--- locks: offers of two services, while doors are shut
-UPDATE kintaraa.assignment a
-   SET distance_km = kintaraa.distance_km(i.cell_latitude, i.cell_longitude, p.latitude, p.longitude),
-       cost_minutes = NULL, components = NULL
-  FROM kintaraa.incident i, kintaraa.provider p
- WHERE i.id = a.incident_bucket AND p.id = a.provider_id AND a.service IN ('emergency', 'shelter')
-   AND a.status IN ('pending', 'accepted');
-
--- What is over is shown to no team any more: no phone has to hear of it, and it may be more than a transaction stamps.
-SET LOCAL ROLE kintaraa_owner;
--- locks: the table is read once under it, while doors are shut: they answer KN901 until migrate() is through
-ALTER TABLE kintaraa.assignment DISABLE TRIGGER remember;
+-- What is over is shown to no team any more: no phone has to hear of it.  What teams have follows in migration 33:
+-- nothing before it can be stamped, since stamps are not yet as this library writes them.
+DROP TRIGGER IF EXISTS remember ON kintaraa.assignment;
 SET LOCAL ROLE kintaraa_system;
 -- locks: offers of two services, while doors are shut
 UPDATE kintaraa.assignment a
@@ -66,5 +54,5 @@ UPDATE kintaraa.assignment a
  WHERE i.id = a.incident_bucket AND p.id = a.provider_id AND a.service IN ('emergency', 'shelter')
    AND a.status NOT IN ('pending', 'accepted');
 SET LOCAL ROLE kintaraa_owner;
--- locks: has it since it was switched off
-ALTER TABLE kintaraa.assignment ENABLE TRIGGER remember;
+CREATE TRIGGER remember AFTER INSERT OR UPDATE OR DELETE ON kintaraa.assignment
+    FOR EACH ROW EXECUTE FUNCTION kintaraa.change_remember('assignment', 'provider_id', 'id');

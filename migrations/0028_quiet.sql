@@ -1,6 +1,6 @@
 -- That all who were asked have refused is an inner state: the version of her report must not tell it by moving.
 
-DROP TRIGGER remember ON kintaraa.incident;
+DROP TRIGGER IF EXISTS remember ON kintaraa.incident;
 CREATE TRIGGER remember AFTER INSERT OR DELETE ON kintaraa.incident
     FOR EACH ROW EXECUTE FUNCTION kintaraa.change_remember('incident', 'id', 'id', 'deleted_at');
 CREATE TRIGGER remember_shown AFTER UPDATE ON kintaraa.incident

@@ -2,7 +2,7 @@
 -- differences what it hides.
 
 SET LOCAL ROLE kintaraa_report;
-DROP VIEW kintaraa_report.incidents_monthly;
+DROP VIEW IF EXISTS kintaraa_report.incidents_monthly;
 SET LOCAL ROLE kintaraa_owner;
 REVOKE SELECT (type) ON kintaraa.incident FROM kintaraa_report;
 

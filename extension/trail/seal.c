@@ -61,6 +61,7 @@ static void check(int result);
 static bytea *parse_root(const char *text);
 static bool knows_root(bytea *root);
 static bool unlinked_hold(void);
+static bool unlinked_page(int64 *last, unsigned char *sum);
 static void verify(Verdict *verdict);
 static bool verify_page(Verdict *verdict);
 static bool seal_holds(const KnRows *seals, uint64 row, Verdict *verdict);
@@ -202,6 +203,8 @@ previous_root(unsigned char *root)
 static int64
 fold_entries(const Range *range, unsigned char *root)
 {
+	MemoryContext old = CurrentMemoryContext;
+	MemoryContext range_context = AllocSetContextCreate(old, "audit range", ALLOCSET_DEFAULT_SIZES);
 	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
 	KnArgs args = {0};
 	KnRows rows;
@@ -211,6 +214,7 @@ fold_entries(const Range *range, unsigned char *root)
 	kn_arg_datum(&args, range->to, false);
 	kn_run(&select_entries, &args);
 	rows = kn_rows();
+	MemoryContextSwitchTo(range_context);
 	check(pg_cryptohash_init(hash));
 	check(pg_cryptohash_update(hash, root, ROOT_SIZE));
 	for (uint64 i = 0; i < rows.n; i++)
@@ -226,6 +230,8 @@ fold_entries(const Range *range, unsigned char *root)
 	}
 	check(pg_cryptohash_final(hash, root, ROOT_SIZE));
 	pg_cryptohash_free(hash);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(range_context);
 	SPI_freetuptable(rows.table);
 	return (int64) rows.n;
 }
@@ -390,6 +396,8 @@ knows_root(bytea *root)
 static bool
 unlinked_hold(void)
 {
+	MemoryContext old = CurrentMemoryContext;
+	MemoryContext page = AllocSetContextCreate(old, "audit entries", ALLOCSET_DEFAULT_SIZES);
 	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
 	unsigned char sum[ROOT_SIZE];
 	char text[2 * ROOT_SIZE + 1];
@@ -399,27 +407,14 @@ unlinked_hold(void)
 	KnRows rows;
 
 	check(pg_cryptohash_init(hash));
-	for (;;)
+	MemoryContextSwitchTo(page);
+	while (unlinked_page(&last, sum))
 	{
-		KnArgs args = {0};
-
-		kn_arg_bigint(&args, last);
-		if (kn_run(&select_unlinked, &args) == 0)
-			break;
-		rows = kn_rows();
-		for (uint64 i = 0; i < rows.n; i++)
-		{
-			bytea *kept = kn_col_bytea(&rows, i, 14);
-			unsigned char digest[ROOT_SIZE];
-
-			hash_entry(&rows, i, digest);
-			check(pg_cryptohash_update(hash, digest, ROOT_SIZE));
-			check(pg_cryptohash_update(hash, (uint8 *) VARDATA_ANY(kept), VARSIZE_ANY_EXHDR(kept)));
-		}
-		last = kn_col_bigint(&rows, rows.n - 1, 1, 0);
+		check(pg_cryptohash_update(hash, sum, ROOT_SIZE));
 		any = true;
-		SPI_freetuptable(rows.table);
+		MemoryContextReset(page);
 	}
+	MemoryContextSwitchTo(old);
 	check(pg_cryptohash_final(hash, sum, ROOT_SIZE));
 	pg_cryptohash_free(hash);
 	text[hex_encode((char *) sum, ROOT_SIZE, text)] = '\0';
@@ -429,6 +424,37 @@ unlinked_hold(void)
 		stored = kn_col_text(&rows, 0, 1);
 	}
 	return stored == NULL ? !any : strcmp(stored, text) == 0;
+}
+
+/* The digest of the page after last, as migration 22 made it; false when there is none. */
+static bool
+unlinked_page(int64 *last, unsigned char *sum)
+{
+	pg_cryptohash_ctx *hash;
+	KnArgs args = {0};
+	KnRows rows;
+
+	CHECK_FOR_INTERRUPTS();
+	kn_arg_bigint(&args, *last);
+	if (kn_run(&select_unlinked, &args) == 0)
+		return false;
+	rows = kn_rows();
+	hash = pg_cryptohash_create(PG_SHA256);
+	check(pg_cryptohash_init(hash));
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		bytea *kept = kn_col_bytea(&rows, i, 14);
+		unsigned char digest[ROOT_SIZE];
+
+		hash_entry(&rows, i, digest);
+		check(pg_cryptohash_update(hash, digest, ROOT_SIZE));
+		check(pg_cryptohash_update(hash, (uint8 *) VARDATA_ANY(kept), VARSIZE_ANY_EXHDR(kept)));
+	}
+	check(pg_cryptohash_final(hash, sum, ROOT_SIZE));
+	pg_cryptohash_free(hash);
+	*last = kn_col_bigint(&rows, rows.n - 1, 1, 0);
+	SPI_freetuptable(rows.table);
+	return true;
 }
 
 static void

@@ -74,6 +74,8 @@ def make_old():
     os.chmod(path, 0o644)
     tool(server, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", "SET session_replication_role = replica",
          "-f", path, "-d", NAME)
+    for copy in ("large", "dropped"):
+        server.psql("CREATE DATABASE %s TEMPLATE %s" % (copy, NAME), database="postgres")
 
 
 def tables():
@@ -116,6 +118,41 @@ def test_nothing_is_wrong_with_it():
     assert wrong <= {"worker", "pg_cron", "closed", "audit_seal", "deadlines"}, wrong
     (ok, sealed, _, bad), = server.psql("SELECT ok, sealed, unsealed, first_bad FROM kintaraa.audit_verify()")
     assert ok and sealed > 0 and bad is None, (ok, sealed, bad)
+
+
+def came_over(where):
+    (ok, _, _, bad), = server.psql("SELECT ok, sealed, unsealed, first_bad FROM kintaraa.audit_verify()",
+                                   database=where)
+    assert ok and bad is None, bad
+    assert not server.psql("SELECT name FROM kintaraa.definitions()", database=where)
+    assert server.value("SELECT count(*) FROM kintaraa.incident", database=where) == len(facts["reports"])
+
+
+def test_more_than_one_flush_or_value_takes_comes_over():
+    """20,001 offers that teams still have, 10,001 entries of survivors in the trail."""
+    server.psql("SET session_replication_role = replica; "
+                "INSERT INTO kintaraa.assignment (id, provider_id, incident_bucket, need_id, service, status, "
+                "urgency_level, level, round, components) SELECT gen_random_uuid(), a.provider_id, a.incident_bucket, "
+                "a.need_id, 'emergency', 'pending', 'routine', 1, n, '{}' FROM generate_series(101, 20101) AS n, "
+                "(SELECT * FROM kintaraa.assignment LIMIT 1) AS a; "
+                "INSERT INTO kintaraa.audit (n, action, outcome, actor, actor_role, request) OVERRIDING SYSTEM VALUE "
+                "SELECT 1000000 + n, 'incident_get', 'ok', 'her', 'survivor', n FROM generate_series(1, 10001) AS n",
+                database="large")
+    server.psql("ALTER EXTENSION kintaraa UPDATE", database="large")
+    server.psql("CALL kintaraa.migrate()", database="large")
+    came_over("large")
+    assert server.value("SELECT count(*) FROM kintaraa.assignment a JOIN kintaraa.change c ON c.noun = 'assignment' "
+                        "AND c.id = a.id WHERE a.round > 100 AND a.components IS NULL", database="large") == 20001
+    server.psql("UPDATE kintaraa.audit SET action = 'other' WHERE n = 1010001", database="large")
+    assert not server.value("SELECT ok FROM kintaraa.audit_verify()", database="large"), "a changed entry was not found"
+
+
+def test_rows_without_the_rules_of_1_0_come_over():
+    """They go with the extension, and migrations were written where they are."""
+    server.psql("SET client_min_messages = error; DROP EXTENSION kintaraa CASCADE; CREATE EXTENSION kintaraa",
+                database="dropped")
+    server.psql("CALL kintaraa.migrate()", database="dropped")
+    came_over("dropped")
 
 
 def stand():

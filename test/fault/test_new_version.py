@@ -62,11 +62,9 @@ def test_a_new_library_runs_beside_the_old_state_and_says_so():
     kept["phone"] = Phone("amina", "phone", server)
     tree.write(os.path.join("sql", "85_made_up.sql"), FUNCTION + COMMENT)
     # gone with its entry point, and with other arguments
-    source = os.path.join("extension", "keep", "notification.c")
+    source = os.path.join("extension", "notify", "notification_doors.c")
     tree.replace(source, r"(?s)KN_DOOR\(notification_read,.*?\);", "extern void kn_unused(void);\n"
                  "void\nkn_unused(void)\n{\n\tnotification_read(NULL);\n}")
-    tree.replace(os.path.join("sql", "40_function_operate.sql"),
-                 r"(?s)CREATE FUNCTION kintaraa_api.notification_read.*?OWNER TO kintaraa_door;", "")
     tree.replace(os.path.join("sql", "40_function_operate.sql"), r"ticks_thin\(everything boolean\)",
                  "ticks_thin(everything boolean, made_up integer DEFAULT 0)")
     version = tree.value_of(os.path.join("extension", "kintaraa.control"), r"default_version = '(.*)'")

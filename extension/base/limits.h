@@ -25,7 +25,9 @@
 #define KN_LIST_DEFAULT          50         /* rows of a list page */
 #define KN_LIST_MAX              100        /* rows of a list page at most */
 #define KN_REPLAY_SECONDS        600        /* an invitation asked for again within this is the same one */
-#define KN_REGISTRATION_WAIT     30         /* seconds of the longest wait of one beyond that */
+#define KN_REGISTRATION_WAIT     30         /* seconds of the longest wait of one beyond the pace of its network */
+#define KN_REGISTRATION_ALONE    15         /* of one who registers alone: the rest is for those in line behind */
+#define KN_REGISTRATION_STEP     0.2        /* seconds between two in line */
 #define KN_THROTTLE_FREE         5          /* distinct wrong secrets that cost no wait */
 #define KN_THROTTLE_WAIT_MAX     10         /* seconds between a wrong secret and the next look at one */
 #define KN_TURN_SECONDS          15         /* longest wait for a turn */
@@ -50,7 +52,6 @@
 #define KN_STAFF_SESSION_HOURS   12         /* sliding */
 #define KN_JSON_NUMBER_DIGITS    40         /* digits of a number that is kept from client JSON */
 #define KN_STAMPS_MAX            20000      /* changed records one transaction may remember */
-#define KN_BARRED_MAX            256        /* principals a survivor may bar from one case */
 #define KN_ROUTE_AT_ONCE         10         /* new reports of one batch that are routed before the answer */
 #define KN_BATCH_MAX             500        /* records of one batch */
 #define KN_SHIFTS_MAX            8          /* shifts that begin on one day */

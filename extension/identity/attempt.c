@@ -15,7 +15,8 @@
  * and a ticket that names its turn; the gateway keeps the request, and sends it
  * again with the ticket when its time has come.  The ticket is bound to the line
  * and to the secrets, so it buys one look at these and nothing else.  Only when
- * all turns of the next KN_TURN_SECONDS are taken is there no ticket.
+ * all turns of the next KN_TURN_SECONDS are taken is there no ticket.  One who
+ * registers always gets one: a full line would shut a whole network out.
  *
  * What is found, hashed, waited and written is the same whether or not the
  * e-mail has an account: the salt is a keyed hash of the e-mail.
@@ -95,6 +96,7 @@ kn_attempt_init(KnCall *call, KnAttempt *attempt, const char *email, const char 
 	kn_secret_email(email, &attempt->email);
 	kn_throttle_init(&attempt->strangers, "throttle.login", attempt->email.index, call->network);
 	kn_throttle_init(&attempt->network, "throttle.register", none, call->network);
+	kn_throttle_init(&attempt->registering, "throttle.registering", none, call->network);
 	attempt->is_registration = is_registration;
 	attempt->is_known = kn_known_device_find(device_token, &attempt->email, &attempt->device);
 	if (!attempt->is_known)
@@ -243,12 +245,13 @@ opens_own(const KnAttempt *attempt, const unsigned char *hash)
 	return kn_run(&match_own, &args) == 1;
 }
 
+/* Rows are locked in one order everywhere: the device's, the strangers', the network's. */
 void
 kn_attempt_count(const KnAttempt *attempt, const unsigned char *hash)
 {
-	kn_throttle_count(&attempt->strangers, hash);
 	if (attempt->is_known)
 		kn_throttle_count(&attempt->own, hash);
+	kn_throttle_count(&attempt->strangers, hash);
 }
 
 void
@@ -282,6 +285,7 @@ aftermath(KnCall *call, const KnAttempt *attempt, const unsigned char *hash)
 	return after;
 }
 
+/* In the order of kn_attempt_count(). */
 static void
 run_aftermath(KnCall *call)
 {
@@ -307,7 +311,12 @@ take_turn(KnCall *call, const KnAttempt *attempt)
 		kn_call_extend(call, "retryAfter", psprintf("%d", KN_TURN_SECONDS));
 		return;
 	}
-	turn = Max(turn, now + pace * USECS_PER_SEC);
+	if (pace > 0)
+	{
+		TimestampTz paced = kn_throttle_pace_turn(&attempt->registering, now, pace);
+
+		turn = Max(turn, paced);
+	}
 	kn_call_extend(call, "retryAfter",
 				   psprintf("%d", (int) ((turn - now) / USECS_PER_SEC) + 1));
 	extend_turn(call, attempt, turn, turn - now);

@@ -18,9 +18,10 @@
 typedef struct KnAttempt
 {
 	KnEmail email;
-	KnThrottle strangers; /* of the e-mail and the network */
-	KnThrottle network;   /* registrations; used when is_registration */
-	KnThrottle own;       /* of the known device; used when is_known */
+	KnThrottle strangers;   /* of the e-mail and the network */
+	KnThrottle network;     /* registrations; used when is_registration */
+	KnThrottle registering; /* those of a network who wait */
+	KnThrottle own;         /* of the known device; used when is_known */
 	KnKnownDevice device;
 	bool is_known;
 	bool is_registration;

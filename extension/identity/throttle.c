@@ -96,6 +96,22 @@ static KnStatement spend_one = KN_WRITE(
 	"                + pg_catalog.make_interval(secs => $3 * 3600.0 / $2))",
 	BYTEAOID, INT4OID, INT4OID);
 
+/*
+ * $1 key, $2 now, $3 wait of one alone, $4 longest wait, $5 step.  Behind the longest
+ * wait the line begins anew among those who stand in it, so that nobody is sent away.
+ */
+static KnStatement take_pace_turn = KN_WRITE(
+	KN_AS_SYSTEM,
+	"INSERT INTO kintaraa.throttle AS t (key, failures, until) "
+	"VALUES ($1, 0, $2 + pg_catalog.make_interval(secs => $3 + $5)) "
+	"ON CONFLICT (key) DO UPDATE SET updated_at = $2, "
+	"  until = pg_catalog.make_interval(secs => $5) + "
+	"          CASE WHEN t.until BETWEEN $2 + pg_catalog.make_interval(secs => $3) "
+	"                                AND $2 + pg_catalog.make_interval(secs => $4) "
+	"               THEN t.until ELSE $2 + pg_catalog.make_interval(secs => $3) END "
+	"RETURNING until - pg_catalog.make_interval(secs => $5)",
+	BYTEAOID, TIMESTAMPTZOID, FLOAT8OID, FLOAT8OID, FLOAT8OID);
+
 void
 kn_throttle_init(KnThrottle *throttle, const char *what, const unsigned char *subject,
 				 const char *network)
@@ -182,8 +198,24 @@ kn_throttle_pace(const KnThrottle *throttle)
 		return 0;
 	rows = kn_rows();
 	over = kn_col_int(&rows, 0, 1, 0) + 1;
-	return over <= 0 ? 0 : over > 8 ? KN_REGISTRATION_WAIT
-									: Min(1 << over, KN_REGISTRATION_WAIT);
+	return over <= 0 ? 0 : over > 8 ? KN_REGISTRATION_ALONE
+									: Min(1 << over, KN_REGISTRATION_ALONE);
+}
+
+TimestampTz
+kn_throttle_pace_turn(const KnThrottle *throttle, TimestampTz now, int pace)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_bytes(&args, throttle->key, KN_BLIND_SIZE);
+	kn_arg_time(&args, now);
+	kn_arg_float(&args, pace, false);
+	kn_arg_float(&args, KN_REGISTRATION_WAIT, false);
+	kn_arg_float(&args, KN_REGISTRATION_STEP, false);
+	kn_run(&take_pace_turn, &args);
+	rows = kn_rows();
+	return kn_col_time(&rows, 0, 1);
 }
 
 void

@@ -38,6 +38,8 @@ extern bool kn_throttle_is_used_up(const KnThrottle *throttle, int limit);
 
 /* Registrations of a network: how many seconds the next one waits, and one was made. */
 extern int kn_throttle_pace(const KnThrottle *throttle);
+/* Takes the next turn of those who wait, pace to KN_REGISTRATION_WAIT seconds ahead. */
+extern TimestampTz kn_throttle_pace_turn(const KnThrottle *throttle, TimestampTz now, int pace);
 extern void kn_throttle_registered(const KnThrottle *throttle);
 
 #endif

@@ -116,3 +116,25 @@ SELECT concat_ws(' ', c.outcome, c.body #>> '{results,0,status}', c.body #>> '{r
        jsonb_build_object('table', 'notes', 'op', 'upsert', 'id', gen_random_uuid(), 'data',
            jsonb_build_object('incidentId', play.it(), 'text', 'a note'))))) AS c
 $$;
+-- Her phone's token, and a turn that has come for one guess.
+CREATE TABLE play.phone (token jsonb, turn jsonb);
+CREATE FUNCTION play.sign_in(password text, context jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql AS $$
+SELECT c.body || jsonb_build_object('outcome', c.outcome) FROM play.call('auth_login', NULL, NULL,
+    jsonb_build_object('email', 'amina@play.example', 'password', password)
+    || coalesce((SELECT jsonb_build_object('deviceToken', token) FROM play.phone), '{}'), NULL,
+    '{"requestId": "play", "network": "192.0.2.0"}'::jsonb || context) AS c
+$$;
+CREATE FUNCTION play.ready_to_guess() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    device jsonb := play.sign_in('correct horse amina') -> 'deviceToken';
+BEGIN
+    UPDATE kintaraa.throttle SET failures = 50, until = clock_timestamp() + interval '10 milliseconds';
+    INSERT INTO play.phone (turn) VALUES (play.sign_in('her waiting guess') -> 'turn');
+    UPDATE play.phone SET token = device;
+    UPDATE kintaraa.throttle SET until = clock_timestamp() + interval '10 seconds' WHERE failures > 5;
+END
+$$;
+CREATE FUNCTION play.guess(password text, turn boolean DEFAULT false) RETURNS text LANGUAGE sql AS $$
+SELECT concat_ws(' ', a ->> 'outcome', a ->> 'code') FROM play.sign_in(password, CASE WHEN turn
+    THEN (SELECT jsonb_build_object('turn', p.turn) FROM play.phone AS p) ELSE '{}' END) AS a
+$$;

@@ -1,6 +1,6 @@
 -- auth_register: who comes in, who does not, and what nobody can find out by it.
 \ir include/identity.sql
-SELECT plan(61);
+SELECT plan(64);
 
 -- a survivor comes in freely
 CREATE TEMP TABLE made AS SELECT pg_temp.register('Amina@Example.org ', 'three wet goats', '{"firstName":"Amina",
@@ -58,9 +58,23 @@ CREATE TEMP TABLE seventh AS SELECT pg_temp.register('many7@example.org', 'many 
 SELECT is((SELECT pg_temp.told(a) FROM seventh), 'slow_down KN601', 'the seventh is not at once');
 SELECT ok((SELECT (a ->> 'waitMs')::int BETWEEN 1 AND 2001 AND a ? 'turn' FROM seventh),
     'and waits two seconds for its turn');
+CREATE FUNCTION pg_temp.wait_of(n integer) RETURNS integer LANGUAGE sql AS
+    $$ SELECT (pg_temp.register('side' || n || '@example.org', 'many goats ' || n) ->> 'waitMs')::int $$;
+CREATE TEMP TABLE waiting AS SELECT n, pg_temp.wait_of(n) AS ms, clock_timestamp() AS at
+  FROM generate_series(1, 130) AS n;
+CREATE FUNCTION pg_temp.most_at_once() RETURNS bigint LANGUAGE sql AS $$
+SELECT max(n) FROM (SELECT count(*) OVER (ORDER BY at + ms * interval '1 millisecond'
+    RANGE BETWEEN CURRENT ROW AND interval '1 second' FOLLOWING) AS n FROM waiting) AS s
+$$;
+SELECT ok(pg_temp.most_at_once() <= 8, 'many at once come one after the other');
+SELECT ok(max(ms) BETWEEN 25000 AND 30001, 'and none waits more than half a minute') FROM waiting;
 UPDATE kintaraa.throttle SET until = until + interval '1 day';
-SELECT ok((pg_temp.register('many7@example.org', 'many goats 7') ->> 'waitMs')::int BETWEEN 29900 AND 30001,
-    'it never waits more than half a minute');
+SELECT ok(ms BETWEEN 14900 AND 15001,
+    'one alone waits 15 seconds at most') FROM (SELECT pg_temp.wait_of(7) AS ms OFFSET 0) AS s;
+TRUNCATE waiting;
+INSERT INTO waiting SELECT n, pg_temp.wait_of(n), clock_timestamp() FROM generate_series(1, 150) AS n;
+SELECT ok(count(ms) = 150 AND max(ms) BETWEEN 28000 AND 30001 AND pg_temp.most_at_once() <= 15,
+    'more than the line holds are not sent away, nor come together') FROM waiting;
 SELECT is(pg_temp.told(pg_temp.login('many1@example.org', 'many goats 1')), 'ok', 'who signs in does not wait for it');
 SELECT is(pg_temp.register('many7@example.org', 'many goats 7', network => '198.51.100.0/24') ->> 'outcome', 'created',
     'nor does another network');

@@ -8,6 +8,7 @@
 With seconds the phones keep their rows in SQLite where "npm rebuild better-sqlite3" was run in
 .build/node/watermelon, else in LokiJS as always.
 """
+import collections
 import os
 import secrets
 import sys
@@ -17,7 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(HERE, "watermelon")]
 
 from harness import Tap  # noqa: E402
-from simulation import NODE, Simulation  # noqa: E402
+from simulation import FAULTS, NODE, Simulation  # noqa: E402
 
 STRIKES = ["worker", "clock", "postgres", "gateway", "postgres", "worker"]
 RUNS = [("plain-1", 15, ["clock"]), ("kills-1", 30, STRIKES)]
@@ -38,6 +39,7 @@ def runs():
 
 def main():
     tap = Tap()
+    seen = collections.Counter()
     for seed, seconds, strikes in runs():
         adapter = "sqlite" if len(sys.argv) > 1 and os.path.exists(SQLITE) else "loki"
         run = Simulation(seed, seconds, strikes, adapter=adapter)
@@ -47,6 +49,9 @@ def main():
             tap.note(line)
         tap.note(", ".join("%s %d" % item for item in sorted(run.counts.items())))
         tap.ok(run.counts["edits"] > 3 * seconds, "seed %s: enough was written to mean something" % seed)
+        seen += run.counts
+    tap.ok(all(seen[fault] for fault in FAULTS), "each fault was seen")
+    tap.note(", ".join(fault for fault in FAULTS if not seen[fault]))
     return tap.done()
 
 

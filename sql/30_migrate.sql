@@ -129,6 +129,14 @@ DECLARE
     step record;
 BEGIN
     CALL kintaraa.migrate_alone();
+    -- one that is in use already goes on, and health() says so
+    IF pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.<>) 'UTF8'
+       AND pg_catalog.to_regclass('kintaraa.migration') IS NULL THEN
+        RAISE EXCEPTION 'the encoding of this database is %, and not UTF8',
+            pg_catalog.current_setting('server_encoding')
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Drop it and make it anew with ENCODING ''UTF8'' LOCALE ''C.UTF-8'' TEMPLATE template0.';
+    END IF;
     FOR step IN SELECT m.number, m.name, m.hash, m.script FROM kintaraa.migrations() AS m ORDER BY m.number LOOP
         CALL kintaraa.migrate_run(pg_catalog.format('migration %s', step.number), step.script, step.number, step.name,
                                   step.hash);

@@ -84,7 +84,7 @@ read_policy(void)
 
 	if (kn_run0(&select_rules) == 0)
 		ereport(ERROR, errcode(ERRCODE_KN_NOT_READY), errmsg("the rules of kintaraa are not there"),
-				errhint("Run CALL kintaraa.migrate()."));
+				errhint("Insert what kintaraa.health() names under settings."));
 	rows = kn_rows();
 	require_there(&rows, 1, "setting routing_mode");
 	for (int i = 0; i < 3; i++)
@@ -116,7 +116,7 @@ require_there(const KnRows *rows, int column, const char *what)
 	(void) kn_col(rows, 0, column, &is_null);
 	if (is_null)
 		ereport(ERROR, errcode(ERRCODE_KN_NOT_READY), errmsg("a %s is not there", what),
-				errhint("Put it back: every report needs it."));
+				errhint("Put it back: every report needs it. kintaraa.health() says how."));
 }
 
 static int

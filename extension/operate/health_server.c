@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
 #include "replication/syncrep.h"
@@ -27,7 +28,9 @@
 #include "keys/keystore.h"
 #include "operate/health.h"
 
+static void examine_encoding(KnReport *report);
 static void examine_writable(KnReport *report);
+static void examine_maintenance(KnReport *report);
 static void examine_standbys(KnReport *report);
 static void examine_connections(KnReport *report);
 static void examine_closed(KnReport *report);
@@ -90,11 +93,24 @@ kn_health_server(KnReport *report)
 	kn_health_find(report, "recovery", false,
 				   RecoveryInProgress() ? "a standby: doors say that it is read only" : "a primary",
 				   NULL);
+	examine_encoding(report);
 	examine_writable(report);
+	examine_maintenance(report);
 	examine_standbys(report);
 	examine_connections(report);
 	if (kn_installed_lack().reason == NULL)
 		examine_closed(report);
+}
+
+/* What is sent is UTF-8; what another encoding lacks is an error. */
+static void
+examine_encoding(KnReport *report)
+{
+	kn_health_find(report, "encoding", true, GetDatabaseEncodingName(),
+				   GetDatabaseEncoding() == PG_UTF8
+					   ? NULL
+					   : "Restore a dump into a database made with ENCODING 'UTF8': what this one "
+						 "cannot write is refused.");
 }
 
 /* As the gateways' next transactions find it, whoever asks. */
@@ -121,6 +137,19 @@ examine_writable(KnReport *report)
 				   reads_only ? "Set default_transaction_read_only = off, for server, database and "
 								"role: no report is taken until then."
 							  : NULL);
+}
+
+/* Left on by mistake it looks like a fault of the phones. */
+static void
+examine_maintenance(KnReport *report)
+{
+	bool is_off = kn_guc_maintenance == KN_MAINTENANCE_OFF;
+
+	kn_health_find(report, "maintenance", false,
+				   GetConfigOption("kintaraa.maintenance", false, false),
+				   is_off ? NULL
+						  : "When the work is over, set kintaraa.maintenance = off and reload: "
+							"until then clients are answered with KN202.");
 }
 
 /* Every report waits for a standby that is demanded and not there. */

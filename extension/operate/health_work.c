@@ -46,6 +46,7 @@ typedef struct Waiting
 } Waiting;
 
 static void examine_worker(KnReport *report);
+static void examine_rows(KnReport *report);
 static void examine_waiting(KnReport *report);
 static void examine_people(KnReport *report);
 static void examine_jobs(KnReport *report);
@@ -108,6 +109,17 @@ static KnStatement people = SELECTS(
 	"  WHERE (SELECT n.state IN ('engaged', 'stalled') FROM kintaraa.need n "
 	"          WHERE n.bucket = w.incident_bucket AND n.id = w.need_id))");
 
+/* Rows that migrations made and no door takes away. */
+static KnStatement rows_lost = SELECTS(
+	"pg_catalog.string_agg(w.kind || ' ' || w.name, ', ') "
+	"  FROM (VALUES ('setting', 'routing_mode'), ('setting', 'hotlines'), "
+	"               ('policy', 'routing'), ('policy', 'escalation'), ('policy', 'retention')) "
+	"       AS w (kind, name) "
+	" WHERE NOT EXISTS (SELECT FROM kintaraa.setting s "
+	"                    WHERE w.kind = 'setting' AND s.name = w.name) "
+	"   AND NOT EXISTS (SELECT FROM kintaraa.policy p "
+	"                    WHERE w.kind = 'policy' AND p.kind = w.name)");
+
 void
 kn_health_work(KnReport *report)
 {
@@ -115,11 +127,27 @@ kn_health_work(KnReport *report)
 	if (kn_installed_lack().reason == NULL)
 	{
 		SPI_connect();
+		examine_rows(report);
 		examine_waiting(report);
 		examine_people(report);
 		SPI_finish();
 	}
 	examine_jobs(report);
+}
+
+static void
+examine_rows(KnReport *report)
+{
+	KnRows rows;
+	char *lost;
+
+	kn_run0(&rows_lost);
+	rows = kn_rows();
+	lost = kn_col_text(&rows, 0, 1);
+	kn_health_find(report, "settings", true, lost ? lost : "settings and policies are there",
+				   lost ? "Insert what is named as migrations 8 and 9 of kintaraa.migrations() "
+						  "have it: no report is taken until then."
+						: NULL);
 }
 
 static void

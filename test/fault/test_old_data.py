@@ -5,9 +5,11 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import psycopg2
+
 import harness
 from catalogue import catalogue_of
-from harness import Cluster, run_tests
+from harness import Cluster, run_tests, wait_until
 from tree import EXTENSIONS, Tree
 
 COMPARED = ("schemas", "relations", "columns", "indexes", "row security", "domains", "triggers", "constraints",
@@ -54,6 +56,26 @@ def test_a_database_that_was_closed_comes_over():
     server.psql("CALL kintaraa.migrate()", database="old")
     assert server.value("SELECT bool_and(ok) FROM kintaraa.health() WHERE \"check\" IN ('migrations', 'closed')",
                         database="old")
+
+
+def test_a_new_database_of_another_encoding_is_refused():
+    server.psql("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0", database="postgres")
+    server.psql("SET client_min_messages = warning; CREATE EXTENSION kintaraa CASCADE", database="latin")
+    try:
+        server.psql("CALL kintaraa.migrate()", database="latin")
+    except psycopg2.Error as error:
+        assert "is LATIN1, and not UTF8" in str(error), error
+    else:
+        raise AssertionError("it was migrated")
+    assert server.value("SELECT NOT ok FROM kintaraa.health() WHERE \"check\" = 'encoding'", database="latin")
+
+
+def test_maintenance_that_was_left_on_is_noticed():
+    seen = "SELECT ok, detail FROM kintaraa.health() WHERE \"check\" = 'maintenance'"
+    assert server.psql(seen, database="fresh") == [(True, "off")]
+    server.settings(kintaraa__maintenance="upload_only")
+    server.reload()
+    wait_until(lambda: server.psql(seen, database="fresh") == [(False, "upload_only")])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 -- health() names what is wrong and how to mend it; the door tells names only.
-SELECT plan(14);
+SELECT plan(17);
 
-SELECT set_eq('SELECT "check" FROM kintaraa.health()', ARRAY['preload', 'server_version', 'migrations', 'code', 'rules',
-    'key_ring', 'recovery', 'writable', 'standbys', 'connections', 'closed', 'worker', 'news', 'deadlines', 'clock',
+SELECT set_eq('SELECT "check" FROM kintaraa.health()', ARRAY[
+    'preload', 'server_version', 'migrations', 'code', 'rules', 'key_ring', 'recovery', 'encoding', 'writable',
+    'maintenance', 'standbys', 'connections', 'closed', 'worker', 'settings', 'news', 'deadlines', 'clock',
     'dispatchers', 'owners', 'pg_cron', 'audit_seal', 'log_error_verbosity', 'log_parameter_max_length',
     'log_parameter_max_length_on_error', 'log_min_error_statement', 'log_statement', 'debug_print_parse',
-    'debug_print_rewritten', 'debug_print_plan', 'fsync', 'full_page_writes', 'synchronous_commit', 'data_checksums'],
+    'debug_print_rewritten', 'debug_print_plan', 'fsync', 'full_page_writes', 'synchronous_commit',
+    'data_checksums'],
     'these are looked at');
 SELECT is((SELECT count(*) FROM kintaraa.health() WHERE ok <> (hint IS NULL)), 0::bigint,
           'whatever is not right comes with a way to mend it');
@@ -29,6 +31,14 @@ SELECT is((SELECT body #>> '{keys,0,kty}' FROM kintaraa_api.jwks(NULL, NULL, '{}
 SELECT is((SELECT count(*) FROM kintaraa_api.jwks(NULL, NULL, '{}', NULL, '{}'),
                  json_array_elements(body -> 'keys') AS k WHERE k ->> 'd' IS NOT NULL), 0::bigint,
           'the private ones are not');
+
+SELECT is((SELECT detail FROM kintaraa.health() WHERE "check" = 'encoding' AND ok), 'UTF8', 'the encoding is right');
+
+SELECT is((SELECT ok FROM kintaraa.health() WHERE "check" = 'settings'), true, 'settings and policies are there');
+DELETE FROM kintaraa.setting WHERE name = 'routing_mode';
+DELETE FROM kintaraa.policy WHERE kind = 'escalation';
+SELECT is((SELECT detail FROM kintaraa.health() WHERE "check" = 'settings' AND NOT ok),
+          'setting routing_mode, policy escalation', 'one that somebody deleted is named');
 
 INSERT INTO kintaraa.migration (number, name, hash) VALUES (9999, 'later', '');
 SELECT is((SELECT ok FROM kintaraa.health() WHERE "check" = 'migrations'), false, 'a newer database is noticed');

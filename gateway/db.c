@@ -14,8 +14,8 @@
  *
  *	call refused	a reading that finds its queue full is told so a second later
  *	call waiting	its place in the queue ends: DB_LATE, nothing was sent
- *	call running	its caller's time ends: DB_SILENT, nobody knows; the connection
- *					goes on by itself
+ *	call running	its caller's time, which began with the sending, ends: DB_SILENT,
+ *					nobody knows; the connection goes on by itself
  *	group running	the lane's time and a second: the server's own statement_timeout
  *					should have ended it, so nobody is there: the link is dropped
  *					a second only, once another link has found another primary
@@ -163,18 +163,14 @@ db_call(DbCall *call)
 {
 	const Config *config = config_get();
 	int64_t now = clock_ms();
-	int64_t most = config->lane_ms[call->lane];
+	bool is_short = call->most_ms > 0 && call->most_ms < config->queue_ms;
 	DbConn *conn;
 
-	if (most < config->queue_ms)
-		most = config->queue_ms;
-	most += LIMIT_ANSWER_MORE_MS;
-	if (call->most_ms > 0)
-		most = call->most_ms;
 	call->attempts = 0;
+	call->refused_sends = 0;
 	call->held_us = 0;
-	call->answer_by_ms = now + most;
-	call->queue_by_ms = now + (config->queue_ms < most ? config->queue_ms : most);
+	call->answer_by_ms = call->most_ms > 0 ? now + call->most_ms : 0;
+	call->queue_by_ms = now + (is_short ? call->most_ms : config->queue_ms);
 	conn = idle_take(call->lane);
 	if (conn != NULL)
 		call_send(conn, call);
@@ -250,16 +246,27 @@ idle_leave(DbConn *conn)
 	conn->is_idle = false;
 }
 
+/*
+ * What waited has its lane's time still before it: the wait for its answer begins here.
+ * A call that libpq refuses twice is too large for the memory there is, and would cost
+ * one connection after the other.
+ */
 static void
 call_send(DbConn *conn, DbCall *call)
 {
 	call->state = DB_CALL_RUNNING;
 	call->attempts++;
 	call->sent_us = clock_us();
+	if (call->answer_by_ms == 0)
+		call->answer_by_ms =
+			clock_ms() + config_get()->lane_ms[call->lane] + LIMIT_ANSWER_MORE_MS;
 	if (conn_send(conn, call))
 		return;
 	call->attempts--;
-	call_wait(call, true);
+	if (++call->refused_sends < LIMIT_REFUSED_SENDS)
+		call_wait(call, true);
+	else
+		call_fail(call, DB_LATE);
 	link_drop(&conn->link, "send");
 	/* one of those without work shall take it, if it lives */
 	idle_probe(0, clock_ms());

@@ -28,7 +28,7 @@ typedef enum DbOutcome
 	DB_LOST,   /* the connection broke after sending: nobody knows */
 	DB_SILENT, /* no answer in time after sending, or none that is sure: nobody knows */
 	DB_FULL,   /* the lane's queue is full, nothing was sent */
-	DB_LATE,   /* no connection became free in time, nothing was sent */
+	DB_LATE,   /* no connection became free in time or none could take it, nothing was sent */
 	DB_CLOSED  /* the gateway is going down, nothing was sent */
 } DbOutcome;
 
@@ -76,9 +76,10 @@ typedef struct DbCall
 	DbCallState state;
 	DbOutcome early;
 	int64_t queue_by_ms;
-	int64_t answer_by_ms;
+	int64_t answer_by_ms; /* 0: to be set when it is sent */
 	int64_t sent_us;
 	int attempts;
+	int refused_sends; /* of which nothing left */
 } DbCall;
 
 bool db_start(struct event_base *base);

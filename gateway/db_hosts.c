@@ -18,6 +18,9 @@
 
 #include "db_hosts.h"
 
+/* After these a host has got the longest patience: nobody may be there for years. */
+#define ROUNDS_COUNTED (LIMIT_HOST_LAST_MS / LIMIT_HOST_MS)
+
 static Host hosts[LIMIT_HOSTS];
 static int host_count;
 static int good = -1;
@@ -185,7 +188,8 @@ walk_next(HostWalk *walk)
 {
 	if (++walk->at < host_count)
 		return true;
-	walk->rounds++;
+	if (walk->rounds < ROUNDS_COUNTED)
+		walk->rounds++;
 	walk_begin(walk);
 	return false;
 }
@@ -193,11 +197,9 @@ walk_next(HostWalk *walk)
 int
 walk_patience_ms(const HostWalk *walk)
 {
-	int patience = LIMIT_HOST_MS * (walk->rounds + 1);
-
 	if (host_count <= 1)
 		return LIMIT_CONNECT_MS;
-	return patience < LIMIT_HOST_LAST_MS ? patience : LIMIT_HOST_LAST_MS;
+	return walk->rounds < ROUNDS_COUNTED ? LIMIT_HOST_MS * (walk->rounds + 1) : LIMIT_HOST_LAST_MS;
 }
 
 bool

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "config.h"
 #include "db_link.h"
 #include "limits.h"
@@ -144,7 +145,7 @@ link_is_up(DbLink *link)
 		return;
 	}
 	link->state = LINK_UP;
-	link->up_since = time(NULL);
+	link->up_since_ms = clock_ms();
 	link->walk.rounds = 0;
 	metrics_add(METRIC_DB_CONNECTS, 1);
 	log_line(LEVEL_INFO, "database_up", "link=%s backend=%d", link->name,
@@ -180,7 +181,7 @@ link_lost(DbLink *link, const char *reason)
 			  log_text(link->conn != NULL ? PQerrorMessage(link->conn) : "no memory"));
 	link_release(link);
 	/* One that ends as soon as it is there must not make us spin. */
-	if (was_up && time(NULL) - link->up_since > 1)
+	if (was_up && clock_ms() - link->up_since_ms > 1000)
 		link->backoff_ms = 0;
 	if (was_up)
 		walk_begin(&link->walk);

@@ -14,8 +14,8 @@
 #include <event2/event.h>
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include "db_hosts.h"
 
@@ -46,7 +46,7 @@ struct DbLink
 	bool wants_write;
 	int statement_ms;
 	int backoff_ms;
-	time_t up_since;
+	int64_t up_since_ms;
 	int watched_fd;
 	const char *name; /* for the log and pg_stat_activity */
 	const LinkEvents *events;

@@ -59,7 +59,8 @@
 #define LIMIT_HOST_MS             1000	/* one of several hosts has got this to let us in */
 #define LIMIT_HOST_LAST_MS        3000	/* and up to this in later rounds */
 #define LIMIT_SILENCE_MS          1000	/* a statement may overstay the time of its lane by this */
-#define LIMIT_ANSWER_MORE_MS      1500	/* and its caller's wait the longer of lane and queue by this */
+#define LIMIT_ANSWER_MORE_MS      1500	/* and its caller's wait by this, counted from the sending */
+#define LIMIT_REFUSED_SENDS          2	/* of one call, by libpq */
 #define LIMIT_REFUSE_MS           1000	/* a reading that finds a full queue is told so after this */
 #define LIMIT_PROBE_MS            5000	/* a quiet connection is asked whether it lives this often */
 #define LIMIT_PROBE_ANSWER_MS     2000	/* and must answer in this */

@@ -5,7 +5,8 @@
  *
  * KN_STUMBLE names a file of one Order, which the test writes: in the process pid
  * the call number countdown of the function, counted from now on, fails once as
- * the kernel or the allocator would have it.
+ * the kernel or the allocator would have it.  With most, every realloc() for more
+ * bytes fails as well: memory that stays short.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,6 +50,7 @@ typedef struct Order
 	int32_t function;
 	int64_t countdown;
 	int64_t fired;
+	int64_t most;
 } Order;
 
 extern void *__libc_malloc(size_t size);
@@ -119,6 +121,11 @@ calloc(size_t count, size_t size)
 void *
 realloc(void *at, size_t size)
 {
+	if (order != NULL && order->pid == getpid() && order->most > 0 && size > (size_t) order->most)
+	{
+		errno = ENOMEM;
+		return NULL;
+	}
 	return stumbles(REALLOC, ENOMEM) ? NULL : __libc_realloc(at, size);
 }
 

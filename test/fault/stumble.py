@@ -44,10 +44,10 @@ class Stumbling(Gateway):
         self.token = doors.token()
         self.order = os.path.join(os.path.dirname(library()), "order-" + uuid.uuid4().hex[:8])
         with open(self.order, "wb") as file:
-            file.write(bytes(24))
+            file.write(bytes(32))
         os.chmod(self.order, 0o666)
         with open(self.order, "r+b") as file:
-            self.memory = mmap.mmap(file.fileno(), 24)
+            self.memory = mmap.mmap(file.fileno(), 32)
         self.told = {}
         self.silences = []
         self.ends = []
@@ -59,10 +59,14 @@ class Stumbling(Gateway):
             return int((file.read().split() or [0])[0])
 
     def trip(self, function, number):
-        self.memory[:] = struct.pack("<iiqq", self.worker, FUNCTIONS.index(function), number, 0)
+        self.memory[:] = struct.pack("<iiqqq", self.worker, FUNCTIONS.index(function), number, 0, 0)
+
+    def shorten(self, most):
+        """Until the next trip every realloc() for more than so many bytes fails."""
+        self.memory[:] = struct.pack("<iiqqq", self.worker, 0, 0, 0, most)
 
     def has_fired(self):
-        return struct.unpack("<iiqq", self.memory[:])[3] > 0
+        return struct.unpack("<iiqqq", self.memory[:])[3] > 0
 
     def descriptors(self):
         return len(os.listdir("/proc/%d/fd" % self.worker))

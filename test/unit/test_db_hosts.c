@@ -105,6 +105,10 @@ test_patience(void)
 	ok(walk_patience_ms(&walk) == 2 * LIMIT_HOST_MS, "the next one more");
 	walk.rounds = 1000;
 	ok(walk_patience_ms(&walk) == LIMIT_HOST_LAST_MS, "but not for ever more");
+	walk.rounds = 0x7fffffff;
+	ok(walk_patience_ms(&walk) == LIMIT_HOST_LAST_MS, "nor less after years");
+	walk.at = 1;
+	ok(!walk_next(&walk) && walk.rounds == 0x7fffffff, "and rounds are not counted without an end");
 	begins("host=a");
 	ok(walk_patience_ms(&walk) == LIMIT_CONNECT_MS, "the only host has longer");
 }

@@ -19,6 +19,7 @@
 #define KEY_BYTES 16
 #define ORIGIN_SEPARATORS " ,"
 
+static const char version_hint[] = "Send Sec-WebSocket-Version: 13.";
 static const char accept_guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 static bool refuse(WsHandshake *handshake, int status, const char *reason);
@@ -34,16 +35,16 @@ ws_handshake_check(const HttpParser *parser, WsHandshake *handshake)
 	HttpText key;
 
 	if (parser->method != HTTP_GET || parser->minor != 1 || parser->has_body)
-		return refuse(handshake, 400, "websocket-request");
+		return refuse(handshake, 400, "A WebSocket is opened by GET in HTTP/1.1 without a body.");
 	if (!parser->wants_upgrade || !http_field_has_token(parser, "upgrade", "websocket"))
-		return refuse(handshake, 400, "websocket-upgrade");
+		return refuse(handshake, 426, "Open a WebSocket here; the API is under /api.");
 	if (!http_field_find(parser, "sec-websocket-version", &version))
-		return refuse(handshake, 400, "websocket-version");
+		return refuse(handshake, 400, version_hint);
 	if (!http_text_is(version, "13"))
-		return refuse(handshake, 426, "websocket-version");
+		return refuse(handshake, 426, version_hint);
 	if (!http_field_find(parser, "sec-websocket-key", &key) ||
 		!ws_accept_key(key, handshake->accept))
-		return refuse(handshake, 400, "websocket-key");
+		return refuse(handshake, 400, "Send Sec-WebSocket-Key: 16 bytes in base64.");
 	handshake->status = 0;
 	handshake->reason = NULL;
 	return true;

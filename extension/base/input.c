@@ -25,6 +25,7 @@
 static JsonbValue *present(JsonbContainer *object, const char *key, bool required);
 static bool time_parse(const char *text, TimestampTz *out);
 static bool zone_parse(const char *text, int *seconds);
+static char *words_of(const char *lead, const char *const *words);
 static bool trimmed(const JsonbValue *value, char *out, int size);
 
 void
@@ -125,16 +126,24 @@ char *
 kn_in_choice(JsonbContainer *object, const char *key, const char *const *choices, bool required)
 {
 	char *text = kn_in_text(object, key, 0, 200, required);
-	StringInfoData hint;
 
 	if (text == NULL || kn_choice_has(choices, text))
 		return text;
+	kn_input_error(ERRCODE_KN_FIELD_VALUE, key, "the field has an unknown value",
+				   words_of("Send one of:", choices));
+}
+
+static char *
+words_of(const char *lead, const char *const *words)
+{
+	StringInfoData hint;
+
 	initStringInfo(&hint);
-	appendStringInfoString(&hint, "Send one of:");
-	for (int i = 0; choices[i] != NULL; i++)
-		appendStringInfo(&hint, "%s %s", i ? "," : "", choices[i]);
+	appendStringInfoString(&hint, lead);
+	for (int i = 0; words[i] != NULL; i++)
+		appendStringInfo(&hint, "%s %s", i ? "," : "", words[i]);
 	appendStringInfoChar(&hint, '.');
-	kn_input_error(ERRCODE_KN_FIELD_VALUE, key, "the field has an unknown value", hint.data);
+	return hint.data;
 }
 
 bool
@@ -359,6 +368,7 @@ kn_in_texts(JsonbContainer *object, const char *key, int max_items, int max_char
 	return n;
 }
 
+/* It has no pointer: that would quote what was sent. */
 void
 kn_in_only(JsonbContainer *object, const char *const *allowed)
 {
@@ -370,7 +380,7 @@ kn_in_only(JsonbContainer *object, const char *const *allowed)
 		if (token == WJB_KEY &&
 			!kn_choice_has(allowed, pnstrdup(key.val.string.val, key.val.string.len)))
 			kn_input_error(ERRCODE_KN_FIELD_UNKNOWN, NULL, "the body has a field that is not known",
-						   "Leave out fields that the documentation does not name.");
+						   words_of("Known here are:", allowed));
 }
 
 char *

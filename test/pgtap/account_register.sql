@@ -1,6 +1,6 @@
 -- auth_register: who comes in, who does not, and what nobody can find out by it.
 \ir include/identity.sql
-SELECT plan(64);
+SELECT plan(65);
 
 -- a survivor comes in freely
 CREATE TEMP TABLE made AS SELECT pg_temp.register('Amina@Example.org ', 'three wet goats', '{"firstName":"Amina",
@@ -110,6 +110,11 @@ SELECT throws_ok(pg_temp.wrong('{"role":"root"}'), 'KN504', NULL, 'a role that i
 SELECT throws_ok(pg_temp.wrong('{"language":"fr"}'), 'KN504', NULL, 'a language that is none of ours');
 SELECT throws_ok(pg_temp.wrong('{"phone":"call me"}'), 'KN504', NULL, 'a telephone number that is none');
 SELECT throws_ok(pg_temp.wrong('{"isAdmin":true}'), 'KN509', NULL, 'a field that is not known');
+CREATE FUNCTION pg_temp.hint_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE hint text; BEGIN EXECUTE statement; RETURN NULL;
+EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT; RETURN hint; END $$;
+SELECT matches(pg_temp.hint_of(pg_temp.wrong('{"first_name":"A"}')), '^Known here are: .*firstName.*[.]$',
+               'the hint names the fields that are known');
 SELECT throws_ok(pg_temp.wrong('{"serverVersion":9}'), 'KN509', NULL, 'a field that is the server''s');
 
 -- limits, at and over

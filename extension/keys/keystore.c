@@ -3,7 +3,7 @@
  * keystore.c
  *	  The key ring of this server, as the rest of the extension uses it.
  *
- * Called by identity/ and cases/.  The file is read at first use in each
+ * Called by all rooms that seal, and by the worker.  The file is read at first use in each
  * backend and again when it changed on disk; keys never pass through SQL.
  *
  *-------------------------------------------------------------------------
@@ -47,6 +47,7 @@ static TimestampTz ring_checked = 0;
 
 static KnKeyring *load(KnLack *lack);
 static bool file_changed(void);
+static void require_commit(const char *name);
 static void refuse_second_ring(bool force);
 static void record_ring(void);
 static bool inside_data_directory(const char *path);
@@ -332,6 +333,7 @@ kn_keyring_create_sql(PG_FUNCTION_ARGS)
 				errcode(ERRCODE_KN_NOT_READY),
 				errmsg("kintaraa.keyring_file is inside the data directory"),
 				errhint("Choose a path that no backup of the database takes along."));
+	require_commit("kintaraa.keyring_create()");
 	refuse_second_ring(PG_GETARG_BOOL(0));
 	status = kn_keyring_create(kn_guc_keyring_file);
 	if (status != KN_KEYRING_OK)
@@ -341,6 +343,15 @@ kn_keyring_create_sql(PG_FUNCTION_ARGS)
 		kn_keyring_news("keyring_create");
 	record_ring();
 	PG_RETURN_TEXT_P(cstring_to_text(kn_guc_keyring_file));
+}
+
+/* No rollback takes a key out of the file: what would undo its record is refused before. */
+static void
+require_commit(const char *name)
+{
+	PreventCommandDuringRecovery(name);
+	PreventCommandIfReadOnly(name);
+	PreventInTransactionBlock(true, name);
 }
 
 /* What is sealed under one ring is lost under another, and what comes after under the first. */
@@ -377,6 +388,25 @@ record_ring(void)
 	SPI_finish();
 }
 
+/* A key whose transaction was undone is in force as well, and so is a ring that was copied here. */
+int
+kn_keystore_record(void)
+{
+	int n = 0;
+
+	if (!kn_scan_exists("key_check") || kn_keystore_lack().reason != NULL)
+		return 0;
+	for (int kind = 0; kind < KN_KEY_KINDS; kind++)
+		n += kn_keyring_count(kn_keystore(), (KnKeyKind) kind);
+	n -= kn_keycheck_count();
+	if (n <= 0)
+		return 0;
+	if (kn_keyring_news)
+		kn_keyring_news("keyring_record");
+	record_ring();
+	return n;
+}
+
 /* kintaraa.keyring_record(): the ring in force is the one of this database. */
 PGDLLEXPORT Datum
 kn_keyring_record_sql(PG_FUNCTION_ARGS)
@@ -410,6 +440,7 @@ kn_keyring_add_sql(PG_FUNCTION_ARGS)
 			ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					errmsg("a key of this kind cannot be replaced"),
 					errhint("Stored indexes and hashes depend on it."));
+		require_commit("kintaraa.keyring_add()");
 		status = kn_keyring_add(kn_guc_keyring_file, (KnKeyKind) i);
 		if (status != KN_KEYRING_OK)
 			ereport(ERROR, errcode(ERRCODE_KN_NOT_READY),

@@ -32,6 +32,8 @@ typedef struct KnSubject
 } KnSubject;
 
 /* Makes a key for a new subject; wrapped holds KN_WRAPPED_SIZE bytes for the row. */
+/* Notes check values of keys in force that have none; returns how many those were. */
+extern int kn_keystore_record(void);
 extern void kn_subject_new(KnSubject *subject, const pg_uuid_t *id, unsigned char *wrapped);
 /* Unwraps; a NULL wrapped key (erased subject) leaves it closed. */
 extern void kn_subject_open(KnSubject *subject, const pg_uuid_t *id, bytea *wrapped);

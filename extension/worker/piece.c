@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "keys/keystore.h"
 #include "trail/seal.h"
 #include "worker/piece.h"
 
@@ -31,6 +32,7 @@
 
 static int64 seal(KnPiece *piece);
 static int64 log_root(KnPiece *piece);
+static int64 record_keys(KnPiece *piece);
 static int64 run_statement(KnPiece *piece);
 static int64 find_functions(KnPiece *piece);
 static void work(KnPiece *piece, int64 *done);
@@ -59,6 +61,7 @@ KnPiece kn_pieces[] = {
 	{.name = "refresh of routing", .every_ms = MINUTE_MS,
 	 .function = "kintaraa.dispatch_refresh()", .statement = CALLS("kintaraa.dispatch_refresh()")},
 	{.name = "audit root", .every_ms = MINUTE_MS, .run = log_root},
+	{.name = "record of keys", .every_ms = 2 * SECOND, .run = record_keys},
 	{.name = "retention", .every_ms = 10 * SECOND, .full = 500,
 	 .function = "kintaraa.retention_run(integer)", .statement = CALLS("kintaraa.retention_run(" BATCH ")")},
 	{.name = "thinning of ticks", .every_ms = MINUTE_MS,
@@ -182,6 +185,12 @@ log_root(KnPiece *piece)
 {
 	kn_audit_log_root();
 	return 0;
+}
+
+static int64
+record_keys(KnPiece *piece)
+{
+	return kn_keystore_record();
 }
 
 /* The message only: details and statements may quote rows. */

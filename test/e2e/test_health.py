@@ -328,6 +328,31 @@ def test_a_key_ring_that_is_lost_lax_torn_or_another_one():
     assert is_well("key_ring")
 
 
+def test_no_key_is_added_without_its_record():
+    path = os.path.join(server.folder, "keys", "keyring")
+
+    def keys():
+        with open(path) as file:
+            return sum(line.split()[0] == "wrap" for line in file if line.strip())
+
+    def noted():
+        return server.value("SELECT count(*) FROM kintaraa.key_check WHERE kind = 'wrap'")
+    before = keys()
+    assert noted() == before
+    for start in ("BEGIN READ ONLY", "BEGIN", "SET default_transaction_read_only = on"):
+        codes = [code_of(server.psql, "%s; SELECT kintaraa.keyring_add('wrap')" % start)]
+        assert codes[0] in ("25001", "25006") and keys() == before, (start, codes, keys())
+    assert code_of(server.psql, "BEGIN; SELECT kintaraa.keyring_create(true)") == "25001"
+    server.psql("SELECT kintaraa.keyring_add('wrap')")
+    assert (keys(), noted()) == (before + 1, before + 1)
+    # undone by what comes after it in one statement: in force, so the worker notes it
+    assert code_of(server.psql, "SELECT kintaraa.keyring_add('wrap'), 1 / (SELECT count(*) FROM pg_class WHERE oid = 0)"
+                   ) == "22012"
+    wait_until(lambda: noted() == keys(), 10)
+    assert keys() == before + 2 and is_well("key_ring")
+    assert server.value("SELECT count(*) FROM kintaraa.audit WHERE action = 'keyring_record'") == 1
+
+
 def test_a_server_without_the_library_or_checksums():
     server.stop()
     run(os.path.join(PROGRAMS, "pg_checksums"), "--disable", "-D", os.path.join(server.folder, "data"))

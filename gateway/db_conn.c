@@ -64,6 +64,7 @@ static void prepared_forget(DbConn *conn, const char *door);
 static void conn_answer(DbConn *conn);
 static void call_answer(DbCall *call, GroupState group, bool is_unsure, const PGresult *result);
 static bool is_of_libpq(const PGresult *result);
+static bool is_known_standby(const DbConn *conn);
 static bool takes_writes(const DbConn *conn);
 static void answer_row(DbAnswer *answer, const PGresult *result);
 static void answer_error(DbAnswer *answer, const PGresult *result);
@@ -322,7 +323,8 @@ conn_answer(DbConn *conn)
 	if (group == GROUP_PROBE)
 		is_usable = is_usable && takes_writes(conn);
 	else if (group == GROUP_FAILED)
-		is_usable = is_usable && strcmp(error_state(result), "25006") != 0;
+		is_usable = is_usable &&
+					(strcmp(error_state(result), "25006") != 0 || is_known_standby(conn));
 	conn->call = NULL;
 	conn->result = NULL;
 	conn->group = GROUP_NONE;
@@ -330,7 +332,7 @@ conn_answer(DbConn *conn)
 	if (call != NULL)
 		call_answer(call, group, conn->is_unsure, result);
 	PQclear(result);
-	/* A session that is still in a transaction, or on a server that only reads, is of no use. */
+	/* A session that is still in a transaction, or that only reads and should not, is of no use. */
 	if (is_usable)
 		conn_events->free(conn);
 	else
@@ -359,6 +361,15 @@ is_of_libpq(const PGresult *result)
 {
 	return PQresultStatus(result) != PGRES_FATAL_ERROR ||
 		   PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL;
+}
+
+/* Where there is no other server to go to, a new session would read as this one does. */
+static bool
+is_known_standby(const DbConn *conn)
+{
+	const char *value = PQparameterStatus(conn->link.conn, "in_hot_standby");
+
+	return !hosts_need_primary() && value != NULL && strcmp(value, "on") == 0;
 }
 
 /* The server tells by itself when one of these changes. */

@@ -53,6 +53,3 @@ UPDATE kintaraa.assignment a
   FROM kintaraa.incident i, kintaraa.provider p
  WHERE i.id = a.incident_bucket AND p.id = a.provider_id AND a.service IN ('emergency', 'shelter')
    AND a.status NOT IN ('pending', 'accepted');
-SET LOCAL ROLE kintaraa_owner;
-CREATE TRIGGER remember AFTER INSERT OR UPDATE OR DELETE ON kintaraa.assignment
-    FOR EACH ROW EXECUTE FUNCTION kintaraa.change_remember('assignment', 'provider_id', 'id');

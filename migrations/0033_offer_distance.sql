@@ -1,5 +1,8 @@
 -- Offers of rescues that teams have: how far her exact place is goes, as it went for those that are over, and their
 -- teams hear of it.  An accepted offer stays so when the need is met: more of them may be there than wait for a flush.
+DROP TRIGGER IF EXISTS remember ON kintaraa.assignment;
+CREATE TRIGGER remember AFTER INSERT OR UPDATE OR DELETE ON kintaraa.assignment
+    FOR EACH ROW EXECUTE FUNCTION kintaraa.change_remember('assignment', 'provider_id', 'id');
 SET LOCAL ROLE kintaraa_system;
 SET LOCAL row_security = on;
 DO $$

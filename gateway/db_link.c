@@ -20,6 +20,7 @@
 #include "db_link.h"
 #include "limits.h"
 #include "log.h"
+#include "loop.h"
 #include "metrics.h"
 
 /* A host that vanishes without a word is noticed within these. */
@@ -203,6 +204,7 @@ link_release(DbLink *link)
 	if (link->write_event != NULL)
 		event_free(link->write_event);
 	link->read_event = link->write_event = NULL;
+	loop_forget(link->watched_fd);
 	link->watched_fd = -1;
 	link->wants_write = false;
 	PQfinish(link->conn);
@@ -236,6 +238,7 @@ link_watch(DbLink *link)
 		event_free(link->read_event);
 	if (link->write_event != NULL)
 		event_free(link->write_event);
+	loop_forget(link->watched_fd);
 	link->watched_fd = fd;
 	link->read_event = event_new(link->base, fd, EV_READ | EV_PERSIST, on_readable, link);
 	link->write_event = event_new(link->base, fd, EV_WRITE, on_writable, link);

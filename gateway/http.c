@@ -31,6 +31,7 @@
 #include "http.h"
 #include "limits.h"
 #include "log.h"
+#include "loop.h"
 #include "metrics.h"
 #include "stream.h"
 #include "tls.h"
@@ -693,6 +694,7 @@ conn_free(Conn *conn)
 		exchange_free(conn->exchange);
 	if (conn->bev != NULL)
 	{
+		loop_forget(bufferevent_getfd(conn->bev));
 		bufferevent_free(conn->bev);
 		admit_leave(&conn->counted);
 	}

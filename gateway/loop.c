@@ -8,7 +8,8 @@
  * result, so that a connection whose epoll_ctl() failed once would hang until
  * its deadline.  The only one who tells is libevent's log: its words hold the
  * number of the descriptor.  They come from the midst of libevent, hence what
- * follows from them waits for a turn of its own.
+ * follows from them waits for a turn of its own.  Whoever closes a connection first
+ * says so here, lest the next one with that number is ended in its place.
  *
  * Several ways of libevent 2.1 cannot stand a failing allocation (a watermark,
  * the set-up of TLS).  It gets a reserve first; everything of ours sees the
@@ -93,6 +94,17 @@ loop_stop(void)
 	event_set_log_callback(NULL);
 	event_free(failed_event);
 	failed_event = NULL;
+}
+
+void
+loop_forget(evutil_socket_t fd)
+{
+	int kept = 0;
+
+	for (int i = 0; i < failed_count; i++)
+		if (failed[i] != fd)
+			failed[kept++] = failed[i];
+	failed_count = kept;
 }
 
 static void

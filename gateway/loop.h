@@ -16,6 +16,8 @@ void loop_reserve(void);
 
 /* From now on failed(fd) is called, in a turn of its own, for what cannot be watched. */
 bool loop_start(struct event_base *base, void (*failed)(evutil_socket_t fd));
+/* Before the descriptor is closed: its number may be another's soon. */
+void loop_forget(evutil_socket_t fd);
 void loop_stop(void);
 
 #endif

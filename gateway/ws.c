@@ -22,6 +22,7 @@
 #include "config.h"
 #include "limits.h"
 #include "log.h"
+#include "loop.h"
 #include "metrics.h"
 #include "stream.h"
 #include "ws_socket.h"
@@ -166,6 +167,7 @@ socket_free(Socket *socket)
 		event_free(socket->timer);
 	if (socket->bev != NULL)
 	{
+		loop_forget(bufferevent_getfd(socket->bev));
 		bufferevent_free(socket->bev);
 		admit_leave(&socket->counted);
 	}

@@ -298,7 +298,7 @@ find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation, char **spelling)
 	if (call->n_path < 1)
 		return false;
 	*relation = KN_OWNER;
-	if (run_own(call, call->path[0]) || run_own(call, kn_client_id_fold(call->path[0])))
+	if (run_own(call, kn_incident_spelt(&call->caller->account, call->path[0])))
 	{
 		rows = kn_rows();
 		*spelling = kn_col_text(&rows, 0, 2);

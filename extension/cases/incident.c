@@ -484,7 +484,7 @@ static char *
 find_taken_back(KnCall *call, pg_uuid_t *id)
 {
 	const pg_uuid_t *me = &call->caller->account;
-	char *client_id = call->n_path > 0 ? kn_client_id_fold(call->path[0]) : NULL;
+	char *client_id = call->n_path > 0 ? kn_incident_spelt(me, call->path[0]) : NULL;
 	KnIntake intake;
 
 	if (client_id == NULL || !kn_incident_is_taken_back(me, client_id))

@@ -143,6 +143,10 @@ static KnStatement select_taken_back = KN_READ(
 	" WHERE owner_id = $1 AND client_id = $2 AND deleted_at IS NOT NULL",
 	UUIDOID, TEXTOID);
 
+static KnStatement select_known = KN_READ(
+	KN_AS_SYSTEM, "SELECT 1 FROM kintaraa.incident WHERE owner_id = $1 AND client_id = $2",
+	UUIDOID, TEXTOID);
+
 static KnStatement select_owner = KN_READ(
 	KN_AS_SYSTEM, "SELECT owner_id FROM kintaraa.incident WHERE id = $1", UUIDOID);
 
@@ -195,22 +199,27 @@ kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out)
 	out->is_anonymous = kn_col_bool(&rows, 0, 5);
 }
 
-/* As she spells it: two of version 1.0 may differ in that only.  Then as it is looked up. */
+char *
+kn_incident_spelt(const pg_uuid_t *owner, const char *text)
+{
+	char *folded = kn_client_id_fold(text);
+	KnArgs args = {0};
+
+	if (strcmp(folded, text) == 0)
+		return folded;
+	kn_arg_uuid(&args, owner);
+	kn_arg_text(&args, text);
+	return kn_run(&select_known, &args) > 0 ? pstrdup(text) : folded;
+}
+
 static bool
 run_own(const pg_uuid_t *owner, const char *text)
 {
-	const char *folded = kn_client_id_fold(text);
 	KnArgs args = {0};
+	const char *id = kn_incident_spelt(owner, text);
 
 	kn_arg_uuid(&args, owner);
-	kn_arg_text(&args, text);
-	if (kn_run(&select_own, &args) > 0)
-		return true;
-	if (strcmp(folded, text) == 0)
-		return false;
-	args.n = 0;
-	kn_arg_uuid(&args, owner);
-	kn_arg_text(&args, folded);
+	kn_arg_text(&args, id);
 	return kn_run(&select_own, &args) > 0;
 }
 

@@ -52,6 +52,11 @@ extern int kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filt
 extern void kn_incident_set_status(const pg_uuid_t *id, const char *from, const char *to,
 								   const char *actor, const KnSubject *subject, const char *note,
 								   const char *reason);
+/*
+ * The id under which a report of hers is looked up; returns new.  As she spells it
+ * where one is stored so, taken back or not: two of version 1.0 may differ in that only.
+ */
+extern char *kn_incident_spelt(const pg_uuid_t *owner, const char *text);
 /* Whether she has a report of this id of hers and took it back. */
 extern bool kn_incident_is_taken_back(const pg_uuid_t *owner, const char *client_id);
 /* Status moves of a case, oldest first, as rows (at, from, to, actor). */

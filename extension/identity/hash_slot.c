@@ -3,7 +3,7 @@
  * hash_slot.c
  *	  How many password hashes run at once, over all backends.
  *
- * Called by secret.c around each hash.  A slot is given back by its holder, by
+ * Called by attempt.c around each hash.  A slot is given back by its holder, by
  * the holder's PG_FINALLY, and at the latest when the backend ends.
  *
  *-------------------------------------------------------------------------

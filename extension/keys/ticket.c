@@ -3,7 +3,7 @@
  * ticket.c
  *	  Tickets: forty bytes that only this server can have written.
  *
- * Called by identity/known_device.c and identity/throttle.c.  A pure file.
+ * Called by identity/known_device.c and identity/attempt.c.  A pure file.
  *
  *-------------------------------------------------------------------------
  */

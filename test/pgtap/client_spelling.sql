@@ -1,6 +1,6 @@
 -- An id of a phone: capitals and small letters of a UUID are one, and which UUIDs become everybody's.
 \ir ../data/play.sql
-SELECT plan(44);
+SELECT plan(49);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.281, 36.821),
        play.staff('dora', 'dispatcher') \g /dev/null
 CREATE FUNCTION pg_temp.create(who text, id text, more jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
@@ -103,4 +103,24 @@ SELECT is(string_agg(client_id || ' ' || coalesce(spelling, '-'), ', ' ORDER BY 
     || 'd1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11 -, '
     || 'e1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11 E1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11',
     'two that were two stay two') FROM kintaraa.personal WHERE noun = 'mood_entry';
+
+-- Two reports of version 1.0 whose ids differ in capitals only: what she does to one, she does not to the other.
+\set large 'F1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'
+\set little 'f1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
+SELECT pg_temp.create('amina', 'one-of-two'), pg_temp.create('amina', :'little') \g /dev/null
+UPDATE kintaraa.incident SET client_id = :'large' WHERE client_id = 'one-of-two';
+SELECT kintaraa.change_flush() \g /dev/null
+CREATE FUNCTION pg_temp.hidden() RETURNS text LANGUAGE sql AS $$
+SELECT string_agg(left(client_id, 1), '' ORDER BY client_id) FROM kintaraa.incident
+ WHERE lower(client_id) = 'f1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11' AND deleted_at IS NOT NULL
+$$;
+SELECT is(play.outcome('incident_delete', 'amina', ARRAY[:'little']) || ' ' || pg_temp.hidden(), 'none f',
+    'the small one is taken back');
+SELECT is(play.outcome('incident_delete', 'amina', ARRAY[:'large']) || ' ' || length(pg_temp.hidden()), 'none 2',
+    'and so is the other');
+SELECT is(play.outcome('case_restore', 'amina', ARRAY[:'little']) || ' ' || pg_temp.hidden(), 'ok F',
+    'the small one comes back');
+SELECT is(play.outcome('incident_get', 'amina', ARRAY[:'large']), 'absent KN301', 'the other is not shown as it');
+SELECT is(play.outcome('incident_update', 'amina', ARRAY[:'large'], '{"description": "late words"}'), 'gone KN407',
+    'and late words do not reach it');
 SELECT * FROM finish();

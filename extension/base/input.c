@@ -25,7 +25,6 @@
 static JsonbValue *present(JsonbContainer *object, const char *key, bool required);
 static bool time_parse(const char *text, TimestampTz *out);
 static bool zone_parse(const char *text, int *seconds);
-static char *words_of(const char *lead, const char *const *words);
 static bool trimmed(const JsonbValue *value, char *out, int size);
 
 void
@@ -130,11 +129,11 @@ kn_in_choice(JsonbContainer *object, const char *key, const char *const *choices
 	if (text == NULL || kn_choice_has(choices, text))
 		return text;
 	kn_input_error(ERRCODE_KN_FIELD_VALUE, key, "the field has an unknown value",
-				   words_of("Send one of:", choices));
+				   kn_words_of("Send one of:", choices));
 }
 
-static char *
-words_of(const char *lead, const char *const *words)
+char *
+kn_words_of(const char *lead, const char *const *words)
 {
 	StringInfoData hint;
 
@@ -380,7 +379,7 @@ kn_in_only(JsonbContainer *object, const char *const *allowed)
 		if (token == WJB_KEY &&
 			!kn_choice_has(allowed, pnstrdup(key.val.string.val, key.val.string.len)))
 			kn_input_error(ERRCODE_KN_FIELD_UNKNOWN, NULL, "the body has a field that is not known",
-						   words_of("Known here are:", allowed));
+						   kn_words_of("Known here are:", allowed));
 }
 
 char *

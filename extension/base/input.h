@@ -45,6 +45,8 @@ extern int kn_in_texts(JsonbContainer *object, const char *key, int max_items, i
 					   char ***out);
 /* Raises KN509 when the object has a member that is not in the NULL-ended list. */
 extern void kn_in_only(JsonbContainer *object, const char *const *allowed);
+/* A hint that names them. */
+extern char *kn_words_of(const char *lead, const char *const *words);
 
 /* A query parameter as text, NULL when absent (query is always an object of strings). */
 extern char *kn_query_text(Jsonb *query, const char *key);

@@ -22,6 +22,7 @@
 #include "fmgr.h"
 
 #include "access/barred.h"
+#include "base/installed.h"
 #include "base/json.h"
 #include "cases/assignment_store.h"
 #include "cases/bar.h"
@@ -96,6 +97,7 @@ kn_bar_sql(PG_FUNCTION_ARGS)
 	pg_uuid_t *principal = PG_GETARG_UUID_P(1);
 	KnNeed *needs;
 
+	kn_installed_require();
 	SPI_connect();
 	kn_spi_read_only(false);
 	(void) kn_case_lock(bucket, &needs);

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 
 #include "base/errcodes.h"
+#include "base/installed.h"
 #include "base/limits.h"
 #include "identity/account_store.h"
 #include "identity/door.h"
@@ -321,6 +322,7 @@ kn_invite_sql(PG_FUNCTION_ARGS)
 				errmsg("role and provider do not go together"),
 				errhint("Use provider with the id of a team, or dispatcher, admin or analyst "
 						"alone."));
+	kn_installed_require();
 	SPI_connect();
 	invitation.has_centre = (invitation.role & (KN_ROLE_ADMIN | KN_ROLE_DISPATCHER)) != 0;
 	if (invitation.has_centre && !kn_centre_first(&invitation.centre))

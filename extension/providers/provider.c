@@ -262,7 +262,7 @@ read_words(JsonbContainer *body, const char *key, const char *const *words, int 
 	for (int i = 0; i < *n; i++)
 		if (!kn_choice_has(words, (*out)[i]))
 			kn_input_error(ERRCODE_KN_FIELD_VALUE, psprintf("%s/%d", key, i),
-						   "the word is unknown", "Send words that docs/http-api.md lists.");
+						   "the word is unknown", kn_words_of("Send words of these:", words));
 	*n = Max(*n, 0);
 	return true;
 }

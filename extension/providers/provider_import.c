@@ -21,6 +21,7 @@
 
 #include "base/errcodes.h"
 #include "base/input.h"
+#include "base/installed.h"
 #include "base/limits.h"
 #include "base/spi.h"
 #include "providers/csv.h"
@@ -145,6 +146,7 @@ kn_provider_import(PG_FUNCTION_ARGS)
 					   "the organisation's name is empty or too long", NULL);
 	read_csv(&import, text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	refuse_twice(&import);
+	kn_installed_require();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI does not connect");
 	find_organisation(&import);

@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
+#include "base/installed.h"
 #include "base/limits.h"
 #include "base/lock.h"
 #include "base/spi.h"
@@ -351,6 +352,7 @@ kn_audit_verify_sql(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "audit_verify returns a record");
+	kn_installed_require();
 	SPI_connect();
 	verify(&verdict);
 	if (verdict.first_bad == 0 && !unlinked_hold())

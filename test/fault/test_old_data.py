@@ -67,6 +67,12 @@ def test_a_new_database_of_another_encoding_is_refused():
         assert "is LATIN1, and not UTF8" in str(error), error
     else:
         raise AssertionError("it was migrated")
+    for call in ("invite('admin')", "bar(gen_random_uuid(), gen_random_uuid())", "audit_verify()",
+                 "provider_import('X', 'healthcare', 'facility_id,name,latitude,longitude')"):
+        try:
+            server.psql("SELECT kintaraa." + call, database="latin")
+        except psycopg2.Error as error:
+            assert "migrations are missing" in str(error), (call, error)
     assert server.value("SELECT NOT ok FROM kintaraa.health() WHERE \"check\" = 'encoding'", database="latin")
 
 

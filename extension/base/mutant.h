@@ -21,8 +21,17 @@ kn_mutant(const char *name)
 
 	return now != NULL && strcmp(now, name) == 0;
 }
+
+/* Fails here, as when memory is short. */
+#define kn_fail_if(name)                                                  \
+	do                                                                    \
+	{                                                                     \
+		if (kn_mutant(name))                                              \
+			ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg(name)); \
+	} while (0)
 #else
 #define kn_mutant(name) false
+#define kn_fail_if(name) ((void) 0)
 #endif
 
 #endif

@@ -33,6 +33,7 @@
 #include "base/guc.h"
 #include "base/installed.h"
 #include "base/limits.h"
+#include "base/mutant.h"
 #include "base/shared.h"
 #include "base/spi.h"
 #include "identity/app_version.h"
@@ -378,6 +379,7 @@ make_result(FunctionCallInfo fcinfo, const char *outcome, const StringInfo body)
 
 		TupleDescInitEntry(fresh, 1, "outcome", TEXTOID, -1, 0);
 		TupleDescInitEntry(fresh, 2, "body", JSONOID, -1, 0);
+		kn_fail_if("no_answer");
 		/* last: half a description would fail every door from now on */
 		desc = BlessTupleDesc(fresh);
 		MemoryContextSwitchTo(old);

@@ -507,6 +507,7 @@ grow(void *items, Size each, int *max)
 {
 	int wanted = Max(64, *max * 2);
 
+	kn_fail_if("no_room");
 	items = items ? repalloc(items, each * wanted)
 				  : MemoryContextAlloc(TopMemoryContext, each * wanted);
 	*max = wanted;

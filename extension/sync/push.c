@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/xact.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -26,6 +28,8 @@
 #include "sync/writers.h"
 
 static bool may_report(const KnCall *call);
+static bool is_word(const JsonbValue *value, const char *word);
+static bool read_seq(JsonbValue *value, int64 *out);
 static bool superseded(KnCall *call, KnPush *push, const char *seq_text);
 static bool replay(KnCall *call, KnPush *push, int i, const KnApplied *applied);
 static int *order_of_ids(const KnPush *push);
@@ -38,17 +42,17 @@ static void apply_guarded(KnCall *call, const KnWrite *write, KnRecordResult *re
 
 /*
  * POST /sync/batch {"device","seq","mode","records":[…]} -> {"results":[…]} in the same order.
+ * A seq or mode that cannot be read is as if it were not there: the records are what counts.
  */
 static void
 sync_batch(KnCall *call)
 {
 	JsonbContainer *body = kn_in_object(call->body);
-	static const char *const modes[] = {"records", "atomic", NULL};
-	char *mode = kn_in_choice(body, "mode", modes, false);
-	KnPush push = {.atomic = mode && strcmp(mode, "atomic") == 0, .reports = may_report(call)};
+	KnPush push = {.atomic = is_word(kn_in_member(body, "mode"), "atomic"),
+				   .reports = may_report(call)};
 	KnCursor nothing = {0};
 	int64 seq = 0;
-	bool has_seq = kn_in_int(body, "seq", 0, KN_SEQ_MAX, false, &seq);
+	bool has_seq = read_seq(kn_in_member(body, "seq"), &seq);
 
 	call->noun = "sync";
 	kn_call_device(call, body);
@@ -112,11 +116,31 @@ may_report(const KnCall *call)
 	return (call->caller->role & (KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER)) != 0;
 }
 
+static bool
+is_word(const JsonbValue *value, const char *word)
+{
+	return value != NULL && value->type == jbvString &&
+		   value->val.string.len == (int) strlen(word) &&
+		   strncmp(value->val.string.val, word, value->val.string.len) == 0;
+}
+
+static bool
+read_seq(JsonbValue *value, int64 *out)
+{
+	double number;
+
+	if (value == NULL || value->type != jbvNumeric || !kn_number(value, &number) || number < 0 ||
+		number > (double) KN_SEQ_MAX || number != floor(number))
+		return false;
+	*out = (int64) number;
+	return true;
+}
+
 /* Whoever still waits for this answer keeps its records dirty and counts on from seq. */
 static bool
 superseded(KnCall *call, KnPush *push, const char *seq_text)
 {
-	char *end;
+	char *end = NULL;
 	int64 last;
 	int64 seq;
 
@@ -124,9 +148,9 @@ superseded(KnCall *call, KnPush *push, const char *seq_text)
 		return false;
 	errno = 0;
 	seq = strtoll(seq_text, &end, 10);
+	/* what cannot be read guards nothing, and refuses nothing either */
 	if (errno != 0 || end == seq_text || *end != '\0' || seq < 0 || seq > KN_SEQ_MAX)
-		kn_input_error(ERRCODE_KN_QUERY, "seq", "seq is not a number",
-					   "Send a number from 0 to 2^53 that this device counts up.");
+		return false;
 	last = kn_device_lock(call, call->device);
 	if (seq >= last)
 	{

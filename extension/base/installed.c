@@ -20,9 +20,11 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -48,8 +50,12 @@ static uint64 changes = 1;
 static uint64 complete_at = 0;
 
 static char *extension_version(void);
-static int count_wanted_rules(void);
-static int count_rules(Oid catalogue, AttrNumber relation, AttrNumber internal);
+static int count_lost_rules(void);
+static void find_policies(Oid schema, bool *found);
+static void find_triggers(Oid schema, bool *found);
+static void find_row_security(Oid schema, bool *found);
+static void mark_rule(const char *kind, const char *name, Oid table, bool *found);
+static int compare_definitions(const void *a, const void *b);
 static void forget_function(Datum arg, int cacheid, uint32 hashvalue);
 static void forget_relation(Datum arg, Oid relid);
 
@@ -117,8 +123,8 @@ kn_installed_lack(void)
 	else if (found.migrations > kn_migration_count)
 		lack = (KnLack){"the database was migrated by a newer version than the installed one",
 						HINT_NEWER};
-	else if (found.rules < count_wanted_rules())
-		lack = (KnLack){"policies or triggers of the tables are lost", HINT_MIGRATE};
+	else if (found.lost_rules > 0)
+		lack = (KnLack){"rules of the tables are lost or switched off", HINT_MIGRATE};
 	/* what arrived while we looked counts as not yet seen */
 	if (lack.reason == NULL)
 		complete_at = now;
@@ -130,46 +136,115 @@ kn_installed_read(KnInstalled *out)
 {
 	out->version = extension_version();
 	out->migrations = kn_scan_table("migration", NULL, NULL);
-	out->rules = count_rules(PolicyRelationId, Anum_pg_policy_polrelid, InvalidAttrNumber) +
-				 count_rules(TriggerRelationId, Anum_pg_trigger_tgrelid,
-							 Anum_pg_trigger_tgisinternal);
+	out->lost_rules = count_lost_rules();
 }
 
-/* Their texts are kintaraa.health()'s: a call has time to count them. */
+/*
+ * By name and whether they are in force.  Their texts are kintaraa.health()'s:
+ * a call has no time to read them.
+ */
 static int
-count_wanted_rules(void)
-{
-	int n = 0;
-
-	for (int i = 0; i < kn_definition_count; i++)
-		n += strcmp(kn_definitions[i].kind, "policy") == 0 ||
-			 strcmp(kn_definitions[i].kind, "trigger") == 0;
-	return n;
-}
-
-/* Rows of a catalogue that belong to a table of ours and are not of the server's own making. */
-static int
-count_rules(Oid catalogue, AttrNumber relation, AttrNumber internal)
+count_lost_rules(void)
 {
 	Oid schema = get_namespace_oid("kintaraa", true);
-	Relation table = table_open(catalogue, AccessShareLock);
+	bool *found = palloc0(sizeof(bool) * Max(kn_definition_count, 1));
+	int lost = 0;
+
+	find_policies(schema, found);
+	find_triggers(schema, found);
+	find_row_security(schema, found);
+	for (int i = 0; i < kn_definition_count; i++)
+		lost += !found[i] && strcmp(kn_definitions[i].kind, "view") != 0;
+	pfree(found);
+	return lost;
+}
+
+static void
+find_policies(Oid schema, bool *found)
+{
+	Relation table = table_open(PolicyRelationId, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple tuple;
-	int n = 0;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		bool is_null;
-		Datum owner = heap_getattr(tuple, relation, RelationGetDescr(table), &is_null);
+		Form_pg_policy policy = (Form_pg_policy) GETSTRUCT(tuple);
 
-		if (internal != InvalidAttrNumber &&
-			DatumGetBool(heap_getattr(tuple, internal, RelationGetDescr(table), &is_null)))
-			continue;
-		n += get_rel_namespace(DatumGetObjectId(owner)) == schema;
+		if (get_rel_namespace(policy->polrelid) == schema)
+			mark_rule("policy", NameStr(policy->polname), policy->polrelid, found);
 	}
 	systable_endscan(scan);
 	table_close(table, AccessShareLock);
-	return n;
+}
+
+/* One that fires for replicas only is off. */
+static void
+find_triggers(Oid schema, bool *found)
+{
+	Relation table = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (!trigger->tgisinternal && get_rel_namespace(trigger->tgrelid) == schema &&
+			(trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
+			 trigger->tgenabled == TRIGGER_FIRES_ALWAYS))
+			mark_rule("trigger", NameStr(trigger->tgname), trigger->tgrelid, found);
+	}
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+}
+
+static void
+find_row_security(Oid schema, bool *found)
+{
+	for (int i = 0; i < kn_definition_count; i++)
+	{
+		HeapTuple tuple;
+
+		if (strcmp(kn_definitions[i].kind, "row security") != 0)
+			continue;
+		tuple = SearchSysCache2(RELNAMENSP,
+								CStringGetDatum(strchr(kn_definitions[i].name, '.') + 1),
+								ObjectIdGetDatum(schema));
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		found[i] = ((Form_pg_class) GETSTRUCT(tuple))->relrowsecurity &&
+				   ((Form_pg_class) GETSTRUCT(tuple))->relforcerowsecurity;
+		ReleaseSysCache(tuple);
+	}
+}
+
+/* What is not in the table of definitions is a DBA's own, and health() names it. */
+static void
+mark_rule(const char *kind, const char *name, Oid table, bool *found)
+{
+	char *relation = get_rel_name(table);
+	KnDefinition key = {.kind = kind};
+	const KnDefinition *definition;
+
+	if (relation == NULL)
+		return;
+	key.name = psprintf("%s ON %s", quote_identifier(name),
+						quote_qualified_identifier("kintaraa", relation));
+	definition = bsearch(&key, kn_definitions, kn_definition_count, sizeof(KnDefinition),
+						 compare_definitions);
+	if (definition != NULL)
+		found[definition - kn_definitions] = true;
+}
+
+/* The order in which the table is built: that of the bytes of kind and name. */
+static int
+compare_definitions(const void *a, const void *b)
+{
+	const KnDefinition *left = a;
+	const KnDefinition *right = b;
+	int order = strcmp(left->kind, right->kind);
+
+	return order != 0 ? order : strcmp(left->name, right->name);
 }
 
 static char *

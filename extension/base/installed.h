@@ -14,7 +14,7 @@ typedef struct KnInstalled
 {
 	const char *version; /* of the extension in the catalogue; NULL: it is not there */
 	int migrations;      /* that have run */
-	int rules;           /* policies and triggers of its tables */
+	int lost_rules;      /* policies, triggers and row security: gone or switched off */
 } KnInstalled;
 
 /* A reason why not and what to do; both NULL when it does. */

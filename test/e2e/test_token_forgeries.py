@@ -107,7 +107,8 @@ def check_old_session(cluster, line, token):
     tap.equal(call(line, "me_get", token)[0], "ok", "a session that lives opens again")
     # all of them: also the last dispatcher, who else would stay
     cluster.psql("ALTER TABLE kintaraa.account DISABLE TRIGGER dispatcher_moved;"
-                 "UPDATE kintaraa.account SET is_active = false; SELECT kintaraa.change_flush()")
+                 "UPDATE kintaraa.account SET is_active = false; SELECT kintaraa.change_flush();"
+                 "ALTER TABLE kintaraa.account ENABLE TRIGGER dispatcher_moved")
     tap.ok(refused_by_door(line, token), "an account switched off does not")
     cluster.psql("UPDATE kintaraa.account SET is_active = true; SELECT kintaraa.change_flush()")
 

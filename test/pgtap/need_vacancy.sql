@@ -130,6 +130,8 @@ SELECT is(pg_temp.told('dora', :'waits') || ' ' || pg_temp.told('root', :'waits'
 -- what is refused, done all the same
 ALTER TABLE kintaraa.account DISABLE TRIGGER dispatcher_moved;
 UPDATE kintaraa.account SET is_active = false WHERE role = 'dispatcher';
+SET CONSTRAINTS ALL IMMEDIATE;
+ALTER TABLE kintaraa.account ENABLE TRIGGER dispatcher_moved;
 SELECT is(pg_temp.told('root', :'waits'), 1, 'when it is empty, administrators are');
 SELECT play.report('amina', 'now', '{shelter}', '{"urgencyLevel": "immediate"}') AS now \gset
 SELECT is(pg_temp.told('root', :'now'), 1, 'and of each immediate report as long as it is');

@@ -14,19 +14,23 @@ DECLARE
     rule jsonb;
     n integer;
     most integer := 0;
+    told timestamptz;
 BEGIN
     SELECT p.body INTO rule FROM kintaraa.policy AS p WHERE p.kind = 'retention' ORDER BY p.version DESC LIMIT 1;
+    -- A cursor as old as the oldest tick must still hear of each removal since then, however short tombstones live.
+    SELECT least(now() - make_interval(days => (rule ->> 'tombstone_days')::integer),
+                 to_timestamp(min(k.t) / 1000000.0) - interval '1 hour') INTO told FROM kintaraa.tick AS k;
 
     DELETE FROM kintaraa.change WHERE ctid = ANY (ARRAY(
         SELECT c.ctid FROM kintaraa.change AS c
-         WHERE c.deleted AND c.updated_at < now() - make_interval(days => (rule ->> 'tombstone_days')::integer)
+         WHERE c.deleted AND c.updated_at < told
          ORDER BY c.updated_at LIMIT batch FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS n = ROW_COUNT;
     most := greatest(most, n);
 
     DELETE FROM kintaraa.member WHERE ctid = ANY (ARRAY(
         SELECT m.ctid FROM kintaraa.member AS m
-         WHERE m.revoked AND m.changed_at < now() - make_interval(days => (rule ->> 'tombstone_days')::integer)
+         WHERE m.revoked AND m.changed_at < told
          ORDER BY m.changed_at LIMIT batch FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS n = ROW_COUNT;
     most := greatest(most, n);

@@ -1,5 +1,5 @@
 -- What is too old goes, in batches; what is a day younger stays.
-SELECT plan(15);
+SELECT plan(18);
 
 INSERT INTO kintaraa.account (id, role, email_index, password_hash)
 VALUES ('00000000-0000-4000-8000-0000000000aa', 'survivor', '', '');
@@ -57,5 +57,20 @@ SELECT is((SELECT count(*) FROM kintaraa.throttle), 1::bigint, 'and wrong guesse
 SELECT is((SELECT count(*) FROM kintaraa.duty), 1::bigint, 'and duties of more than a year ago');
 SELECT is((SELECT count(*) FROM kintaraa.duty_ended), 1::bigint, 'and what was taken back then');
 SELECT is(kintaraa.retention_run(2), 0, 'again finds nothing');
+
+-- A phone with the oldest cursor that is still good hears of what was removed since then.
+INSERT INTO kintaraa.tick (t, snapshot, epoch)
+SELECT (extract(epoch FROM now() - interval '190 days') * 1000)::bigint * 1000 + 1, '3:3:', 1;
+INSERT INTO kintaraa.change (bucket, noun, id, x, version, foreign_version, deleted, updated_at)
+SELECT gen_random_uuid(), 'incident', gen_random_uuid(), '3', 1, 0, true, now() - make_interval(days => age)
+  FROM (VALUES (185), (195)) AS a (age);
+INSERT INTO kintaraa.member (principal, bucket, relation, revoked, changed_at)
+SELECT gen_random_uuid(), gen_random_uuid(), 'helper', true, now() - make_interval(days => age)
+  FROM (VALUES (185), (195)) AS a (age);
+SELECT is(kintaraa.retention_run(5), 1, 'of those two one is kept');
+SELECT is((SELECT count(*) FROM kintaraa.change WHERE deleted AND updated_at < now() - interval '181 days'), 1::bigint,
+          'a removal that the oldest cursor has not heard of stays');
+SELECT is((SELECT count(*) FROM kintaraa.member WHERE revoked AND changed_at < now() - interval '181 days'), 1::bigint,
+          'and so does the end of a membership');
 
 SELECT * FROM finish();

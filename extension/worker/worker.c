@@ -99,6 +99,8 @@ kn_worker_main(Datum argument)
 	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_OVERRIDE);
 	/* Nor does a standby that is demanded and gone: what the worker does it would do again. */
 	SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
+	/* Whatever the database sets for those who come to it. */
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_OVERRIDE);
 	publish();
 	before_shmem_exit(withdraw, (Datum) 0);
 	memory = AllocSetContextCreate(TopMemoryContext, "kintaraa worker", ALLOCSET_DEFAULT_SIZES);
@@ -284,9 +286,15 @@ tick_when_due(Ticking *ticking, int64 now)
 static void
 do_pieces(int64 now)
 {
+	/* behind the one that news broke off: a backlog of one piece must not starve the others */
+	static int first = 0;
+	int begin = first;
+
+	first = 0;
 	for (int i = 0; i < kn_piece_count; i++)
 	{
-		KnPiece *piece = &kn_pieces[i];
+		int at = (begin + i) % kn_piece_count;
+		KnPiece *piece = &kn_pieces[at];
 		int64 done;
 
 		if (piece->absent || now < piece->due_ms)
@@ -300,7 +308,10 @@ do_pieces(int64 now)
 			piece->due_ms = now + piece->every_ms;
 		/* news does not wait for all of them */
 		if (pg_atomic_read_u32(&kn_shared()->dirty) != 0)
+		{
+			first = (at + 1) % kn_piece_count;
 			break;
+		}
 	}
 }
 

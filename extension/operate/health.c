@@ -35,26 +35,10 @@
 #include "keys/keystore.h"
 #include "operate/definition.h"
 #include "operate/health.h"
+#include "operate/health_report.h"
 
 #define NAMES_SHOWN 5
 #define JWKS_MAX 65536
-
-/* One finding; indispensable ones decide whether requests can be served. */
-typedef struct Finding
-{
-	const char *name;
-	bool ok;
-	const char *detail;
-	const char *hint; /* NULL when ok */
-} Finding;
-
-struct KnReport
-{
-	void (*take)(KnReport *report, const Finding *finding);
-	ReturnSetInfo *rows; /* of kintaraa.health() */
-	KnJson *json;        /* of the door */
-	bool degraded;
-};
 
 static void warn(void *arg, const char *name, const char *value, const char *hint);
 static void examine(KnReport *report);
@@ -62,8 +46,8 @@ static void examine_state(KnReport *report);
 static void examine_code(KnReport *report);
 static const char *names_of(const KnRows *rows, int column);
 static void take_setting(void *arg, const char *name, const char *value, const char *hint);
-static void take_row(KnReport *report, const Finding *finding);
-static void take_json(KnReport *report, const Finding *finding);
+static void take_row(KnReport *report, const KnFinding *finding);
+static void take_json(KnReport *report, const KnFinding *finding);
 static void health(KnCall *call);
 static void jwks(KnCall *call);
 
@@ -91,20 +75,6 @@ examine(KnReport *report)
 	kn_health_server(report);
 	kn_health_work(report);
 	kn_settings_check(take_setting, report, false);
-}
-
-void
-kn_health_find(KnReport *report, const char *name, bool indispensable, const char *detail,
-			   const char *hint)
-{
-	Finding finding = {.name = name,
-					   .ok = hint == NULL,
-					   .detail = detail,
-					   .hint = hint};
-
-	if (indispensable && hint != NULL)
-		report->degraded = true;
-	report->take(report, &finding);
 }
 
 static void
@@ -195,7 +165,7 @@ kn_health_sql(PG_FUNCTION_ARGS)
 }
 
 static void
-take_row(KnReport *report, const Finding *finding)
+take_row(KnReport *report, const KnFinding *finding)
 {
 	Datum values[4] = {0};
 	bool nulls[4] = {false, false, false, finding->hint == NULL};
@@ -225,7 +195,7 @@ KN_DOOR(health, health, KN_ROLE_NONE, KN_DOOR_READS | KN_DOOR_UPLOAD | KN_DOOR_A
 		"Whether requests can be served: degraded when something indispensable is missing.");
 
 static void
-take_json(KnReport *report, const Finding *finding)
+take_json(KnReport *report, const KnFinding *finding)
 {
 	kn_json_open(report->json, '{');
 	kn_json_pair_text(report->json, "name", finding->name);

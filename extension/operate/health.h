@@ -15,9 +15,6 @@ extern void kn_health_init(void);
 
 typedef struct KnReport KnReport;
 
-/* hint is NULL when all is well; without what is indispensable requests cannot be served. */
-extern void kn_health_find(KnReport *report, const char *name, bool indispensable,
-						   const char *detail, const char *hint);
 /* What of the server others can take away: role, standbys, connections, who may connect. */
 extern void kn_health_server(KnReport *report);
 /* Whether the work goes on: worker, news, deadlines, seals, jobs, people. */

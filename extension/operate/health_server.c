@@ -27,6 +27,7 @@
 #include "base/spi.h"
 #include "keys/keystore.h"
 #include "operate/health.h"
+#include "operate/health_report.h"
 
 static void examine_encoding(KnReport *report);
 static void examine_writable(KnReport *report);

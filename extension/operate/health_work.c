@@ -27,6 +27,7 @@
 #include "base/shared.h"
 #include "base/spi.h"
 #include "operate/health.h"
+#include "operate/health_report.h"
 
 #define WORKER_LATE_SECONDS 10
 #define LATE_SECONDS 5 /* of what is done within a fraction of one */

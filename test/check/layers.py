@@ -1,7 +1,8 @@
 """Who may include and call whom; called by layers.sh and prints TAP.
 
-Rooms stand in one line: each includes itself and those before it, and files form no circle of includes.  The text
-alone is read, which takes a moment."""
+Rooms stand in one line: each includes itself and those before it.  Files form no circle of includes, and those of the
+extension none of calls, so each can be read after those that it stands on.  The text alone is read, which takes a
+moment."""
 import collections
 import fnmatch
 import os
@@ -27,6 +28,9 @@ PURE = "http_parse http_head http_body http_text url utf8 json_check json_mend j
 
 INCLUDE = re.compile(r'^#include ([<"])([^>"]+)[>"]', re.M)
 
+COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+FUNCTION = re.compile(r"^((?:[A-Za-z_][\w *]*\n)?[\w *]*?)\b([A-Za-z_]\w*)\([^;{}]*\)\n\{", re.M)
+WORD = re.compile(r"[A-Za-z_]\w*")
 count = failed = 0
 
 
@@ -143,6 +147,26 @@ def included_by_us(path):
                     break
 
 
+def called(paths):
+    """Path -> {path it calls into: name of a function}.  A word that is a function of another file counts, called or
+    taken by address, unless the file has one of that name to itself."""
+    words, owner = {}, {}
+    for path in paths:
+        text = COMMENT_OR_TEXT.sub("", texts[path])
+        words[path] = set(WORD.findall(text))
+        for head, name in FUNCTION.findall(text):
+            if head.startswith("static"):
+                words[path].discard(name)
+            else:
+                owner[name] = path
+    edges = collections.defaultdict(dict)
+    for path, used in words.items():
+        for name in used & owner.keys():
+            if owner[name] != path:
+                edges[path].setdefault(owner[name], name)
+    return edges
+
+
 def circles(edges):
     """The sets of files that reach each other (Tarjan), each as one line."""
     index, low, stack, found = {}, {}, [], []
@@ -182,5 +206,7 @@ result("the gateway includes nothing of the extension", foreign_tree())
 result("the extension speaks of no transport", transports())
 result("no file includes itself on a detour", circles(
     {path: {other: "#include" for other in included_by_us(path)} for path in texts if path.endswith((".c", ".h"))}))
+result("no file of the extension calls itself on a detour",
+       circles(called([path for path in texts if of_extension(path) and path.endswith(".c")])))
 print("1..%d" % count)
 sys.exit(failed > 0)

@@ -131,6 +131,8 @@ BEGIN
     UPDATE kintaraa.throttle SET failures = 50, until = clock_timestamp() + interval '10 milliseconds';
     INSERT INTO play.phone (turn) VALUES (play.sign_in('her waiting guess') -> 'turn');
     UPDATE play.phone SET token = device;
+    -- until the turn has come, which is a step of 50 ms behind the 10
+    PERFORM pg_sleep_until(clock_timestamp() + interval '150 milliseconds');
     UPDATE kintaraa.throttle SET until = clock_timestamp() + interval '10 seconds' WHERE failures > 5;
 END
 $$;

@@ -18,6 +18,7 @@
 #include "base/installed.h"
 #include "base/limits.h"
 #include "base/shared.h"
+#include "base/spi.h"
 #include "base/told.h"
 #include "identity/caller.h"
 #include "keys/vault.h"
@@ -39,6 +40,7 @@ _PG_init(void)
 	kn_guc_init();
 	kn_vault_init();
 	kn_shared_init();
+	kn_spi_init();
 	kn_installed_init();
 	kn_change_init();
 	kn_audit_init();

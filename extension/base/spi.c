@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
+#include "optimizer/planner.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -40,12 +41,18 @@ static struct
 	bool null[KN_RESULT_COLUMNS];
 } last;
 
+/* Ours among the options of a plan, which keeps them for each time it is planned anew. */
+#define CURSOR_OPT_BY_INDEX (1 << 30)
+
+static planner_hook_type next_planner = NULL;
 static Oid actor_role[KN_ACTORS];
 static bool watches_roles = false;
 static bool read_only = false;
 
 static void forget_roles(Datum arg, int cacheid, uint32 hashvalue);
 static void prepare(KnStatement *statement);
+static PlannedStmt *plan_by_index(Query *query, const char *text, int options,
+								  ParamListInfo params);
 
 void
 kn_arg_datum(KnArgs *args, Datum value, bool is_null)
@@ -239,21 +246,13 @@ kn_arg_read_by_index(KnArgs *args)
 	*array = EOHPGetRODatum(&expanded->hdr);
 }
 
-/*
- * A plan that was made while a table was empty would read it from end to end
- * for as long as the backend lives; without sequential scans it is right from
- * the first row on.  A bitmap has no order: while somebody has few reports it
- * would be read whole and sorted for each page, and so for ever.
- */
 uint64
 kn_run(KnStatement *statement, const KnArgs *args)
 {
 	Oid user;
 	int context;
 	Oid role = kn_actor_role(statement->actor);
-	bool seqscan = enable_seqscan;
-	bool bitmapscan = enable_bitmapscan;
-	volatile int result = 0;
+	int result;
 
 	Assert(args->n == statement->nargs);
 	GetUserIdAndSecContext(&user, &context);
@@ -261,19 +260,8 @@ kn_run(KnStatement *statement, const KnArgs *args)
 		SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE);
 	if (statement->plan == NULL)
 		prepare(statement);
-	enable_seqscan = false;
-	enable_bitmapscan = false;
-	PG_TRY();
-	{
-		result = SPI_execute_plan(statement->plan, (Datum *) args->value, args->null,
-								  read_only && !statement->writes, 0);
-	}
-	PG_FINALLY();
-	{
-		enable_seqscan = seqscan;
-		enable_bitmapscan = bitmapscan;
-	}
-	PG_END_TRY();
+	result = SPI_execute_plan(statement->plan, (Datum *) args->value, args->null,
+							  read_only && !statement->writes, 0);
 	last.table = NULL; /* what is read from now on may lie where that row was */
 	if (result < 0)
 		elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
@@ -294,12 +282,52 @@ static void
 prepare(KnStatement *statement)
 {
 	SPIPlanPtr plan = SPI_prepare_cursor(statement->sql, statement->nargs, (Oid *) statement->types,
-										 CURSOR_OPT_GENERIC_PLAN);
+										 CURSOR_OPT_GENERIC_PLAN | CURSOR_OPT_BY_INDEX);
 
 	if (plan == NULL)
 		elog(ERROR, "statement does not prepare: %s", SPI_result_code_string(SPI_result));
 	SPI_keepplan(plan);
 	statement->plan = plan;
+}
+
+void
+kn_spi_init(void)
+{
+	next_planner = planner_hook;
+	planner_hook = plan_by_index;
+}
+
+/*
+ * A plan that was made while a table was empty would read it from end to end
+ * for as long as the backend lives; without sequential scans it is right from
+ * the first row on.  A bitmap has no order: while somebody has few reports it
+ * would be read whole and sorted for each page, and so for ever.  So it is for
+ * every planning of our statements, also one after an invalidation, and for
+ * nobody else's.
+ */
+static PlannedStmt *
+plan_by_index(Query *query, const char *text, int options, ParamListInfo params)
+{
+	planner_hook_type plan = next_planner ? next_planner : standard_planner;
+	bool seqscan = enable_seqscan;
+	bool bitmapscan = enable_bitmapscan;
+	PlannedStmt *planned;
+
+	if (!(options & CURSOR_OPT_BY_INDEX))
+		return plan(query, text, options, params);
+	enable_seqscan = false;
+	enable_bitmapscan = false;
+	PG_TRY();
+	{
+		planned = plan(query, text, options, params);
+	}
+	PG_FINALLY();
+	{
+		enable_seqscan = seqscan;
+		enable_bitmapscan = bitmapscan;
+	}
+	PG_END_TRY();
+	return planned;
 }
 
 void

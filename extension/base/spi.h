@@ -119,6 +119,8 @@ extern bool kn_col_bool(const KnRows *rows, uint64 row, int column);
 extern TimestampTz kn_col_time(const KnRows *rows, uint64 row, int column); /* 0 when NULL */
 extern char **kn_col_text_array(const KnRows *rows, uint64 row, int column, int *n);
 
+/* Once per process. */
+extern void kn_spi_init(void);
 /* Role OIDs of ours by actor. */
 extern Oid kn_actor_role(KnActor actor);
 /* While true, statements that only read run under the snapshot of the calling statement. */

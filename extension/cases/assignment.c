@@ -25,8 +25,6 @@
 #include "identity/subject.h"
 #include "notify/notify.h"
 
-static const char *const statuses[] = {"pending", "accepted", "declined", "expired",
-									   "withdrawn", "released", NULL};
 static const char *const decline_codes[] = {"capacity", "distance", "skills", "language",
 											"conflict", "safety", "closed", "other", NULL};
 
@@ -42,7 +40,8 @@ static bytea *seal_note(const KnAssignment *offer, const char *note);
 static void
 assignment_list(KnCall *call)
 {
-	static const KnFilter filters[] = {{"status", statuses}, KN_FILTER_PAGE, KN_FILTER_END};
+	static const KnFilter filters[] = {
+		{"status", kn_assignment_states}, KN_FILTER_PAGE, KN_FILTER_END};
 	char *status = kn_query_text(call->query, "status");
 	int limit = kn_page_limit(call);
 	KnPage page = kn_page_after(call);
@@ -118,14 +117,15 @@ assignment_accept(KnCall *call)
 	KnNeed need;
 
 	lock_offer(call, &offer, &need, false);
-	if (strcmp(offer.status, "accepted") == 0)
+	if (offer.status == KN_ASSIGNMENT_ACCEPTED)
 	{
 		kn_render_assignment_row(&call->json, &offer);
 		return;
 	}
-	if (strcmp(offer.status, "pending") != 0 || !kn_need_is_open(&need))
+	if (offer.status != KN_ASSIGNMENT_PENDING || !kn_need_is_open(&need))
 		refuse_closed(call, &offer);
-	if (!kn_assignment_move(&offer.id, "pending", "accepted", &call->caller->account, NULL, NULL))
+	if (!kn_assignment_move(&offer.id, KN_ASSIGNMENT_PENDING, KN_ASSIGNMENT_ACCEPTED,
+							&call->caller->account, NULL, NULL))
 		refuse_closed(call, &offer);
 	if (!kn_capacity_take(&offer.provider))
 		kn_refuse(ERRCODE_KN_CAPACITY, "the team has as many open cases as it can take",
@@ -144,7 +144,7 @@ engage(KnNeed *need, const KnAssignment *offer, const pg_uuid_t *by)
 
 	kn_assignment_withdraw_pending(&need->bucket, &need->id);
 	kn_helper_join(&need->bucket, &offer->provider);
-	need->state = "engaged";
+	kn_need_move(need, KN_NEED_ENGAGED);
 	need->engaged_at = now;
 	need->contacted_at = 0;
 	kn_escalation_await_contact(need, kn_case_policy(), now);
@@ -166,12 +166,13 @@ assignment_decline(KnCall *call)
 
 	kn_in_only(body, members);
 	lock_offer(call, &offer, &need, strcmp(reason, "conflict") == 0);
-	if (strcmp(offer.status, "declined") == 0)
+	if (offer.status == KN_ASSIGNMENT_DECLINED)
 	{
 		kn_render_assignment_row(&call->json, &offer);
 		return;
 	}
-	if (!kn_assignment_move(&offer.id, "pending", "declined", &call->caller->account, reason,
+	if (!kn_assignment_move(&offer.id, KN_ASSIGNMENT_PENDING, KN_ASSIGNMENT_DECLINED,
+							&call->caller->account, reason,
 							seal_note(&offer, note)))
 		refuse_closed(call, &offer);
 	if (strcmp(reason, "conflict") == 0)
@@ -179,7 +180,7 @@ assignment_decline(KnCall *call)
 		kn_case_bar(&offer.incident, &offer.provider);
 		(void) kn_need_read(&offer.incident, &offer.need, &need); /* as that has left it */
 	}
-	if (strcmp(need.state, "offered") == 0 &&
+	if (need.state == KN_NEED_OFFERED &&
 		kn_assignment_count_pending(&need.bucket, &need.id) == 0)
 		kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
 	call->fields = "reason";
@@ -219,14 +220,15 @@ assignment_release(KnCall *call)
 
 	kn_in_only(body, members);
 	lock_offer(call, &offer, &need, false);
-	if (strcmp(offer.status, "released") == 0)
+	if (offer.status == KN_ASSIGNMENT_RELEASED)
 	{
 		kn_render_assignment_row(&call->json, &offer);
 		return;
 	}
-	if (strcmp(offer.status, "accepted") != 0 || !kn_need_is_open(&need))
+	if (offer.status != KN_ASSIGNMENT_ACCEPTED || !kn_need_is_open(&need))
 		refuse_closed(call, &offer);
-	kn_assignment_move(&offer.id, "accepted", "released", &call->caller->account, NULL,
+	kn_assignment_move(&offer.id, KN_ASSIGNMENT_ACCEPTED, KN_ASSIGNMENT_RELEASED,
+					   &call->caller->account, NULL,
 					   seal_note(&offer, reason));
 	kn_capacity_give_back(&offer.provider);
 	kn_helper_leave(&offer.incident, &offer.provider);
@@ -245,33 +247,29 @@ kn_need_search_anew(KnNeed *need)
 {
 	if (kn_need_is_paused(need))
 		return; /* she took the case back: nobody is asked */
-	need->state = "searching";
-	need->level = 0;
-	need->round++;
-	need->engaged_at = 0;
-	need->contacted_at = 0;
+	kn_need_begin_round(need);
 	kn_escalation_advance(need, kn_case_policy(), GetCurrentTimestamp());
 	kn_notify_owner(&need->bucket);
 }
 
 void
-kn_need_clear(const KnNeed *need, const char *accepted_to, const pg_uuid_t *by)
+kn_need_clear(const KnNeed *need, KnAssignmentState accepted_to, const pg_uuid_t *by)
 {
 	KnAssignment accepted;
 
 	kn_assignment_withdraw_pending(&need->bucket, &need->id);
 	if (!kn_assignment_accepted(&need->bucket, &need->id, &accepted))
 		return;
-	kn_assignment_move(&accepted.id, "accepted", accepted_to, by, NULL, NULL);
+	kn_assignment_move(&accepted.id, KN_ASSIGNMENT_ACCEPTED, accepted_to, by, NULL, NULL);
 	kn_capacity_give_back(&accepted.provider);
 	kn_helper_leave(&need->bucket, &accepted.provider);
 }
 
 void
-kn_need_close(KnNeed *need, const char *state, const pg_uuid_t *by)
+kn_need_close(KnNeed *need, KnNeedState state, const pg_uuid_t *by)
 {
-	kn_need_clear(need, "withdrawn", by);
-	need->state = pstrdup(state);
+	kn_need_clear(need, KN_ASSIGNMENT_WITHDRAWN, by);
+	kn_need_move(need, state);
 	need->due_at = 0;
 	kn_need_save(need);
 }

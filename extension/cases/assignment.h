@@ -14,12 +14,12 @@
  * Withdraws a need's open offers and ends its accepted assignment in the given
  * state (released or withdrawn): capacity goes back, the team loses the case.
  */
-extern void kn_need_clear(const KnNeed *need, const char *accepted_to, const pg_uuid_t *by);
+extern void kn_need_clear(const KnNeed *need, KnAssignmentState accepted_to, const pg_uuid_t *by);
 /* Nobody has the need any more: other teams are asked, and she is told.  The need is locked. */
 extern void kn_need_search_anew(KnNeed *need);
 /* She left a team: it is not asked for her case again. */
 extern void kn_team_left(const pg_uuid_t *bucket, const pg_uuid_t *team);
 /* Closes a need for good: met, unmet or withdrawn.  The need is locked. */
-extern void kn_need_close(KnNeed *need, const char *state, const pg_uuid_t *by);
+extern void kn_need_close(KnNeed *need, KnNeedState state, const pg_uuid_t *by);
 
 #endif

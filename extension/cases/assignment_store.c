@@ -88,7 +88,7 @@ static KnStatement select_list = KN_READ(
 static KnStatement select_held = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT id FROM kintaraa.assignment WHERE incident_bucket = $1 AND need_id = $2 "
-	"   AND provider_id = $3 AND status IN ('pending', 'accepted')",
+	"   AND provider_id = $3 AND " KN_ASSIGNMENT_IS_HELD("assignment"),
 	UUIDOID, UUIDOID, UUIDOID);
 
 static KnStatement move_one = KN_WRITE(
@@ -104,6 +104,12 @@ static KnStatement withdraw_pending = KN_WRITE(
 	"       pg_catalog.clock_timestamp() "
 	" WHERE incident_bucket = $1 AND need_id = $2 AND status = 'pending'",
 	UUIDOID, UUIDOID);
+
+static KnStatement expire_pending = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.assignment SET status = 'expired', responded_at = $3 "
+	" WHERE incident_bucket = $1 AND need_id = $2 AND status = 'pending' AND due_at <= $3",
+	UUIDOID, UUIDOID, TIMESTAMPTZOID);
 
 static KnStatement hurry_pending = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -181,7 +187,7 @@ read_assignment(const KnRows *rows, uint64 row, KnAssignment *out)
 	kn_col_uuid(rows, row, 3, &out->incident);
 	kn_col_uuid(rows, row, 4, &out->need);
 	out->service = kn_col_text(rows, row, 5);
-	out->status = kn_col_text(rows, row, 6);
+	out->status = kn_col_assignment_state(rows, row, 6);
 	out->urgency = kn_col_text(rows, row, 7);
 	out->level = kn_col_int(rows, row, 8, 0);
 	out->round = kn_col_int(rows, row, 9, 0);
@@ -198,7 +204,7 @@ read_assignment(const KnRows *rows, uint64 row, KnAssignment *out)
 	out->cell_latitude = kn_col_float(rows, row, 19, 0);
 	out->cell_longitude = kn_col_float(rows, row, 20, 0);
 	out->case_number = kn_col_text(rows, row, 21);
-	out->incident_status = kn_col_text(rows, row, 22);
+	out->incident_status = kn_col_case_status(rows, row, 22);
 	out->paused = kn_col_bool(rows, row, 23);
 }
 
@@ -308,14 +314,14 @@ kn_assignment_list(const KnCaller *caller, const char *status, TimestampTz befor
 }
 
 bool
-kn_assignment_move(const pg_uuid_t *id, const char *from, const char *to, const pg_uuid_t *by,
-				   const char *decline_code, bytea *note)
+kn_assignment_move(const pg_uuid_t *id, KnAssignmentState from, KnAssignmentState to,
+				   const pg_uuid_t *by, const char *decline_code, bytea *note)
 {
 	KnArgs args = {0};
 
 	kn_arg_uuid(&args, id);
-	kn_arg_text(&args, from);
-	kn_arg_text(&args, to);
+	kn_arg_text(&args, kn_assignment_states[from]);
+	kn_arg_text(&args, kn_assignment_states[to]);
 	kn_arg_uuid(&args, by);
 	kn_arg_text(&args, decline_code);
 	kn_arg_bytea(&args, note);
@@ -330,6 +336,17 @@ kn_assignment_withdraw_pending(const pg_uuid_t *bucket, const pg_uuid_t *need)
 	kn_arg_uuid(&args, bucket);
 	kn_arg_uuid(&args, need);
 	return kn_run(&withdraw_pending, &args);
+}
+
+void
+kn_assignment_expire_pending(const KnNeed *need, TimestampTz now)
+{
+	KnArgs args = {0};
+
+	kn_arg_uuid(&args, &need->bucket);
+	kn_arg_uuid(&args, &need->id);
+	kn_arg_time(&args, now);
+	kn_run(&expire_pending, &args);
 }
 
 void

@@ -30,10 +30,13 @@ extern bool kn_assignment_find(const pg_uuid_t *bucket, const pg_uuid_t *need,
 							   const pg_uuid_t *provider, pg_uuid_t *id);
 
 /* Moves one assignment out of a state; false when it is no longer in it. */
-extern bool kn_assignment_move(const pg_uuid_t *id, const char *from, const char *to,
-							   const pg_uuid_t *by, const char *decline_code, bytea *note);
+extern bool kn_assignment_move(const pg_uuid_t *id, KnAssignmentState from,
+							   KnAssignmentState to, const pg_uuid_t *by,
+							   const char *decline_code, bytea *note);
 /* Withdraws every pending offer of a need; returns how many. */
 extern int kn_assignment_withdraw_pending(const pg_uuid_t *bucket, const pg_uuid_t *need);
+/* Ends the pending offers of a need that were due by then. */
+extern void kn_assignment_expire_pending(const KnNeed *need, TimestampTz now);
 /* Offers of a need that became more urgent: until when at most. */
 extern void kn_assignment_hurry(const KnNeed *need);
 extern int kn_assignment_count_pending(const pg_uuid_t *bucket, const pg_uuid_t *need);

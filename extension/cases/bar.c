@@ -74,7 +74,7 @@ static KnStatement select_lost = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT a.id, a.need_id, a.provider_id, a.status = 'accepted' "
 	"  FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id "
-	" WHERE a.incident_bucket = $1 AND a.status IN ('pending', 'accepted') "
+	" WHERE a.incident_bucket = $1 AND " KN_ASSIGNMENT_IS_HELD("a") " "
 	"   AND NOT " KN_TEAM_MAY("$1", "p")
 	" ORDER BY a.need_id, a.id LIMIT " CppAsString2(LOST_MAX),
 	UUIDOID);
@@ -83,7 +83,7 @@ static KnStatement select_lost = KN_WRITE(
 static KnStatement select_waiting = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT id FROM kintaraa.need "
-	" WHERE bucket = $1 AND state IN ('needs_dispatcher', 'stalled') ORDER BY created_at, service",
+	" WHERE bucket = $1 AND " KN_NEED_CALLS_PEOPLE("need") " ORDER BY created_at, service",
 	UUIDOID);
 
 /*
@@ -216,21 +216,19 @@ end_work(const pg_uuid_t *bucket, const Lost *lost)
 
 	if (!lost->accepted)
 	{
-		kn_assignment_move(&lost->assignment, "pending", "withdrawn", NULL, NULL, NULL);
+		kn_assignment_move(&lost->assignment, KN_ASSIGNMENT_PENDING, KN_ASSIGNMENT_WITHDRAWN,
+						   NULL, NULL, NULL);
 		return;
 	}
-	kn_assignment_move(&lost->assignment, "accepted", "released", NULL, NULL, NULL);
+	kn_assignment_move(&lost->assignment, KN_ASSIGNMENT_ACCEPTED, KN_ASSIGNMENT_RELEASED,
+					   NULL, NULL, NULL);
 	kn_helper_leave(bucket, &lost->team);
 	if (!kn_need_read(bucket, &lost->need, &need) || !kn_need_is_open(&need))
 		return;
 	kn_capacity_give_back(&lost->team);
 	if (kn_need_is_paused(&need))
 		return; /* she took the case back: nobody is asked */
-	need.state = "searching";
-	need.level = 0;
-	need.round++;
-	need.engaged_at = 0;
-	need.contacted_at = 0;
+	kn_need_begin_round(&need);
 	need.due_at = GetCurrentTimestamp();
 	kn_need_save(&need);
 	kn_notify_owner(bucket);
@@ -243,8 +241,8 @@ go_on(const pg_uuid_t *bucket, const pg_uuid_t *id)
 
 	if (!kn_need_read(bucket, id, &need))
 		return;
-	if (strcmp(need.state, "searching") == 0 ||
-		(strcmp(need.state, "offered") == 0 && kn_assignment_count_pending(bucket, id) == 0))
+	if (need.state == KN_NEED_SEARCHING ||
+		(need.state == KN_NEED_OFFERED && kn_assignment_count_pending(bucket, id) == 0))
 		kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
 }
 

@@ -83,16 +83,18 @@ static KnStatement select_counts = KN_READ(
 	UUIDARRAYOID);
 /* clang-format on */
 
+/* clang-format off */
 static KnStatement select_team_counts = KN_READ(
 	KN_AS_DISPATCH,
 	"SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE d.dispatchable AND d.load "
 	"       < d.capacity), "
 	"       pg_catalog.count(*) FILTER (WHERE d.load >= d.capacity), "
 	"       (SELECT pg_catalog.count(*) FROM kintaraa.need n WHERE n.due_at IS NOT NULL "
-	"           AND n.state IN ('needs_dispatcher', 'stalled')), "
+	"           AND " KN_NEED_CALLS_PEOPLE("n") "), "
 	"       (SELECT pg_catalog.min(n.created_at) FROM kintaraa.need n WHERE n.due_at IS NOT NULL "
-	"           AND n.state IN ('needs_dispatcher', 'stalled')) "
+	"           AND " KN_NEED_CALLS_PEOPLE("n") ") "
 	"  FROM kintaraa.provider_dispatch d");
+/* clang-format on */
 
 /* GET /dispatch/queue ?state &urgency &limit -> {"items"} of open needs. */
 static void
@@ -177,12 +179,13 @@ dispatch_dashboard(KnCall *call)
 	teams = kn_rows();
 	for (uint64 i = 0; i < counts.n; i++)
 		total += kn_col_bigint(&counts, i, 3, 0);
-	over = count_where(&counts, 1, "completed") + count_where(&counts, 1, "closed");
+	over = count_where(&counts, 1, kn_case_statuses[KN_CASE_COMPLETED]) +
+		   count_where(&counts, 1, kn_case_statuses[KN_CASE_CLOSED]);
 	kn_json_open(json, '{');
 	kn_json_pair_int(json, "totalCases", total);
 	kn_json_pair_int(json, "activeCases", total - over);
 	kn_json_pair_int(json, "pendingDispatcherReview",
-					 count_where(&counts, 1, "pending_dispatcher_review"));
+					 count_where(&counts, 1, kn_case_statuses[KN_CASE_REVIEW]));
 	kn_json_pair_int(json, "needsWaiting", kn_col_bigint(&teams, 0, 4, 0));
 	kn_json_pair_time(json, "oldestWaitingSince", kn_col_time(&teams, 0, 5));
 	render_counts(json, "casesByStatus", &counts, 1);
@@ -210,15 +213,12 @@ count_where(const KnRows *rows, int column, const char *value)
 static void
 render_counts(KnJson *json, const char *key, const KnRows *rows, int column)
 {
-	static const char *const values[2][7] = {
-		{"new", "pending_dispatcher_review", "assigned", "in_progress", "completed", "closed",
-		 NULL},
-		{"routine", "urgent", "immediate", NULL}};
+	const char *const *words = column == 1 ? kn_case_statuses : kn_urgency_names;
 
 	kn_json_key(json, key);
 	kn_json_open(json, '{');
-	for (const char *const *value = values[column - 1]; *value != NULL; value++)
-		kn_json_pair_int(json, *value, count_where(rows, column, *value));
+	for (const char *const *word = words; *word != NULL; word++)
+		kn_json_pair_int(json, *word, count_where(rows, column, *word));
 	kn_json_close(json, '}');
 }
 
@@ -251,7 +251,7 @@ give_work(KnCall *call, bool take_back)
 	JsonbContainer *body = kn_in_object(call->body);
 	char *service = kn_in_text(body, "service", 1, 64, false);
 	const KnCasePolicy *policy = kn_case_policy();
-	KnIncident incident = {.status = NULL};
+	KnIncident incident = {.status = KN_CASE_NEW};
 	KnRelation relation;
 	KnNeed need;
 	pg_uuid_t provider;
@@ -281,10 +281,10 @@ give_work(KnCall *call, bool take_back)
 	kn_provider_eligible(&provider, &need, &eligible);
 	check_eligible(&eligible);
 	kn_escalation_read(need.escalation, &rules);
-	kn_need_clear(&need, "released", &call->caller->account);
+	kn_need_clear(&need, KN_ASSIGNMENT_RELEASED, &call->caller->account);
 	kn_uuid4(id.data);
 	need.round++;
-	need.state = "offered";
+	kn_need_move(&need, KN_NEED_OFFERED);
 	need.engaged_at = 0;
 	need.level = Max(need.level, 1);
 	need.due_at = kn_due_at(policy, GetCurrentTimestamp(), rules.levels[0].minutes,
@@ -310,7 +310,7 @@ choose_need(const pg_uuid_t *incident, const char *service, const pg_uuid_t *pro
 	for (int i = 0; i < parts.n_needs; i++)
 	{
 		const KnNeed *need = &parts.needs[i];
-		bool waits = strcmp(need->state, "engaged") != 0;
+		bool waits = need->state != KN_NEED_ENGAGED;
 
 		if (kn_need_is_paused(need))
 			continue;
@@ -320,7 +320,7 @@ choose_need(const pg_uuid_t *incident, const char *service, const pg_uuid_t *pro
 		kn_provider_eligible(provider, need, &eligible);
 		if (!eligible.serves && !service)
 			continue;
-		if (best == NULL || strcmp(need->state, "needs_dispatcher") == 0)
+		if (best == NULL || need->state == KN_NEED_NEEDS_DISPATCHER)
 			best = need;
 	}
 	return best != NULL && kn_need_lock(incident, &best->id, out) && kn_need_is_open(out) &&

@@ -69,11 +69,12 @@ kn_escalation_next(KnNeed *need, const KnCasePlace *place, const pg_uuid_t *aske
 			if (policy->manual || strcmp(need->service, KN_TRIAGE) == 0 ||
 				!ask_providers(need, level, place, asked, n_asked, now, memo, step))
 				continue;
-			need->state = "offered";
+			kn_need_move(need, KN_NEED_OFFERED);
 		}
 		else
 		{
-			need->state = strcmp(need->state, "stalled") == 0 ? "stalled" : "needs_dispatcher";
+			if (need->state != KN_NEED_STALLED)
+				kn_need_move(need, KN_NEED_NEEDS_DISPATCHER);
 			step->calls_people = true;
 			step->officers = level->who == KN_ASK_OFFICERS;
 		}
@@ -177,11 +178,7 @@ advance(KnNeed *need, const KnCasePolicy *policy, TimestampTz now)
 void
 kn_escalation_reopen(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy, TimestampTz now)
 {
-	need->state = "searching";
-	need->level = 0;
-	need->round++;
-	need->engaged_at = 0;
-	need->contacted_at = 0;
+	kn_need_begin_round(need);
 	need->urgency = urgency;
 	need->escalation = policy->parts[urgency];
 	need->expected_by = kn_escalation_promise(need, policy, now);
@@ -204,7 +201,7 @@ kn_escalation_hurry(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy,
 	KnEscalation rules;
 	const KnLevel *level;
 
-	if (!kn_need_is_open(need) || strcmp(need->state, "engaged") == 0 || need->urgency >= urgency)
+	if (!kn_need_is_open(need) || need->state == KN_NEED_ENGAGED || need->urgency >= urgency)
 		return;
 	need->urgency = urgency;
 	need->escalation = policy->parts[urgency];

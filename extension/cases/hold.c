@@ -70,6 +70,7 @@ static KnStatement hold_incident = KN_WRITE(
 	UUIDOID, BOOLOID, INT4OID);
 
 /* A case that was hidden is counted and followed again as far as it is not over. */
+/* clang-format off */
 static KnStatement release_incident = KN_WRITE(
 	KN_AS_SYSTEM,
 	"WITH o AS (SELECT id, deleted_at IS NOT NULL AS hidden FROM kintaraa.incident "
@@ -82,9 +83,10 @@ static KnStatement release_incident = KN_WRITE(
 	"m AS (UPDATE kintaraa.member m SET revoked = false, gx = pg_catalog.pg_current_xact_id(), "
 	"             changed_at = pg_catalog.now() "
 	"        FROM i WHERE m.bucket = i.id AND m.relation = 'dispatcher' AND m.revoked "
-	"         AND i.status NOT IN ('completed', 'closed')) "
+	"         AND NOT " KN_CASE_IS_OVER("i.status") ") "
 	"SELECT 1 FROM i",
 	UUIDOID);
+/* clang-format on */
 
 static KnStatement end_incident = KN_WRITE(
 	KN_AS_SYSTEM, "UPDATE kintaraa.incident SET held_until = NULL WHERE id = $1", UUIDOID);
@@ -147,7 +149,7 @@ kn_case_hold(const pg_uuid_t *bucket, KnNeed *needs, int n, bool hidden)
 		kn_assignment_withdraw_pending(bucket, &needs[i].id);
 		is_task = kn_assignment_accepted(bucket, &needs[i].id, &accepted) ||
 				  needs[i].urgency == KN_IMMEDIATE;
-		needs[i].state = "paused";
+		kn_need_move(&needs[i], KN_NEED_PAUSED);
 		needs[i].due_at = now + (is_task ? FIRST_CALL : HOLD_USECS);
 		kn_need_save(&needs[i]);
 		tell_team(&needs[i]);
@@ -165,8 +167,8 @@ kn_need_hold(KnNeed *need, const pg_uuid_t *by)
 {
 	KnArgs args = {0};
 
-	kn_need_clear(need, "withdrawn", by);
-	need->state = "paused";
+	kn_need_clear(need, KN_ASSIGNMENT_WITHDRAWN, by);
+	kn_need_move(need, KN_NEED_PAUSED);
 	need->due_at = GetCurrentTimestamp() + FIRST_CALL;
 	kn_need_save(need);
 	kn_escalation_call(need, &(KnStep){.calls_people = true});
@@ -235,7 +237,7 @@ case_restore(KnCall *call)
 	KnNeed *needs;
 	KnUrgency urgency;
 	char *note = NULL;
-	char *status;
+	KnCaseStatus status;
 	char *spelling;
 	int n;
 
@@ -248,7 +250,8 @@ case_restore(KnCall *call)
 		go_on(&id, needs, n, note);
 	else if (run_for(&select_restored, &id) == 0)
 		kn_refuse_absent();
-	status = kn_incident_status_lock(&id, &urgency);
+	if (!kn_incident_status_lock(&id, &status, &urgency))
+		kn_refuse_absent();
 	kn_call_flush(call);
 	call->fields = "restored";
 	kn_json_open(&call->json, '{');
@@ -256,7 +259,7 @@ case_restore(KnCall *call)
 		kn_json_pair_text(&call->json, "id", spelling);
 	else
 		kn_json_pair_uuid(&call->json, "id", &id);
-	kn_json_pair_text(&call->json, "status", kn_incident_status_for(status, relation));
+	kn_json_pair_text(&call->json, "status", kn_case_status_word(status, relation));
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(case_restore, case_restore,
@@ -272,12 +275,11 @@ go_on(const pg_uuid_t *id, KnNeed *needs, int n, const char *note)
 	KnUrgency urgency;
 	KnSubject subject = {0};
 	pg_uuid_t owner;
-	char *status;
+	KnCaseStatus status;
 
 	for (int i = 0; i < n; i++)
 		kn_hold_resume(&needs[i], GetCurrentTimestamp());
-	status = kn_incident_status_lock(id, &urgency);
-	if (note != NULL)
+	if (note != NULL && kn_incident_status_lock(id, &status, &urgency))
 	{
 		kn_incident_owner(id, &owner);
 		kn_account_subject(&owner, &subject);
@@ -362,11 +364,11 @@ kn_hold_resume(KnNeed *need, TimestampTz now)
 		return;
 	if (!is_there || kn_work_is_vacant(&accepted.id))
 	{
-		kn_need_clear(need, "released", NULL);
+		kn_need_clear(need, KN_ASSIGNMENT_RELEASED, NULL);
 		kn_escalation_reopen(need, need->urgency, policy, now);
 		return;
 	}
-	need->state = "engaged";
+	kn_need_move(need, KN_NEED_ENGAGED);
 	need->due_at = 0;
 	if (need->contacted_at == 0)
 		kn_escalation_await_contact(need, policy, now);
@@ -417,6 +419,6 @@ end_hold(const pg_uuid_t *bucket)
 	kn_need_load_parts(bucket, &parts);
 	for (int i = 0; i < parts.n_needs; i++)
 		if (kn_need_is_paused(&parts.needs[i]))
-			kn_need_close(&parts.needs[i], "withdrawn", NULL);
+			kn_need_close(&parts.needs[i], KN_NEED_WITHDRAWN, NULL);
 	run_for(&end_incident, bucket);
 }

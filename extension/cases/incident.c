@@ -85,7 +85,7 @@ incident_create(KnCall *call)
 	kn_incident_settle_new(&incident, intake.is_anonymous);
 	incident.language = intake.language;
 	kn_opening_plan(&incident, policy, now, &memo, &opening);
-	incident.status = opening.needs_dispatcher ? "pending_dispatcher_review" : "new";
+	incident.status = opening.needs_dispatcher ? KN_CASE_REVIEW : KN_CASE_NEW;
 	if (!insert_with_number(&incident, &intake,
 							left.n_unreadable ? left.unreadable.text.data : NULL))
 	{
@@ -377,7 +377,7 @@ find_numbered(KnCall *call, const char *number, const KnIncidentFilter *filter, 
 	*relation = relations[0];
 	type = &found->values[KN_INCIDENT_TYPE];
 	if ((filter->status &&
-		 strcmp(kn_incident_status_for(found->status, *relation), filter->status) != 0) ||
+		 strcmp(kn_case_status_word(found->status, *relation), filter->status) != 0) ||
 		(filter->urgency && strcmp(kn_urgency_names[found->urgency], filter->urgency) != 0) ||
 		(filter->type && !(type->present && strcmp(type->text, filter->type) == 0)))
 		return 0;
@@ -391,13 +391,13 @@ find_numbered(KnCall *call, const char *number, const KnIncidentFilter *filter, 
 static void
 check_filters(KnCall *call)
 {
-	static const KnFilter shared[] = {{"status", kn_incident_statuses + 1},
+	static const KnFilter shared[] = {{"status", kn_case_statuses + 1},
 									  {"type", kn_incident_types},
 									  {"urgency", kn_urgency_names},
 									  {"caseNumber", NULL},
 									  KN_FILTER_PAGE,
 									  KN_FILTER_END};
-	static const KnFilter dispatch[] = {{"status", kn_incident_statuses},
+	static const KnFilter dispatch[] = {{"status", kn_case_statuses},
 										{"urgency", kn_urgency_names},
 										{"caseNumber", NULL},
 										KN_FILTER_PAGE,

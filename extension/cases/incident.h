@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/sizes.h"
+#include "cases/state.h"
 #include "identity/caller.h"
 #include "providers/routing.h"
 #include "records/field.h"
@@ -64,7 +65,7 @@ typedef struct KnIncident
 	const char *spelling; /* as it came first, which its owner reads; NULL where it is the same */
 	char *language;       /* of her account; filled for routing */
 	char *case_number;
-	char *status;
+	KnCaseStatus status;
 	KnUrgency asked;   /* as reported, routine when not said */
 	KnUrgency urgency; /* of the case, after the clinical clock */
 	KnValue values[KN_INCIDENT_FIELDS];
@@ -97,7 +98,6 @@ typedef struct KnIncident
 } KnIncident;
 
 extern const char *const kn_incident_types[];
-extern const char *const kn_incident_statuses[];
 
 /* What a phone sent: its fields, what is ignored of it, and its keyed hash. */
 extern void kn_incident_read(JsonbContainer *record, KnIncident *incident, KnLeftovers *left);
@@ -108,7 +108,5 @@ extern bool kn_incident_hash_matches(const bytea *stored, const KnIncident *sent
 extern void kn_incident_derive(KnIncident *incident, TimestampTz now);
 /* The id that its owner knows it by. */
 extern const char *kn_incident_own_id(const KnIncident *incident);
-/* Status as this relation sees it. */
-extern const char *kn_incident_status_for(const char *status, KnRelation relation);
 
 #endif

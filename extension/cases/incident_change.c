@@ -29,12 +29,13 @@ bool
 kn_incident_lock_own(const KnCaller *caller, KnIncident *incident)
 {
 	KnNeed *needs;
+	KnCaseStatus status;
 	KnUrgency urgency;
 	KnRelation relation;
 	char *text = incident->client_id;
 
 	kn_case_lock(&incident->id, &needs);
-	if (kn_incident_status_lock(&incident->id, &urgency) == NULL ||
+	if (!kn_incident_status_lock(&incident->id, &status, &urgency) ||
 		!kn_incident_load(caller, text, incident, &relation) || relation != KN_OWNER)
 		return false;
 	kn_incident_unseal(incident, KN_OWNER, true);

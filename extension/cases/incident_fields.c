@@ -48,10 +48,6 @@ static const char *const sources[] = {"gps", "pin", "area", "none", NULL};
 static const char *const methods[] = {"sms", "call", "secure_message", NULL};
 static const char *const genders[] = {"male", "female", "no_preference", NULL};
 static const char *const proximities[] = {"nearest", "specific_facility", NULL};
-/* The first one is for dispatchers only: kn_incident_status_for() */
-const char *const kn_incident_statuses[] = {"pending_dispatcher_review", "new", "assigned",
-											"in_progress", "completed", "closed", NULL};
-
 /* clang-format off */
 const KnField kn_incident_fields[KN_INCIDENT_FIELDS] = {
 	[KN_INCIDENT_TYPE]          = {NULL, "type", KN_FIELD_CHOICE, KN_CLASS_CASE, kn_incident_types, 0, kn_type_words, NULL},
@@ -210,14 +206,6 @@ const char *
 kn_incident_own_id(const KnIncident *incident)
 {
 	return incident->spelling ? incident->spelling : incident->client_id;
-}
-
-const char *
-kn_incident_status_for(const char *status, KnRelation relation)
-{
-	bool internal = strcmp(status, "pending_dispatcher_review") == 0;
-
-	return internal && relation != KN_DISPATCHER ? "new" : status;
 }
 
 void

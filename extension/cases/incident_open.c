@@ -114,7 +114,7 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 			if (kn_need_lock(&incident->id, &old->id, &need))
 				kn_hold_resume(&need, now);
 		}
-		else if (!kn_need_is_open(old) && strcmp(old->state, "met") != 0 &&
+		else if (!kn_need_is_open(old) && old->state != KN_NEED_MET &&
 				 strcmp(old->service, KN_TRIAGE) != 0)
 		{
 			KnNeed need;
@@ -151,7 +151,7 @@ begin_need(const KnIncident *incident, const char *service, const KnCasePolicy *
 	need->bucket = incident->id;
 	kn_uuid4(need->id.data);
 	need->service = pstrdup(service);
-	need->state = "searching";
+	need->state = KN_NEED_SEARCHING;
 	need->urgency = kn_service_urgency(service, incident);
 	need->round = 1;
 	need->created_at = now;

@@ -206,7 +206,7 @@ insert_rest(Report *reports, int n, const KnSubject *subject)
 		if (!reports[i].is_new || reports[i].is_in)
 			continue;
 		reports[i].incident.case_number = kn_case_number(reports[i].incident.created_at);
-		reports[i].incident.status = "new";
+		reports[i].incident.status = KN_CASE_NEW;
 		incidents[rest] = &reports[i].incident;
 		unreadable[rest++] =
 			reports[i].left.n_unreadable ? reports[i].left.unreadable.text.data : NULL;

@@ -172,7 +172,7 @@ arg_row(KnArgs *args, const KnIncident *incident, const KnSubject *subject, cons
 	kn_arg_uuid(args, &incident->owner);
 	kn_arg_text(args, incident->client_id);
 	kn_arg_text(args, incident->case_number);
-	kn_arg_text(args, incident->status);
+	kn_arg_text(args, kn_case_statuses[incident->status]);
 	kn_arg_text(args, incident->by_provider ? "provider" : "survivor");
 	kn_arg_bytea(args, incident->created_hash);
 	kn_arg_text(args, incident->ignored);

@@ -27,42 +27,29 @@
 #include "identity/subject.h"
 #include "notify/notify.h"
 
-static const char *const statuses[] = {"new", "pending_dispatcher_review", "assigned",
-									   "in_progress", "completed", "closed", NULL};
-
 /* Why a case is completed although she did not say that she was reached. */
 static const char *const reasons[] = {"helped", "referred", "help_declined",
 									  "unreachable", "other", NULL};
 
 static const char *actor_of(KnRelation relation);
 static void require_reached(const pg_uuid_t *incident, const char *reason);
-static bool is_held(const KnIncident *incident, const char *status, const KnNeed *needs, int n);
+static bool is_paused(KnCaseStatus status, const KnNeed *needs, int n);
 static bool has_open(const KnNeed *needs, int n);
 static void part_helpers(const pg_uuid_t *incident);
-static void follow_status(const KnIncident *incident, const char *from, const char *to,
+static void follow_status(const KnIncident *incident, KnCaseStatus from, KnCaseStatus to,
 						  KnNeed *needs, int n, KnCall *call, KnRelation relation);
 static void mark_contact(KnNeed *needs, int n, const pg_uuid_t *team);
 static void finish_work(KnNeed *needs, int n, KnCall *call);
 static void reopen(const KnIncident *incident, KnNeed *needs, int n);
 static void take_up(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy, TimestampTz now);
-static bool is_over(const char *status);
-static bool require_move(KnCall *call, const KnIncident *incident, const char *from, const char *to,
-						 KnRelation relation);
-
-static KnStatement mark_need_contact = KN_WRITE(
-	KN_AS_SYSTEM,
-	"UPDATE kintaraa.need n SET contacted_at = pg_catalog.now(), state = 'engaged', due_at = NULL "
-	" WHERE n.bucket = $1 AND n.id = $2 AND n.contacted_at IS NULL "
-	"   AND n.state IN ('engaged', 'stalled') AND EXISTS ("
-	"   SELECT FROM kintaraa.assignment a WHERE a.need_id = n.id AND a.incident_bucket = $1 "
-	"      AND a.provider_id = $3 AND a.status = 'accepted')",
-	UUIDOID, UUIDOID, UUIDOID);
+static bool require_move(KnCall *call, const KnIncident *incident, KnCaseStatus from,
+						 KnCaseStatus to, KnRelation relation);
 
 static KnStatement select_unreached = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT 1 FROM kintaraa.need n JOIN kintaraa.assignment a "
 	"    ON a.incident_bucket = n.bucket AND a.need_id = n.id AND a.status = 'accepted' "
-	" WHERE n.bucket = $1 AND n.state IN ('engaged', 'stalled') AND n.reached_at IS NULL LIMIT 1",
+	" WHERE n.bucket = $1 AND " KN_NEED_HAS_TEAM("n") " AND n.reached_at IS NULL LIMIT 1",
 	UUIDOID);
 
 static KnStatement revoke_helpers = KN_WRITE(
@@ -78,7 +65,7 @@ incident_status(KnCall *call)
 {
 	static const char *const members[] = {"status", "note", "reason", NULL};
 	JsonbContainer *body = kn_in_object(call->body);
-	char *to = kn_in_choice(body, "status", statuses, true);
+	KnCaseStatus to = kn_case_status_parse(kn_in_choice(body, "status", kn_case_statuses, true));
 	char *note = kn_in_text(body, "note", 0, KN_NOTE_MAX, false);
 	char *reason = kn_in_choice(body, "reason", reasons, false);
 	KnIncident incident;
@@ -86,7 +73,8 @@ incident_status(KnCall *call)
 	KnNeed *needs;
 	KnSubject subject = {0};
 	KnUrgency urgency;
-	char *from;
+	KnCaseStatus from;
+	bool is_there;
 	bool moves;
 	int n;
 
@@ -95,18 +83,19 @@ incident_status(KnCall *call)
 		kn_refuse_absent();
 	kn_call_target(call, "incident", &incident.id);
 	n = kn_case_lock(&incident.id, &needs);
-	from = kn_incident_status_lock(&incident.id, &urgency);
-	if (relation != KN_OWNER && is_held(&incident, from, needs, n))
+	is_there = kn_incident_status_lock(&incident.id, &from, &urgency);
+	if (relation != KN_OWNER &&
+		(is_there ? is_paused(from, needs, n) : incident.held_until != 0))
 		kn_refuse(ERRCODE_KN_TAKEN_BACK, "she took this case back",
 				  "Ask her by the safe way; when she says so, POST /incidents/{id}/restore.");
-	if (from == NULL)
+	if (!is_there)
 		kn_refuse_absent();
-	moves = strcmp(from, to) != 0 && require_move(call, &incident, from, to, relation);
+	moves = from != to && require_move(call, &incident, from, to, relation);
 	if (moves)
 	{
-		if (strcmp(to, "completed") == 0)
+		if (to == KN_CASE_COMPLETED)
 			require_reached(&incident.id, reason);
-		if (relation == KN_OWNER && !is_over(to))
+		if (relation == KN_OWNER && !kn_case_is_over(to))
 			kn_incident_require_recent(&incident);
 		if (note)
 			kn_account_subject(&incident.owner, &subject);
@@ -116,9 +105,10 @@ incident_status(KnCall *call)
 		if (relation != KN_OWNER)
 			kn_notify_owner(&incident.id);
 	}
-	if (moves || strcmp(from, to) == 0)
+	if (moves || from == to)
 		follow_status(&incident, from, to, needs, n, call, relation);
-	to = kn_incident_status_lock(&incident.id, &urgency);
+	if (!kn_incident_status_lock(&incident.id, &to, &urgency))
+		kn_refuse_absent();
 	kn_call_flush(call);
 	call->fields = "status";
 	kn_json_open(&call->json, '{');
@@ -126,7 +116,7 @@ incident_status(KnCall *call)
 		kn_json_pair_text(&call->json, "id", kn_incident_own_id(&incident));
 	else
 		kn_json_pair_uuid(&call->json, "id", &incident.id);
-	kn_json_pair_text(&call->json, "status", kn_incident_status_for(to, relation));
+	kn_json_pair_text(&call->json, "status", kn_case_status_word(to, relation));
 	if (kn_change_stamp(&incident.id, "incident", &incident.id, &incident.stamp) ||
 		incident.stamp.version)
 	{
@@ -159,7 +149,7 @@ actor_of(KnRelation relation)
  * since; an answer that was lost is asked for again.
  */
 static bool
-require_move(KnCall *call, const KnIncident *incident, const char *from, const char *to,
+require_move(KnCall *call, const KnIncident *incident, KnCaseStatus from, KnCaseStatus to,
 			 KnRelation relation)
 {
 	bool allowed;
@@ -171,44 +161,42 @@ require_move(KnCall *call, const KnIncident *incident, const char *from, const c
 		return false;
 	kn_call_extend(call, "allowed", next);
 	kn_call_extend(call, "current",
-				   psprintf("{\"status\":\"%s\"}", kn_incident_status_for(from, relation)));
+				   psprintf("{\"status\":\"%s\"}", kn_case_status_word(from, relation)));
 	kn_refuse(ERRCODE_KN_TRANSITION, "the case cannot go from its state to that one",
 			  "Send one of the states in allowed.");
 }
 
 /* What a person's move of the case means for its needs. */
 static void
-follow_status(const KnIncident *incident, const char *from, const char *to, KnNeed *needs, int n,
-			  KnCall *call, KnRelation relation)
+follow_status(const KnIncident *incident, KnCaseStatus from, KnCaseStatus to, KnNeed *needs,
+			  int n, KnCall *call, KnRelation relation)
 {
-	if (strcmp(to, "closed") == 0)
+	if (to == KN_CASE_CLOSED)
 	{
 		/* whoever holds her phone can close it: what is open is paused, and can be undone */
 		if (relation == KN_OWNER && has_open(needs, n))
 			(void) kn_case_hold(&incident->id, needs, n, false);
 		for (int i = 0; i < n && relation != KN_OWNER; i++)
 			if (kn_need_is_open(&needs[i]) && !kn_need_is_paused(&needs[i]))
-				kn_need_close(&needs[i], "unmet", &call->caller->account);
+				kn_need_close(&needs[i], KN_NEED_UNMET, &call->caller->account);
 		part_helpers(&incident->id);
 	}
-	else if (strcmp(to, "completed") == 0)
+	else if (to == KN_CASE_COMPLETED)
 		finish_work(needs, n, call);
-	else if (strcmp(to, "in_progress") == 0)
+	else if (to == KN_CASE_IN_PROGRESS)
 	{
-		if (is_over(from))
+		if (kn_case_is_over(from))
 			reopen(incident, needs, n);
 		if (relation == KN_HELPER && call->caller->has_provider)
 			mark_contact(needs, n, &call->caller->provider);
 	}
 }
 
-/* Hidden, or closed by her while a need was open. */
+/* Closed by her while a need was open. */
 static bool
-is_held(const KnIncident *incident, const char *status, const KnNeed *needs, int n)
+is_paused(KnCaseStatus status, const KnNeed *needs, int n)
 {
-	if (status == NULL || strcmp(status, "closed") != 0)
-		return status == NULL && incident->held_until != 0;
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n && status == KN_CASE_CLOSED; i++)
 		if (kn_need_is_paused(&needs[i]))
 			return true;
 	return false;
@@ -251,12 +239,18 @@ mark_contact(KnNeed *needs, int n, const pg_uuid_t *team)
 {
 	for (int i = 0; i < n; i++)
 	{
-		KnArgs args = {0};
+		KnNeed *need = &needs[i];
+		KnAssignment accepted;
 
-		kn_arg_uuid(&args, &needs[i].bucket);
-		kn_arg_uuid(&args, &needs[i].id);
-		kn_arg_uuid(&args, team);
-		kn_run(&mark_need_contact, &args);
+		if ((need->state != KN_NEED_ENGAGED && need->state != KN_NEED_STALLED) ||
+			need->contacted_at != 0 ||
+			!kn_assignment_accepted(&need->bucket, &need->id, &accepted) ||
+			!kn_uuid_equal(&accepted.provider, team))
+			continue;
+		kn_need_move(need, KN_NEED_ENGAGED);
+		need->contacted_at = GetCurrentTimestamp();
+		need->due_at = 0;
+		kn_need_save(need);
 	}
 }
 
@@ -272,20 +266,14 @@ finish_work(KnNeed *needs, int n, KnCall *call)
 			continue;
 		if (!kn_assignment_accepted(&needs[i].bucket, &needs[i].id, &accepted))
 		{
-			kn_need_close(&needs[i], "unmet", &call->caller->account);
+			kn_need_close(&needs[i], KN_NEED_UNMET, &call->caller->account);
 			continue;
 		}
 		kn_capacity_give_back(&accepted.provider);
-		needs[i].state = "met";
+		kn_need_move(&needs[i], KN_NEED_MET);
 		needs[i].due_at = 0;
 		kn_need_save(&needs[i]);
 	}
-}
-
-static bool
-is_over(const char *status)
-{
-	return strcmp(status, "completed") == 0 || strcmp(status, "closed") == 0;
 }
 
 /*
@@ -304,9 +292,9 @@ reopen(const KnIncident *incident, KnNeed *needs, int n)
 	{
 		KnUrgency urgency = kn_service_urgency(needs[i].service, incident);
 
-		if (strcmp(needs[i].state, "met") == 0)
+		if (needs[i].state == KN_NEED_MET)
 			take_up(&needs[i], urgency, policy, now);
-		else if (strcmp(needs[i].state, "unmet") == 0)
+		else if (needs[i].state == KN_NEED_UNMET)
 			kn_escalation_reopen(&needs[i], urgency, policy, now);
 		any = kn_need_is_open(&needs[i]) || any;
 	}
@@ -330,7 +318,8 @@ take_up(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy, TimestampTz
 	{
 		if (is_there)
 		{
-			kn_assignment_move(&accepted.id, "accepted", "released", NULL, NULL, NULL);
+			kn_assignment_move(&accepted.id, KN_ASSIGNMENT_ACCEPTED, KN_ASSIGNMENT_RELEASED,
+							   NULL, NULL, NULL);
 			kn_helper_leave(&need->bucket, &accepted.provider);
 		}
 		kn_escalation_reopen(need, urgency, policy, now);
@@ -338,7 +327,7 @@ take_up(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy, TimestampTz
 	}
 	kn_capacity_take_anyway(&accepted.provider);
 	kn_helper_join(&need->bucket, &accepted.provider);
-	need->state = "engaged";
+	kn_need_move(need, KN_NEED_ENGAGED);
 	if (need->contacted_at == 0)
 		kn_escalation_await_contact(need, policy, now);
 	kn_need_save(need);
@@ -370,7 +359,7 @@ incident_timeline(KnCall *call)
 	rows = kn_incident_history(&incident.id);
 	for (uint64 i = 0; i < rows.n; i++)
 	{
-		const char *to = kn_incident_status_for(kn_col_text(&rows, i, 3), relation);
+		const char *to = kn_case_status_word(kn_col_case_status(&rows, i, 3), relation);
 
 		/* a step that this reader does not see; the machine's tell a helper of other teams */
 		if (strcmp(to, shown) == 0 ||

@@ -120,10 +120,11 @@ static KnStatement select_status = KN_WRITE(
 	UUIDOID);
 
 /* Dispatchers follow open cases only: sync enumerates what their pool is a member of. */
+/* clang-format off */
 static KnStatement move_status = KN_WRITE(
 	KN_AS_SYSTEM,
 	"WITH i AS (UPDATE kintaraa.incident SET status = $3, "
-	"             closed_at = CASE WHEN $3 IN ('completed', 'closed') THEN pg_catalog.now() END "
+	"             closed_at = CASE WHEN " KN_CASE_IS_OVER("$3") " THEN pg_catalog.now() END "
 	"            WHERE id = $1 RETURNING id, urgency_level), "
 	"h AS (INSERT INTO kintaraa.status_history (bucket, id, from_status, to_status, actor, "
 	"       note_sealed, reason) "
@@ -131,11 +132,12 @@ static KnStatement move_status = KN_WRITE(
 	"d AS (INSERT INTO kintaraa.dispatch_delta (status, urgency, n) "
 	"      SELECT s.status, i.urgency_level, s.n FROM i, (VALUES ($2, -1), ($3, 1)) AS s "
 	"       (status, n)) "
-	"UPDATE kintaraa.member m SET revoked = ($3 IN ('completed', 'closed')), "
+	"UPDATE kintaraa.member m SET revoked = (" KN_CASE_IS_OVER("$3") "), "
 	"       gx = pg_catalog.pg_current_xact_id(), changed_at = pg_catalog.now() "
 	"  FROM i WHERE m.bucket = i.id AND m.relation = 'dispatcher' "
-	"   AND m.revoked <> ($3 IN ('completed', 'closed'))",
+	"   AND m.revoked <> (" KN_CASE_IS_OVER("$3") ")",
 	UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID);
+/* clang-format on */
 
 static KnStatement select_taken_back = KN_READ(
 	KN_AS_SYSTEM,
@@ -161,12 +163,14 @@ static KnStatement select_history = KN_READ(
 	" WHERE bucket = $1 ORDER BY at, id",
 	UUIDOID);
 
+/* clang-format off */
 static KnStatement select_asked = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT from_status IN ('completed', 'closed') AND to_status = $2 AND actor = $3 "
+	"SELECT " KN_CASE_IS_OVER("from_status") " AND to_status = $2 AND actor = $3 "
 	"  FROM kintaraa.status_history "
 	" WHERE bucket = $1 AND actor <> 'machine' ORDER BY at DESC, id DESC LIMIT 1",
 	UUIDOID, TEXTOID, TEXTOID);
+/* clang-format on */
 
 static KnStatement select_allowed = KN_READ(
 	KN_AS_SYSTEM,
@@ -350,7 +354,7 @@ read_incident(const KnRows *rows, uint64 row, KnIncident *out)
 	kn_col_uuid(rows, row, 2, &out->owner);
 	out->client_id = kn_col_text(rows, row, 3);
 	out->case_number = kn_col_text(rows, row, 4);
-	out->status = kn_col_text(rows, row, 5);
+	out->status = kn_col_case_status(rows, row, 5);
 	set_text(out, KN_INCIDENT_TYPE, kn_col_text(rows, row, 6));
 	set_text(out, KN_INCIDENT_SEVERITY, kn_col_text(rows, row, 7));
 	out->urgency = kn_urgency_parse(kn_col_text(rows, row, 8));
@@ -448,29 +452,30 @@ kn_incident_unseal_with(KnIncident *incident, const KnSubject *subject, KnRelati
 	point->present = text != NULL && sscanf(text, "%lf %lf", &point->number, &point->second) == 2;
 }
 
-char *
-kn_incident_status_lock(const pg_uuid_t *id, KnUrgency *urgency)
+bool
+kn_incident_status_lock(const pg_uuid_t *id, KnCaseStatus *status, KnUrgency *urgency)
 {
 	KnArgs args = {0};
 	KnRows rows;
 
 	kn_arg_uuid(&args, id);
 	if (kn_run(&select_status, &args) == 0)
-		return NULL;
+		return false;
 	rows = kn_rows();
+	*status = kn_col_case_status(&rows, 0, 1);
 	*urgency = kn_urgency_parse(kn_col_text(&rows, 0, 2));
-	return kn_col_text(&rows, 0, 1);
+	return true;
 }
 
 void
-kn_incident_set_status(const pg_uuid_t *id, const char *from, const char *to, const char *actor,
+kn_incident_set_status(const pg_uuid_t *id, KnCaseStatus from, KnCaseStatus to, const char *actor,
 					   const KnSubject *subject, const char *note, const char *reason)
 {
 	KnArgs args = {0};
 
 	kn_arg_uuid(&args, id);
-	kn_arg_text(&args, from);
-	kn_arg_text(&args, to);
+	kn_arg_text(&args, kn_case_statuses[from]);
+	kn_arg_text(&args, kn_case_statuses[to]);
 	kn_arg_text(&args, actor);
 	kn_arg_bytea(&args, note ? kn_seal(subject, "status_history.note", id, note) : NULL);
 	kn_arg_text(&args, reason);
@@ -510,13 +515,13 @@ kn_incident_exists(const pg_uuid_t *id)
 }
 
 void
-kn_incident_recount(const char *status, KnUrgency from, KnUrgency to)
+kn_incident_recount(KnCaseStatus status, KnUrgency from, KnUrgency to)
 {
 	KnArgs args = {0};
 
 	if (from == to)
 		return;
-	kn_arg_text(&args, status);
+	kn_arg_text(&args, kn_case_statuses[status]);
 	kn_arg_text(&args, kn_urgency_names[from]);
 	kn_arg_text(&args, kn_urgency_names[to]);
 	kn_run(&count_urgency, &args);
@@ -533,13 +538,13 @@ kn_incident_history(const pg_uuid_t *id)
 }
 
 bool
-kn_incident_was_reopened(const pg_uuid_t *id, const char *to, const char *actor)
+kn_incident_was_reopened(const pg_uuid_t *id, KnCaseStatus to, const char *actor)
 {
 	KnArgs args = {0};
 	KnRows rows;
 
 	kn_arg_uuid(&args, id);
-	kn_arg_text(&args, to);
+	kn_arg_text(&args, kn_case_statuses[to]);
 	kn_arg_text(&args, actor);
 	kn_run(&select_asked, &args);
 	rows = kn_rows();
@@ -547,13 +552,13 @@ kn_incident_was_reopened(const pg_uuid_t *id, const char *to, const char *actor)
 }
 
 char *
-kn_incident_allowed(const char *from, const char *actor, const char *to, bool *allowed)
+kn_incident_allowed(KnCaseStatus from, const char *actor, KnCaseStatus to, bool *allowed)
 {
 	KnArgs args = {0};
 	KnRows rows;
 	KnJson json;
 
-	kn_arg_text(&args, from);
+	kn_arg_text(&args, kn_case_statuses[from]);
 	kn_arg_text(&args, actor);
 	kn_run(&select_allowed, &args);
 	rows = kn_rows();
@@ -562,10 +567,10 @@ kn_incident_allowed(const char *from, const char *actor, const char *to, bool *a
 	kn_json_open(&json, '[');
 	for (uint64 i = 0; i < rows.n; i++)
 	{
-		char *status = kn_col_text(&rows, i, 1);
+		KnCaseStatus next = kn_col_case_status(&rows, i, 1);
 
-		kn_json_text(&json, status);
-		*allowed = *allowed || strcmp(status, to) == 0;
+		kn_json_text(&json, kn_case_statuses[next]);
+		*allowed = *allowed || next == to;
 	}
 	kn_json_close(&json, ']');
 	return json.text.data;

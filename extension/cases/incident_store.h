@@ -49,7 +49,7 @@ typedef struct KnIncidentFilter
 extern int kn_incident_list(const KnCaller *caller, const KnIncidentFilter *filter,
 							KnIncident **out, KnRelation *relation);
 
-extern void kn_incident_set_status(const pg_uuid_t *id, const char *from, const char *to,
+extern void kn_incident_set_status(const pg_uuid_t *id, KnCaseStatus from, KnCaseStatus to,
 								   const char *actor, const KnSubject *subject, const char *note,
 								   const char *reason);
 /*
@@ -62,9 +62,9 @@ extern bool kn_incident_is_taken_back(const pg_uuid_t *owner, const char *client
 /* Status moves of a case, oldest first, as rows (at, from, to, actor). */
 extern KnRows kn_incident_history(const pg_uuid_t *id);
 /* Whether the last move by a person was this one, and reopened the case. */
-extern bool kn_incident_was_reopened(const pg_uuid_t *id, const char *to, const char *actor);
+extern bool kn_incident_was_reopened(const pg_uuid_t *id, KnCaseStatus to, const char *actor);
 /* Statuses that may follow for an actor, as JSON array text. */
-extern char *kn_incident_allowed(const char *from, const char *actor, const char *to,
+extern char *kn_incident_allowed(KnCaseStatus from, const char *actor, KnCaseStatus to,
 								 bool *allowed);
 /*
  * Names and how to reach them, for helpers and dispatchers of a named report:
@@ -75,8 +75,9 @@ extern void kn_incident_render_people(KnJson *json, const KnIncident *incident, 
 extern bool kn_incident_exists(const pg_uuid_t *id); /* whoever may see it */
 extern void kn_incident_owner(const pg_uuid_t *id, pg_uuid_t *owner);
 /* A case's urgency changed: counters follow. */
-extern void kn_incident_recount(const char *status, KnUrgency from, KnUrgency to);
-extern char *kn_incident_status_lock(const pg_uuid_t *id, KnUrgency *urgency); /* NULL when gone */
+extern void kn_incident_recount(KnCaseStatus status, KnUrgency from, KnUrgency to);
+/* False when it is gone. */
+extern bool kn_incident_status_lock(const pg_uuid_t *id, KnCaseStatus *status, KnUrgency *urgency);
 
 /* Opens the sealed fields that this reader may see; the others stay absent. */
 extern void kn_incident_unseal(KnIncident *incident, KnRelation relation, bool in_person);

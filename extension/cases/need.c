@@ -16,9 +16,10 @@
 #include "cases/incident_store.h"
 #include "cases/need.h"
 
+/* clang-format off */
 static KnStatement sum_up = KN_WRITE(
 	KN_AS_SYSTEM,
-	"SELECT COALESCE(pg_catalog.bool_or(n.state IN ('engaged', 'stalled')), false), "
+	"SELECT COALESCE(pg_catalog.bool_or(" KN_NEED_HAS_TEAM("n") "), false), "
 	"       COALESCE(pg_catalog.bool_or(n.state = 'needs_dispatcher'), false), "
 	"       COALESCE(pg_catalog.bool_or(n.state IN ('searching', 'offered')), false), "
 	"       COALESCE(pg_catalog.bool_or(n.state = 'met'), false), "
@@ -26,19 +27,37 @@ static KnStatement sum_up = KN_WRITE(
 	"                AND a.status = 'pending' AND a.is_manual) "
 	"  FROM kintaraa.need n WHERE n.bucket = $1",
 	UUIDOID);
+/* clang-format on */
 
 bool
 kn_need_is_open(const KnNeed *need)
 {
-	static const char *const over[] = {"met", "unmet", "withdrawn", NULL};
+	return kn_need_state_is_open(need->state);
+}
 
-	return !kn_choice_has(over, need->state);
+void
+kn_need_move(KnNeed *need, KnNeedState to)
+{
+	if (!kn_need_may_move(need->state, to))
+		elog(ERROR, "a need cannot go from %s to %s", kn_need_states[need->state],
+			 kn_need_states[to]);
+	need->state = to;
+}
+
+void
+kn_need_begin_round(KnNeed *need)
+{
+	kn_need_move(need, KN_NEED_SEARCHING);
+	need->level = 0;
+	need->round++;
+	need->engaged_at = 0;
+	need->contacted_at = 0;
 }
 
 bool
 kn_need_is_paused(const KnNeed *need)
 {
-	return strcmp(need->state, "paused") == 0;
+	return need->state == KN_NEED_PAUSED;
 }
 
 bool
@@ -51,7 +70,7 @@ kn_helps_in_person(const KnCaseParts *parts, const pg_uuid_t *provider)
 		const KnHelper *helper = &parts->helpers[i];
 
 		if (kn_uuid_equal(&helper->provider, provider) &&
-			strcmp(helper->status, "accepted") == 0 && !kn_choice_has(remote, helper->service))
+			helper->status == KN_ASSIGNMENT_ACCEPTED && !kn_choice_has(remote, helper->service))
 			return true;
 	}
 	return false;
@@ -66,7 +85,7 @@ kn_helper_reads(const KnCaseParts *parts, KnRelation relation, const pg_uuid_t *
 	{
 		const KnHelper *helper = &parts->helpers[i];
 
-		if (!kn_uuid_equal(&helper->provider, provider) || strcmp(helper->status, "accepted") != 0)
+		if (!kn_uuid_equal(&helper->provider, provider) || helper->status != KN_ASSIGNMENT_ACCEPTED)
 			continue;
 		for (int j = 0; j < parts->n_needs; j++)
 			if (kn_uuid_equal(&parts->needs[j].id, &helper->need) &&
@@ -80,30 +99,28 @@ void
 kn_incident_follow_needs(const pg_uuid_t *incident)
 {
 	KnUrgency urgency;
-	char *status = kn_incident_status_lock(incident, &urgency);
-	const char *wanted;
-	bool over;
+	KnCaseStatus status;
+	KnCaseStatus wanted;
 	KnArgs args = {0};
 	KnRows rows;
 
-	if (status == NULL)
+	if (!kn_incident_status_lock(incident, &status, &urgency))
 		return;
-	over = strcmp(status, "completed") == 0 || strcmp(status, "closed") == 0;
 	kn_arg_uuid(&args, incident);
 	kn_run(&sum_up, &args);
 	rows = kn_rows();
 	if (kn_col_bool(&rows, 0, 1))
-		wanted = "in_progress";
+		wanted = KN_CASE_IN_PROGRESS;
 	else if (kn_col_bool(&rows, 0, 2))
-		wanted = "pending_dispatcher_review";
+		wanted = KN_CASE_REVIEW;
 	else if (kn_col_bool(&rows, 0, 5))
-		wanted = "assigned";
+		wanted = KN_CASE_ASSIGNED;
 	else if (kn_col_bool(&rows, 0, 3))
-		wanted = "new";
-	else if (over)
+		wanted = KN_CASE_NEW;
+	else if (kn_case_is_over(status))
 		return; /* only a need that is open again takes up what people ended */
 	else
-		wanted = kn_col_bool(&rows, 0, 4) ? "completed" : "new";
-	if (strcmp(status, wanted) != 0)
+		wanted = kn_col_bool(&rows, 0, 4) ? KN_CASE_COMPLETED : KN_CASE_NEW;
+	if (status != wanted)
 		kn_incident_set_status(incident, status, wanted, "machine", NULL, NULL, NULL);
 }

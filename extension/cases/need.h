@@ -10,13 +10,14 @@
 
 #include "base/spi.h"
 #include "cases/incident.h"
+#include "cases/state.h"
 
 typedef struct KnNeed
 {
 	pg_uuid_t bucket;
 	pg_uuid_t id;
 	char *service;
-	char *state;
+	KnNeedState state; /* written by kn_need_move() */
 	KnUrgency urgency;
 	int level; /* 1 and up; 0 before the first */
 	int round;
@@ -36,7 +37,7 @@ typedef struct KnHelper
 	pg_uuid_t provider;
 	pg_uuid_t need;
 	char *service;
-	char *status;
+	KnAssignmentState status;
 	char *provider_type;
 	char *provider_name;
 	TimestampTz offered_at;
@@ -67,6 +68,10 @@ extern int kn_case_lock(const pg_uuid_t *bucket, KnNeed **needs);
 extern void kn_cases_lock(const pg_uuid_t *owner, char *const *client_ids, int n);
 /* Of any cases, in the order of their ids; beside their teams those given are locked as well. */
 extern void kn_cases_lock_all(const pg_uuid_t *buckets, int n, const pg_uuid_t *teams, int n_teams);
+/* To the state given, in memory; an error when no rule leads there. */
+extern void kn_need_move(KnNeed *need, KnNeedState to);
+/* Searched for from the beginning: a round of its own, in which every team may be asked. */
+extern void kn_need_begin_round(KnNeed *need);
 /* State, level, round, rules and times back to the row. */
 extern void kn_need_save(const KnNeed *need);
 extern void kn_need_insert(KnNeed *needs, int n);

@@ -200,7 +200,7 @@ read_helper(const KnRows *rows, uint64 row, KnHelper *out)
 	kn_col_uuid(rows, row, 2, &out->provider);
 	kn_col_uuid(rows, row, 3, &out->need);
 	out->service = kn_col_text(rows, row, 4);
-	out->status = kn_col_text(rows, row, 5);
+	out->status = kn_col_assignment_state(rows, row, 5);
 	out->provider_type = kn_col_text(rows, row, 6);
 	out->provider_name = kn_col_text(rows, row, 7);
 	out->offered_at = kn_col_time(rows, row, 8);
@@ -310,7 +310,7 @@ read_need(const KnRows *rows, uint64 row, KnNeed *out)
 	kn_col_uuid(rows, row, 1, &out->bucket);
 	kn_col_uuid(rows, row, 2, &out->id);
 	out->service = kn_col_text(rows, row, 3);
-	out->state = kn_col_text(rows, row, 4);
+	out->state = kn_col_need_state(rows, row, 4);
 	out->urgency = kn_urgency_parse(kn_col_text(rows, row, 5));
 	out->level = kn_col_int(rows, row, 6, 0);
 	out->round = kn_col_int(rows, row, 7, 1);
@@ -329,7 +329,7 @@ kn_need_save(const KnNeed *need)
 
 	kn_arg_uuid(&args, &need->bucket);
 	kn_arg_uuid(&args, &need->id);
-	kn_arg_text(&args, need->state);
+	kn_arg_text(&args, kn_need_states[need->state]);
 	kn_arg_int(&args, need->level);
 	kn_arg_int(&args, need->round);
 	kn_arg_time_or_null(&args, need->due_at);
@@ -355,7 +355,7 @@ kn_need_insert(KnNeed *needs, int n)
 		kn_arg_uuid(&args, &need->bucket);
 		kn_arg_uuid(&args, &need->id);
 		kn_arg_text(&args, need->service);
-		kn_arg_text(&args, need->state);
+		kn_arg_text(&args, kn_need_states[need->state]);
 		kn_arg_text(&args, kn_urgency_names[need->urgency]);
 		kn_arg_int(&args, need->level);
 		kn_arg_int(&args, need->round);
@@ -394,7 +394,7 @@ insert_all(const KnNeed *needs, int n)
 		ids[0][i] = needs[i].bucket;
 		ids[1][i] = needs[i].id;
 		texts[0][i] = needs[i].service;
-		texts[1][i] = needs[i].state;
+		texts[1][i] = (char *) kn_need_states[needs[i].state];
 		texts[2][i] = (char *) kn_urgency_names[needs[i].urgency];
 		numbers[0][i] = needs[i].level;
 		numbers[1][i] = needs[i].round;

@@ -85,7 +85,7 @@ lock_need(KnCall *call, KnIncident *incident, KnRelation *relation)
 static bool
 is_hers_to_ask(const KnIncident *incident)
 {
-	return strcmp(incident->status, "closed") != 0;
+	return incident->status != KN_CASE_CLOSED;
 }
 
 static void
@@ -107,7 +107,7 @@ answer(KnCall *call, const KnNeed *need, KnRelation relation)
 {
 	kn_json_open(&call->json, '{');
 	kn_json_pair_text(&call->json, "service", need->service);
-	kn_json_pair_text(&call->json, "status", kn_need_state_for(need->state, relation));
+	kn_json_pair_text(&call->json, "status", kn_need_state_word(need->state, relation));
 	kn_json_close(&call->json, '}');
 }
 
@@ -127,7 +127,7 @@ need_withdraw(KnCall *call)
 	if (relation == KN_HELPER)
 		kn_refuse(ERRCODE_KN_ROLE, "a helper releases, only she withdraws", NULL);
 	if (relation != KN_OWNER &&
-		(strcmp(need->state, "met") == 0 || strcmp(need->state, "unmet") == 0))
+		(need->state == KN_NEED_MET || need->state == KN_NEED_UNMET))
 		kn_refuse(ERRCODE_KN_NEED_CLOSED, "this need has ended already", NULL);
 	if (!kn_need_is_open(need))
 		end_access(need, &call->caller->account);
@@ -141,7 +141,7 @@ need_withdraw(KnCall *call)
 		if (relation == KN_OWNER && (is_there || need->urgency == KN_IMMEDIATE))
 			kn_need_hold(need, &call->caller->account);
 		else
-			kn_need_close(need, "withdrawn", &call->caller->account);
+			kn_need_close(need, KN_NEED_WITHDRAWN, &call->caller->account);
 		kn_incident_follow_needs(&incident.id);
 	}
 	answer(call, need, relation);
@@ -160,7 +160,8 @@ end_access(const KnNeed *need, const pg_uuid_t *by)
 
 	if (!kn_assignment_accepted(&need->bucket, &need->id, &accepted))
 		return;
-	kn_assignment_move(&accepted.id, "accepted", "withdrawn", by, NULL, NULL);
+	kn_assignment_move(&accepted.id, KN_ASSIGNMENT_ACCEPTED, KN_ASSIGNMENT_WITHDRAWN,
+					   by, NULL, NULL);
 	kn_helper_leave(&need->bucket, &accepted.provider);
 	kn_team_left(&need->bucket, &accepted.provider);
 }
@@ -202,7 +203,7 @@ need_ask(KnCall *call)
 	}
 	else if (!kn_need_is_open(need))
 		part(&incident, need, PART_ANEW, &call->caller->account);
-	else if (again && strcmp(need->state, "needs_dispatcher") == 0)
+	else if (again && need->state == KN_NEED_NEEDS_DISPATCHER)
 		kn_need_search_anew(need);
 	answer(call, need, relation);
 }
@@ -267,9 +268,9 @@ need_reached(KnCall *call)
 	kn_arg_uuid(&args, &need->bucket);
 	kn_arg_uuid(&args, &need->id);
 	is_new = kn_run(&mark_reached, &args) == 1;
-	if (kn_need_is_open(need) && (is_new || strcmp(need->state, "engaged") != 0))
+	if (kn_need_is_open(need) && (is_new || need->state != KN_NEED_ENGAGED))
 	{
-		need->state = "engaged";
+		kn_need_move(need, KN_NEED_ENGAGED);
 		if (need->contacted_at == 0)
 			need->contacted_at = GetCurrentTimestamp();
 		need->due_at = 0;
@@ -285,9 +286,8 @@ KN_DOOR(need_reached, need_reached, KN_ROLE_SURVIVOR | KN_ROLE_PROVIDER, KN_DOOR
 static bool
 has_team(const KnNeed *need)
 {
-	static const char *const states[] = {"engaged", "stalled", "met", NULL};
-
-	return kn_choice_has(states, need->state);
+	return need->state == KN_NEED_ENGAGED || need->state == KN_NEED_STALLED ||
+		   need->state == KN_NEED_MET;
 }
 
 /* With assignmentId, a word that comes again after its answer was lost spares the next team. */
@@ -317,8 +317,10 @@ part(const KnIncident *incident, KnNeed *need, Parting parting, const pg_uuid_t 
 	kn_incident_require_recent(incident);
 	if (kn_assignment_accepted(&need->bucket, &need->id, &accepted))
 	{
-		kn_assignment_move(&accepted.id, "accepted",
-						   parting == PART_UNREACHED ? "released" : "withdrawn", by, NULL, NULL);
+		kn_assignment_move(&accepted.id, KN_ASSIGNMENT_ACCEPTED,
+						   parting == PART_UNREACHED ? KN_ASSIGNMENT_RELEASED
+													 : KN_ASSIGNMENT_WITHDRAWN,
+						   by, NULL, NULL);
 		if (was_open)
 			kn_capacity_give_back(&accepted.provider);
 		kn_helper_leave(&need->bucket, &accepted.provider);
@@ -338,7 +340,7 @@ part(const KnIncident *incident, KnNeed *need, Parting parting, const pg_uuid_t 
 void
 kn_incident_require_recent(const KnIncident *incident)
 {
-	if (strcmp(incident->status, "completed") == 0 && incident->closed_at != 0 &&
+	if (incident->status == KN_CASE_COMPLETED && incident->closed_at != 0 &&
 		GetCurrentTimestamp() - incident->closed_at > KN_REOPEN_DAYS * USECS_PER_DAY)
 		kn_refuse(ERRCODE_KN_TOO_LONG_AGO, "this case was completed more than 30 days ago",
 				  "Make a new report.");

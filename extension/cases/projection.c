@@ -61,7 +61,7 @@ render_head(KnJson *json, const KnIncident *incident, KnRelation relation)
 	else
 		kn_json_pair_uuid(json, "id", &incident->id);
 	kn_json_pair_text(json, "caseNumber", incident->case_number);
-	kn_json_pair_text(json, "status", kn_incident_status_for(incident->status, relation));
+	kn_json_pair_text(json, "status", kn_case_status_word(incident->status, relation));
 	kn_json_pair_text(json, "anonymity",
 					  incident->values[KN_INCIDENT_ANONYMOUS].flag ? "confidential" : "named");
 	kn_json_pair_text(json, "reporter", incident->by_provider ? "provider" : "survivor");
@@ -184,7 +184,7 @@ render_needs(KnJson *json, const KnCaseParts *parts, KnRelation relation,
 		if (dispatcher)
 			kn_json_pair_uuid(json, "id", &need->id);
 		kn_json_pair_text(json, "service", need->service);
-		kn_json_pair_text(json, "status", kn_need_state_for(need->state, relation));
+		kn_json_pair_text(json, "status", kn_need_state_word(need->state, relation));
 		/* the steps in between would tell how many were asked and refused */
 		kn_json_pair_time(json, "dueAt", dispatcher ? need->due_at : need->expected_by);
 		kn_json_pair_time(json, "expectedBy", need->expected_by);
@@ -199,15 +199,24 @@ render_needs(KnJson *json, const KnCaseParts *parts, KnRelation relation,
 }
 
 const char *
-kn_need_state_for(const char *state, KnRelation relation)
+kn_need_state_word(KnNeedState state, KnRelation relation)
 {
-	static const char *const searching[] = {"offered", "needs_dispatcher", NULL};
+	if (relation != KN_DISPATCHER)
+	{
+		if (state == KN_NEED_STALLED)
+			state = KN_NEED_ENGAGED;
+		else if (state == KN_NEED_OFFERED || state == KN_NEED_NEEDS_DISPATCHER)
+			state = KN_NEED_SEARCHING;
+	}
+	return kn_need_states[state];
+}
 
-	if (relation == KN_DISPATCHER)
-		return state;
-	if (strcmp(state, "stalled") == 0)
-		return "engaged";
-	return kn_choice_has(searching, state) ? "searching" : state;
+const char *
+kn_case_status_word(KnCaseStatus status, KnRelation relation)
+{
+	if (status == KN_CASE_REVIEW && relation != KN_DISPATCHER)
+		status = KN_CASE_NEW;
+	return kn_case_statuses[status];
 }
 
 /* To her the accepted ones, to helpers their own, to dispatchers all. */
@@ -220,7 +229,7 @@ render_helpers(KnJson *json, const KnCaseParts *parts, KnRelation relation,
 	for (int i = 0; i < parts->n_helpers; i++)
 	{
 		const KnHelper *helper = &parts->helpers[i];
-		bool accepted = strcmp(helper->status, "accepted") == 0;
+		bool accepted = helper->status == KN_ASSIGNMENT_ACCEPTED;
 
 		if (relation == KN_OWNER && !accepted)
 			continue;
@@ -231,7 +240,7 @@ render_helpers(KnJson *json, const KnCaseParts *parts, KnRelation relation,
 		kn_json_pair_text(json, "service", helper->service);
 		kn_json_pair_text(json, "providerType", helper->provider_type);
 		kn_json_pair_text(json, "providerName", helper->provider_name);
-		kn_json_pair_text(json, "status", helper->status);
+		kn_json_pair_text(json, "status", kn_assignment_states[helper->status]);
 		if (relation == KN_DISPATCHER)
 		{
 			kn_json_pair_uuid(json, "providerId", &helper->provider);
@@ -300,10 +309,10 @@ kn_urgency_frame(const char *urgency_level)
 void
 kn_render_assignment_row(KnJson *json, const KnAssignment *assignment)
 {
-	bool accepted = strcmp(assignment->status, "accepted") == 0;
+	bool accepted = assignment->status == KN_ASSIGNMENT_ACCEPTED;
 	/* with the case all ends; while it is paused the team keeps the card */
-	bool ended = strcmp(assignment->incident_status, "closed") == 0 && !assignment->paused;
-	bool open = strcmp(assignment->status, "pending") == 0 || (accepted && !ended);
+	bool ended = assignment->incident_status == KN_CASE_CLOSED && !assignment->paused;
+	bool open = assignment->status == KN_ASSIGNMENT_PENDING || (accepted && !ended);
 
 	kn_json_open(json, '{');
 	kn_json_pair_uuid(json, "id", &assignment->id);
@@ -311,7 +320,7 @@ kn_render_assignment_row(KnJson *json, const KnAssignment *assignment)
 	/* a case that is not theirs any more has no handle either */
 	kn_json_uuid(json, open && !assignment->paused ? &assignment->incident : NULL);
 	kn_json_pair_text(json, "service", assignment->service);
-	kn_json_pair_text(json, "status", assignment->status);
+	kn_json_pair_text(json, "status", kn_assignment_states[assignment->status]);
 	if (accepted && assignment->paused)
 		kn_json_pair_bool(json, "paused", true); /* ask the dispatch centre */
 	kn_json_pair_text(json, "urgencyLevel", assignment->urgency);
@@ -333,7 +342,7 @@ kn_render_assignment_row(KnJson *json, const KnAssignment *assignment)
 static void
 render_card(KnJson *json, const KnAssignment *assignment)
 {
-	bool accepted = strcmp(assignment->status, "accepted") == 0;
+	bool accepted = assignment->status == KN_ASSIGNMENT_ACCEPTED;
 	KnValue cell = {.present = assignment->has_cell,
 					.number = assignment->cell_latitude,
 					.second = assignment->cell_longitude};
@@ -351,7 +360,7 @@ render_card(KnJson *json, const KnAssignment *assignment)
 		kn_json_pair_uuid(json, "id", &assignment->incident);
 		kn_json_pair_text(json, "caseNumber", assignment->case_number);
 		kn_json_pair_text(json, "status",
-						  kn_incident_status_for(assignment->incident_status, KN_HELPER));
+						  kn_case_status_word(assignment->incident_status, KN_HELPER));
 	}
 	kn_json_close(json, '}');
 }

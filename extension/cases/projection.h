@@ -31,7 +31,9 @@ extern bool kn_need_visible(const KnNeed *need, const KnCaseParts *parts, KnRela
 							const pg_uuid_t *provider);
 
 /* A need's state as this relation is told it. */
-extern const char *kn_need_state_for(const char *state, KnRelation relation);
+extern const char *kn_need_state_word(KnNeedState state, KnRelation relation);
+/* A case's status as this relation is told it. */
+extern const char *kn_case_status_word(KnCaseStatus status, KnRelation relation);
 
 /* An offer or acceptance, as the provider's team and dispatchers see it. */
 typedef struct KnAssignment
@@ -41,7 +43,7 @@ typedef struct KnAssignment
 	pg_uuid_t incident;
 	pg_uuid_t need;
 	char *service;
-	char *status;
+	KnAssignmentState status;
 	char *urgency;
 	int level;
 	int round;
@@ -58,7 +60,7 @@ typedef struct KnAssignment
 	double cell_latitude;
 	double cell_longitude;
 	char *case_number;
-	char *incident_status;
+	KnCaseStatus incident_status;
 	bool paused; /* she took the case back, and it can be undone */
 } KnAssignment;
 

@@ -87,7 +87,7 @@ render_need(KnJson *json, const KnNeed *need, const KnCasePlace *place)
 	kn_json_open(json, '{');
 	kn_json_pair_uuid(json, "needId", &need->id);
 	kn_json_pair_text(json, "service", need->service);
-	kn_json_pair_text(json, "status", need->state);
+	kn_json_pair_text(json, "status", kn_need_states[need->state]);
 	kn_json_pair_text(json, "urgencyLevel", kn_urgency_names[need->urgency]);
 	kn_json_pair_int(json, "policyVersion", route.policy_version);
 	kn_json_pair_bool(json, "placeKnown", place->has_cell);

@@ -16,6 +16,7 @@
 #include "base/guc.h"
 #include "base/lock.h"
 #include "base/shared.h"
+#include "cases/assignment_store.h"
 #include "cases/escalation.h"
 #include "cases/hold.h"
 #include "cases/incident_store.h"
@@ -29,7 +30,6 @@ static void read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePla
 static void note_backlog(TimestampTz since);
 static void move_needs(const KnNeed *needs, int n);
 static void sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now);
-static void expire_offers(const KnNeed *need, TimestampTz now);
 
 PG_FUNCTION_INFO_V1(kn_need_sweep);
 
@@ -51,12 +51,6 @@ static KnStatement update_needs = KN_WRITE(
 	"    pg_catalog.unnest($4), pg_catalog.unnest($5)) AS u (bucket, id, state, level, due) "
 	" WHERE n.bucket = u.bucket AND n.id = u.id",
 	UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID);
-
-static KnStatement expire_pending = KN_WRITE(
-	KN_AS_SYSTEM,
-	"UPDATE kintaraa.assignment SET status = 'expired', responded_at = $3 "
-	" WHERE incident_bucket = $1 AND need_id = $2 AND status = 'pending' AND due_at <= $3",
-	UUIDOID, UUIDOID, TIMESTAMPTZOID);
 
 /* What waits for its first routing is route_backlog's, which does many at once. */
 static KnStatement select_due = KN_WRITE(
@@ -188,7 +182,7 @@ read_waiting(const KnRows *rows, uint64 row, KnNeed *need, KnCasePlace *place)
 	kn_col_uuid(rows, row, 1, &need->bucket);
 	kn_col_uuid(rows, row, 2, &need->id);
 	need->service = kn_col_text(rows, row, 3);
-	need->state = "searching";
+	need->state = KN_NEED_SEARCHING;
 	need->urgency = kn_urgency_parse(kn_col_text(rows, row, 4));
 	need->round = kn_col_int(rows, row, 5, 1);
 	value = kn_col(rows, row, 6, &is_null);
@@ -211,7 +205,7 @@ move_needs(const KnNeed *needs, int n)
 	{
 		buckets[i] = needs[i].bucket;
 		ids[i] = needs[i].id;
-		states[i] = needs[i].state;
+		states[i] = (char *) kn_need_states[needs[i].state];
 		levels[i] = needs[i].level;
 		due[i] = needs[i].due_at;
 	}
@@ -235,7 +229,7 @@ sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now)
 		kn_hold_remind(&need, now);
 		return;
 	}
-	if (strcmp(need.state, "engaged") == 0)
+	if (need.state == KN_NEED_ENGAGED)
 	{
 		/* accepted, but nobody was in touch with her: acceptance is not help */
 		if (need.contacted_at != 0)
@@ -245,7 +239,7 @@ sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now)
 			KnEscalation rules;
 
 			kn_escalation_read(need.escalation, &rules);
-			need.state = "stalled";
+			kn_need_move(&need, KN_NEED_STALLED);
 			while (need.level < rules.n_levels &&
 				   rules.levels[need.level].who == KN_ASK_PROVIDERS)
 				need.level++;
@@ -255,17 +249,6 @@ sweep_need(const pg_uuid_t *bucket, const pg_uuid_t *id, TimestampTz now)
 		kn_need_save(&need);
 		return;
 	}
-	expire_offers(&need, now);
+	kn_assignment_expire_pending(&need, now);
 	kn_escalation_advance(&need, kn_case_policy(), now);
-}
-
-static void
-expire_offers(const KnNeed *need, TimestampTz now)
-{
-	KnArgs args = {0};
-
-	kn_arg_uuid(&args, &need->bucket);
-	kn_arg_uuid(&args, &need->id);
-	kn_arg_time(&args, now);
-	kn_run(&expire_pending, &args);
 }

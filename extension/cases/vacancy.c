@@ -58,8 +58,8 @@ static pg_uuid_t *array_ids(ArrayType *array, int *n);
 #define OPEN_WORK \
 	"  FROM kintaraa.assignment a JOIN kintaraa.provider p ON p.id = a.provider_id " \
 	"  JOIN kintaraa.need n ON n.bucket = a.incident_bucket AND n.id = a.need_id " \
-	" WHERE a.status IN ('pending', 'accepted') " \
-	"   AND n.state NOT IN ('met', 'unmet', 'withdrawn') AND " VACANT
+	" WHERE " KN_ASSIGNMENT_IS_HELD("a") \
+	"   AND " KN_NEED_IS_OPEN("n") " AND " VACANT
 /* clang-format on */
 
 static KnStatement select_cases = KN_WRITE(
@@ -102,12 +102,14 @@ static KnStatement delete_checks = {
 };
 
 /* Needs that wait for people, of which the lost ones had been told. */
+/* clang-format off */
 static KnStatement select_told = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT DISTINCT x.bucket FROM kintaraa.notification x JOIN kintaraa.need n "
-	"    ON n.bucket = x.bucket AND n.state IN ('needs_dispatcher', 'stalled') "
+	"    ON n.bucket = x.bucket AND " KN_NEED_CALLS_PEOPLE("n") " "
 	" WHERE x.account_id = ANY ($1) AND x.class = 'duty_call' ORDER BY x.bucket",
 	UUIDARRAYOID);
+/* clang-format on */
 
 int
 kn_case_vacate(const pg_uuid_t *bucket)
@@ -175,7 +177,7 @@ vacate_one(const pg_uuid_t *bucket, const KnRows *rows, uint64 row)
 	pg_uuid_t assignment;
 	pg_uuid_t need_id;
 	pg_uuid_t team;
-	char *status = kn_col_text(rows, row, 4);
+	KnAssignmentState status = kn_col_assignment_state(rows, row, 4);
 	KnNeed need;
 
 	kn_col_uuid(rows, row, 1, &assignment);
@@ -184,16 +186,18 @@ vacate_one(const pg_uuid_t *bucket, const KnRows *rows, uint64 row)
 	/* its lock is held, and whoever ends the last account may be barred from the case */
 	if (!kn_need_read(bucket, &need_id, &need))
 		return;
-	if (strcmp(status, "accepted") == 0)
+	if (status == KN_ASSIGNMENT_ACCEPTED)
 	{
-		kn_assignment_move(&assignment, "accepted", "released", NULL, NULL, NULL);
+		kn_assignment_move(&assignment, KN_ASSIGNMENT_ACCEPTED, KN_ASSIGNMENT_RELEASED,
+						   NULL, NULL, NULL);
 		kn_capacity_give_back(&team);
 		kn_helper_leave(bucket, &team);
 		kn_need_search_anew(&need);
 		return;
 	}
-	kn_assignment_move(&assignment, "pending", "withdrawn", NULL, NULL, NULL);
-	if (strcmp(need.state, "offered") == 0 && kn_assignment_count_pending(bucket, &need_id) == 0)
+	kn_assignment_move(&assignment, KN_ASSIGNMENT_PENDING, KN_ASSIGNMENT_WITHDRAWN,
+					   NULL, NULL, NULL);
+	if (need.state == KN_NEED_OFFERED && kn_assignment_count_pending(bucket, &need_id) == 0)
 		kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
 }
 

@@ -186,7 +186,7 @@ tell_assignments(KnNews *news, const KnChangedList *list)
 
 		if (ids == NULL || !kn_col_uuid(&rows, i, 1, &assignment))
 			continue;
-		is_new = strcmp(kn_col_text(&rows, i, 2), "pending") == 0;
+		is_new = kn_col_assignment_state(&rows, i, 2) == KN_ASSIGNMENT_PENDING;
 		frame = kn_news_frame(news, is_new ? "assignment.new" : "assignment.updated",
 							  kn_col_bigint(&rows, i, 4, 0), ids);
 		kn_json_key(&frame->json, "assignment");
@@ -218,7 +218,7 @@ tell_incidents(KnNews *news, const KnChangedList *list)
 		else
 			kn_json_pair_uuid(&frame->json, "incidentId", &incident);
 		kn_json_pair_text(&frame->json, "status",
-						  kn_incident_status_for(kn_col_text(&rows, i, 3), relation));
+						  kn_case_status_word(kn_col_case_status(&rows, i, 3), relation));
 		kn_json_pair_text(&frame->json, "assignedProvider", kn_col_text(&rows, i, 5));
 		kn_json_pair_time(&frame->json, "updatedAt", kn_col_time(&rows, i, 4));
 	}

@@ -73,8 +73,7 @@ hub_start(struct event_base *base, const HubEvents *events)
 void
 hub_stop(void)
 {
-	while (!TAILQ_EMPTY(&parcels))
-		parcel_free(TAILQ_FIRST(&parcels));
+	hub_discard();
 	event_free(next_turn);
 }
 
@@ -230,6 +229,13 @@ hub_flush(void)
 	}
 }
 
+void
+hub_discard(void)
+{
+	while (!TAILQ_EMPTY(&parcels))
+		parcel_free(TAILQ_FIRST(&parcels));
+}
+
 /* A timer and not an active event: input and output of others come first. */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
@@ -367,8 +373,7 @@ hub_restart(const char *gateway, int64_t cursor)
 {
 	Subscriber *subscriber;
 
-	while (!TAILQ_EMPTY(&parcels))
-		parcel_free(TAILQ_FIRST(&parcels));
+	hub_discard();
 	for (size_t i = 0; i < BUCKETS; i++)
 		LIST_FOREACH(subscriber, &buckets[i], link)
 		{
@@ -384,6 +389,12 @@ hub_restart(const char *gateway, int64_t cursor)
 			hub_leave(subscriber);
 			subscriber->left(subscriber);
 		}
+}
+
+void
+hub_resume(const char *gateway)
+{
+	snprintf(gateway_id, sizeof(gateway_id), "%s", gateway);
 }
 
 void

@@ -88,6 +88,9 @@ bool hub_is_busy(void);
 /* Delivers all that is left, at once. */
 void hub_flush(void);
 
+/* Nobody gets what was sent and is not delivered yet. */
+void hub_discard(void);
+
 /* A read of the feed begins: returns the cursor after which to read. */
 int64_t hub_read_begins(void);
 
@@ -102,6 +105,9 @@ void hub_read_failed(void);
  * Everybody's from is set to what they have, and their left() is called.
  */
 void hub_restart(const char *gateway, int64_t cursor);
+
+/* The link is back, and with it all subscriptions. */
+void hub_resume(const char *gateway);
 
 /* NULL while the feed is down. */
 const char *hub_gateway(void);

@@ -10,10 +10,16 @@
  * count as one.  A statement that overstays what the server allows it means that
  * nobody is there: the link is dropped.
  *
- * After a lost connection the subscriptions may be gone (they lie in a table
- * that does not survive a crash), and the database may say that it no longer
- * knows this gateway or its cursor: then the feed is started anew, and every
- * socket subscribes again with the cursor it has.
+ * After a lost connection the next one goes on: subscriptions are rows, and one
+ * read from the cursor that was reached tells what was missed to all of them.
+ * They may be gone (the table does not survive a crash, and no other server has
+ * it); then the database says that it does not know this gateway or its cursor,
+ * the feed is started anew, and every socket subscribes again with the cursor
+ * it has, which takes a statement for each.
+ *
+ * A read is all or nothing.  Its frames are handed to the hub when every row is
+ * understood; from then on they are delivered whatever happens to the link, and
+ * what was read before is never read again.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,6 +53,7 @@ static DbLink feed_link;
 static FeedStep step;
 static int64_t step_since_ms;
 static bool has_failed; /* the statement that runs */
+static bool is_whole;   /* all rows of the read are with the hub */
 static bool is_unknown; /* the database has lost our gateway id or cursor */
 static bool is_prepared;
 static bool is_woken;
@@ -63,6 +70,7 @@ static void feed_result(PGresult *result);
 static void feed_finished(void);
 static void feed_read_ends(void);
 static void feed_begin(void);
+static void feed_go_on(void);
 static bool feed_started(const PGresult *result);
 static void feed_rows(const PGresult *result);
 static bool feed_row(const PGresult *result, int row);
@@ -152,8 +160,9 @@ static void
 feed_down(void *arg)
 {
 	(void) arg;
-	if (step == FEED_SENDING)
+	if (step == FEED_SENDING || step == FEED_NEXT)
 	{
+		has_failed = has_failed || !is_whole;
 		hub_flush();
 		feed_read_ends();
 	}
@@ -200,7 +209,10 @@ feed_finished(void)
 			break;
 		case FEED_PREPARE:
 			is_prepared = true;
-			feed_begin();
+			if (gateway[0] != '\0' && !is_unknown)
+				feed_go_on();
+			else
+				feed_begin();
 			break;
 		case FEED_NEXT:
 			if (hub_is_busy())
@@ -220,10 +232,23 @@ static void
 feed_read_ends(void)
 {
 	step = FEED_QUIET;
-	if (has_failed)
-		hub_read_failed();
-	else
+	if (!has_failed)
 		hub_read_ends(read_up_to);
+	else
+	{
+		hub_read_failed();
+		is_woken = is_woken || is_unknown; /* nobody hears anything until it is started anew */
+	}
+}
+
+/* The database still has the subscriptions, or says that it does not. */
+static void
+feed_go_on(void)
+{
+	hub_resume(gateway);
+	log_line(LEVEL_INFO, "feed_up", "gateway=%s resumed=yes", gateway);
+	step = FEED_QUIET;
+	is_woken = true;
 }
 
 /* After LISTEN: what happens from now on is heard. */
@@ -268,9 +293,11 @@ feed_started(const PGresult *result)
 static void
 feed_rows(const PGresult *result)
 {
-	/* Short of memory: what was not sent is read again. */
 	for (int row = 0; row < PQntuples(result) && !has_failed; row++)
 		has_failed = !feed_row(result, row);
+	is_whole = !has_failed;
+	if (has_failed)
+		hub_discard(); /* short of memory: it is read again */
 }
 
 /* Text of the array is {1,2,3}; the last row has no array and says how far it got. */
@@ -353,6 +380,7 @@ feed_read(void)
 		return;
 	}
 	is_woken = false;
+	is_whole = false;
 	read_up_to = hub_read_begins();
 	snprintf(after, sizeof(after), "%lld", (long long) read_up_to);
 	metrics_add(METRIC_FEED_CALLS, 1);

@@ -256,17 +256,36 @@ def test_memory_ends_with_the_session():
     wait_until(lambda: pull(person.one, cursor).status == 401)
 
 
-def test_memory_ends_when_the_feed_is_lost():
-    for lose in ("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kintaraa-listen'",
-                 "DELETE FROM kintaraa.gateway"):
-        cursor = her.remembered()
-        restarts = gateway.log().count("feed_up")
-        cluster.psql(lose)
-        wait_until(lambda: gateway.log().count("feed_up") > restarts)
-        asked = statements("sync_updates")
-        assert pull(her.one, cursor).body["empty"] is True
-        assert statements("sync_updates") > asked
-        feed_is_back()
+def test_memory_ends_when_the_feed_starts_anew():
+    cursor = her.remembered()
+    restarts = gateway.log().count("feed_up")
+    cluster.psql("DELETE FROM kintaraa.gateway")
+    wait_until(lambda: gateway.log().count("feed_up") > restarts)
+    asked = statements("sync_updates")
+    assert pull(her.one, cursor).body["empty"] is True
+    assert statements("sync_updates") > asked
+    feed_is_back()
+
+
+def test_cut_link_costs_nobody_the_subscription():
+    sockets = [opened(her.one)[0] for _ in range(3)]
+    subscribed = "SELECT DISTINCT id FROM kintaraa.subscription ORDER BY id DESC"
+    newest = cluster.psql(subscribed)[:3]
+    restarts = gateway.log().count("resumed=yes")
+    for number in range(5):
+        cluster.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kintaraa-listen'")
+        identity = her.report()  # while nobody listens
+        wait_until(lambda: gateway.log().count("resumed=yes") > restarts + number)
+        for socket in sockets:
+            frame = socket.expect("incident.updated")
+            while frame["incidentId"] != identity:
+                frame = socket.expect("incident.updated")
+    assert set(newest) <= set(cluster.psql(subscribed))
+    for socket in sockets:
+        marks = [(frame["type"], frame["cursor"], frame.get("incidentId")) for frame in socket.frames if "cursor" in frame]
+        assert len(marks) == len(set(marks)), marks
+        socket.close()
+    feed_is_back()
 
 
 def test_waiting_goes_on_when_the_feed_is_lost():

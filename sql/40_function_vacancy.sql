@@ -66,8 +66,9 @@ DECLARE
     people uuid[];
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        SELECT array_agg(DISTINCT o.provider_id ORDER BY o.provider_id) FILTER (WHERE o.provider_id IS NOT NULL)
-          INTO teams FROM before AS o WHERE o.is_active;
+        SELECT array_agg(DISTINCT o.provider_id ORDER BY o.provider_id) FILTER (WHERE o.provider_id IS NOT NULL),
+               array_agg(o.id ORDER BY o.id) FILTER (WHERE o.centre_id IS NOT NULL)
+          INTO teams, people FROM before AS o WHERE o.is_active;
     ELSE
         SELECT array_agg(DISTINCT o.provider_id ORDER BY o.provider_id) FILTER (WHERE o.provider_id IS NOT NULL),
                array_agg(o.id ORDER BY o.id) FILTER (WHERE o.centre_id IS NOT NULL)

@@ -266,6 +266,18 @@ kn_need_clear(const KnNeed *need, KnAssignmentState accepted_to, const pg_uuid_t
 }
 
 void
+kn_need_part(const KnNeed *need, const pg_uuid_t *by)
+{
+	KnAssignment accepted;
+
+	if (!kn_assignment_accepted(&need->bucket, &need->id, &accepted))
+		return;
+	kn_assignment_move(&accepted.id, KN_ASSIGNMENT_ACCEPTED, KN_ASSIGNMENT_WITHDRAWN, by, NULL,
+					   NULL);
+	kn_helper_leave(&need->bucket, &accepted.provider);
+}
+
+void
 kn_need_close(KnNeed *need, KnNeedState state, const pg_uuid_t *by)
 {
 	kn_need_clear(need, KN_ASSIGNMENT_WITHDRAWN, by);

@@ -17,7 +17,12 @@
 extern void kn_need_clear(const KnNeed *need, KnAssignmentState accepted_to, const pg_uuid_t *by);
 /* Nobody has the need any more: other teams are asked, and she is told.  The need is locked. */
 extern void kn_need_search_anew(KnNeed *need);
-/* She left a team: it is not asked for her case again. */
+/* The team of a need that has ended has nothing of the case any more. */
+extern void kn_need_part(const KnNeed *need, const pg_uuid_t *by);
+/*
+ * She left a team: it is not asked for her case again, nor any longer.  The case is
+ * locked, and nothing of it is held in memory that is offered to the team.
+ */
 extern void kn_team_left(const pg_uuid_t *bucket, const pg_uuid_t *team);
 /* Closes a need for good: met, unmet or withdrawn.  The need is locked. */
 extern void kn_need_close(KnNeed *need, KnNeedState state, const pg_uuid_t *by);

@@ -80,11 +80,13 @@ static KnStatement select_lost = KN_WRITE(
 	UUIDOID);
 /* clang-format on */
 
+/* clang-format off */
 static KnStatement select_waiting = KN_WRITE(
 	KN_AS_SYSTEM,
-	"SELECT id FROM kintaraa.need "
-	" WHERE bucket = $1 AND " KN_NEED_CALLS_PEOPLE("need") " ORDER BY created_at, service",
+	"SELECT n.id FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket "
+	" WHERE n.bucket = $1 AND " KN_NEED_IS_TASK("n", "i") " ORDER BY n.created_at, n.service",
 	UUIDOID);
+/* clang-format on */
 
 /*
  * kintaraa.bar(bucket uuid, principal uuid)

@@ -323,8 +323,9 @@ choose_need(const pg_uuid_t *incident, const char *service, const pg_uuid_t *pro
 		if (best == NULL || need->state == KN_NEED_NEEDS_DISPATCHER)
 			best = need;
 	}
+	/* under its lock: somebody may have accepted it meanwhile */
 	return best != NULL && kn_need_lock(incident, &best->id, out) && kn_need_is_open(out) &&
-		   !kn_need_is_paused(out);
+		   !kn_need_is_paused(out) && (take_back || out->state != KN_NEED_ENGAGED);
 }
 
 /* Why a team may not have it is not told where it could reveal whom she fears. */

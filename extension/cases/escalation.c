@@ -208,10 +208,15 @@ kn_escalation_hurry(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy,
 	kn_escalation_read(need->escalation, &rules);
 	need->level = Min(Max(need->level, 1), rules.n_levels);
 	level = &rules.levels[need->level - 1];
-	need->due_at = Min(need->due_at, kn_due_at(policy, now, level->minutes, level->working));
+	/* what is paused is a task of people when it is immediate */
+	if (!kn_need_is_paused(need) || urgency == KN_IMMEDIATE)
+		need->due_at = Min(need->due_at, kn_due_at(policy, now, level->minutes, level->working));
 	need->expected_by = Min(need->expected_by, kn_escalation_promise(need, policy, now));
 	kn_need_save(need);
 	kn_assignment_hurry(need);
+	/* whoever was told, was told of something that could wait */
+	if (kn_need_is_task(need))
+		kn_escalation_call_again(need);
 }
 
 int

@@ -23,7 +23,8 @@
 
 static void sign(const KnCall *call, KnIncident *incident);
 static void hurry_needs(const KnIncident *incident, KnCaseParts *parts);
-static void follow_services(const KnIncident *incident, const KnCasePolicy *policy);
+static void follow_services(const KnIncident *incident, const KnValue *before,
+							const KnCasePolicy *policy);
 
 bool
 kn_incident_lock_own(const KnCaller *caller, KnIncident *incident)
@@ -98,6 +99,7 @@ void
 kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
 {
 	KnUrgency before = incident->urgency;
+	KnValue services = incident->values[KN_INCIDENT_SERVICES];
 	KnCaseParts parts;
 	KnIntake intake;
 
@@ -117,8 +119,9 @@ kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
 	kn_incident_recount(incident->status, before, incident->urgency);
 	kn_need_load_parts(&incident->id, &parts);
 	hurry_needs(incident, &parts);
-	if (fresh[KN_INCIDENT_SERVICES].present || incident->triage)
-		follow_services(incident, kn_case_policy());
+	if (fresh[KN_INCIDENT_SERVICES].present || fresh[KN_INCIDENT_SERVICES].cleared ||
+		incident->triage)
+		follow_services(incident, &services, kn_case_policy());
 }
 
 /* As kintaraa.change keeps writers, but of her words only. */
@@ -144,14 +147,17 @@ hurry_needs(const KnIncident *incident, KnCaseParts *parts)
 							kn_case_policy(), GetCurrentTimestamp());
 }
 
-/* What she asks for in addition is routed now; what she no longer names stays hers to withdraw. */
+/*
+ * What she asks for in addition is routed now.  What is open and that she no longer names
+ * stays hers to withdraw.
+ */
 static void
-follow_services(const KnIncident *incident, const KnCasePolicy *policy)
+follow_services(const KnIncident *incident, const KnValue *before, const KnCasePolicy *policy)
 {
 	KnOpening opening;
 	TimestampTz now = GetCurrentTimestamp();
 
-	kn_opening_plan_new(incident, policy, now, &opening);
+	kn_opening_plan_new(incident, before, policy, now, &opening);
 	kn_opening_store(&opening, now);
 	kn_hold_end_if_empty(&incident->id);
 	kn_incident_follow_needs(&incident->id);

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "base/limits.h"
+#include "cases/assignment.h"
 #include "cases/hold.h"
 #include "cases/incident_open.h"
 #include "cases/incident_store.h"
@@ -20,6 +21,9 @@
 
 static int wanted(const KnIncident *incident, const char **services);
 static const KnNeed *find_need(const KnCaseParts *parts, const char *service);
+static bool names(const KnValue *services, const char *service);
+static void ask_again(const KnIncident *incident, const KnNeed *old, bool was_named,
+					  const KnCasePolicy *policy, TimestampTz now);
 static void plan_need(const KnIncident *incident, const char *service, const KnCasePlace *place,
 					  const KnCasePolicy *policy, TimestampTz now, KnRouteMemo *memo, KnNeed *need,
 					  KnStep *step);
@@ -74,8 +78,8 @@ wanted(const KnIncident *incident, const char **services)
 }
 
 void
-kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
-					KnOpening *out)
+kn_opening_plan_new(const KnIncident *incident, const KnValue *before, const KnCasePolicy *policy,
+					TimestampTz now, KnOpening *out)
 {
 	const KnValue *asked = &incident->values[KN_INCIDENT_SERVICES];
 	const char *services[KN_SERVICES_MAX + 1];
@@ -89,7 +93,12 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 	kn_need_load_parts(&incident->id, &known);
 	kn_case_place(&incident->id, &place);
 	for (int i = 0; i < known.n_needs; i++)
+	{
 		latest = Max(latest, known.needs[i].created_at + 1);
+		if (known.needs[i].state == KN_NEED_MET && names(before, known.needs[i].service) &&
+			!names(asked, known.needs[i].service))
+			kn_need_part(&known.needs[i], &incident->owner);
+	}
 	memset(out, 0, sizeof(*out));
 	out->incident = incident;
 	out->parts.needs = palloc0(sizeof(KnNeed) * lengthof(services));
@@ -99,31 +108,49 @@ kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy, Time
 		const KnNeed *old = find_need(&known, services[i]);
 		int at = out->parts.n_needs;
 
-		if (old == NULL)
+		if (old != NULL)
 		{
-			plan_need(incident, services[i], &place, policy, now, &memo,
-					  &out->parts.needs[at], &out->steps[at]);
-			/* the first need stays the first when the clock was set back: see kn_case_lock */
-			out->parts.needs[at].created_at = latest;
-			out->parts.n_needs++;
+			ask_again(incident, old, names(before, services[i]), policy, now);
+			continue;
 		}
-		else if (kn_need_is_paused(old))
-		{
-			KnNeed need;
-
-			if (kn_need_lock(&incident->id, &old->id, &need))
-				kn_hold_resume(&need, now);
-		}
-		else if (!kn_need_is_open(old) && old->state != KN_NEED_MET &&
-				 strcmp(old->service, KN_TRIAGE) != 0)
-		{
-			KnNeed need;
-
-			if (kn_need_lock(&incident->id, &old->id, &need))
-				kn_escalation_reopen(&need, kn_service_urgency(need.service, incident), policy,
-									 now);
-		}
+		plan_need(incident, services[i], &place, policy, now, &memo, &out->parts.needs[at],
+				  &out->steps[at]);
+		/* the first need stays the first when the clock was set back: see kn_case_lock */
+		out->parts.needs[at].created_at = latest;
+		out->parts.n_needs++;
 	}
+}
+
+static bool
+names(const KnValue *services, const char *service)
+{
+	for (int i = 0; i < services->n_items; i++)
+		if (strcmp(services->items[i], service) == 0)
+			return true;
+	return false;
+}
+
+/* A need that is there, named again; what was met only when it was not named until now. */
+static void
+ask_again(const KnIncident *incident, const KnNeed *old, bool was_named,
+		  const KnCasePolicy *policy, TimestampTz now)
+{
+	bool is_met = old->state == KN_NEED_MET;
+	bool is_triage = strcmp(old->service, KN_TRIAGE) == 0;
+	KnNeed need;
+
+	if (kn_need_is_paused(old))
+	{
+		if (kn_need_lock(&incident->id, &old->id, &need))
+			kn_hold_resume(&need, now);
+		return;
+	}
+	if (kn_need_is_open(old) || is_triage || (is_met && was_named) ||
+		!kn_need_lock(&incident->id, &old->id, &need))
+		return;
+	if (is_met)
+		kn_need_part(&need, &incident->owner);
+	kn_escalation_reopen(&need, kn_service_urgency(need.service, incident), policy, now);
 }
 
 static const KnNeed *

@@ -23,9 +23,13 @@ extern void kn_opening_reporter(KnIncident *incident, const KnCaller *caller);
 /* Decides without writing: one need per service, a triage need when none is asked for. */
 extern void kn_opening_plan(KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
 							KnRouteMemo *memo, KnOpening *out);
-/* Same for services that have no need yet; a need that ended without help is searched for anew. */
-extern void kn_opening_plan_new(const KnIncident *incident, const KnCasePolicy *policy,
-								TimestampTz now, KnOpening *out);
+/*
+ * Same for services that have no need yet; a need that ended without help is searched for anew.
+ * before: what the report named until now.  A service that was met and that she names anew is
+ * searched for anew; one that she names no longer ends for the team that met it.
+ */
+extern void kn_opening_plan_new(const KnIncident *incident, const KnValue *before,
+								const KnCasePolicy *policy, TimestampTz now, KnOpening *out);
 /* The needs of a report whose routing is left to the worker; returns how many. */
 extern int kn_opening_defer(const KnIncident *incident, const KnCasePolicy *policy, TimestampTz now,
 							KnNeed *needs);

@@ -61,6 +61,13 @@ kn_need_is_paused(const KnNeed *need)
 }
 
 bool
+kn_need_is_task(const KnNeed *need)
+{
+	return need->state == KN_NEED_NEEDS_DISPATCHER || need->state == KN_NEED_STALLED ||
+		   (kn_need_is_paused(need) && need->urgency == KN_IMMEDIATE);
+}
+
+bool
 kn_helps_in_person(const KnCaseParts *parts, const pg_uuid_t *provider)
 {
 	static const char *const remote[] = {"counseling", "legal", "financial", NULL};

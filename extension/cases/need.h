@@ -78,6 +78,8 @@ extern void kn_need_insert(KnNeed *needs, int n);
 extern bool kn_need_is_open(const KnNeed *need);
 /* Its owner took the case back: it is open, and nobody works on it. */
 extern bool kn_need_is_paused(const KnNeed *need);
+/* It waits for people: nobody else has it, or it is paused and immediate. */
+extern bool kn_need_is_task(const KnNeed *need);
 /*
  * Whether a team, NULL for none, has accepted what it has to come to her for, so
  * that it needs the exact place.

@@ -39,7 +39,7 @@ static bool is_hers_to_ask(const KnIncident *incident);
 static void refuse_taken_back(void);
 static void require_owner(KnRelation relation);
 static void part(const KnIncident *incident, KnNeed *need, Parting parting, const pg_uuid_t *by);
-static void end_access(const KnNeed *need, const pg_uuid_t *by);
+static void withdraw_offers(const pg_uuid_t *bucket, const pg_uuid_t *team);
 static bool has_team(const KnNeed *need);
 static bool is_meant(KnCall *call, const KnNeed *need);
 static void answer(KnCall *call, const KnNeed *need, KnRelation relation);
@@ -47,6 +47,13 @@ static void answer(KnCall *call, const KnNeed *need, KnRelation relation);
 static KnStatement insert_left = KN_WRITE(
 	KN_AS_SYSTEM,
 	"INSERT INTO kintaraa.left_team (bucket, provider_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+	UUIDOID, UUIDOID);
+
+static KnStatement withdraw_left = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.assignment SET status = 'withdrawn', responded_at = "
+	"       pg_catalog.clock_timestamp() "
+	" WHERE incident_bucket = $1 AND provider_id = $2 AND status = 'pending' RETURNING need_id",
 	UUIDOID, UUIDOID);
 
 static KnStatement delete_left = KN_WRITE(
@@ -130,7 +137,14 @@ need_withdraw(KnCall *call)
 		(need->state == KN_NEED_MET || need->state == KN_NEED_UNMET))
 		kn_refuse(ERRCODE_KN_NEED_CLOSED, "this need has ended already", NULL);
 	if (!kn_need_is_open(need))
-		end_access(need, &call->caller->account);
+	{
+		/* its team keeps a card until she, or the end of the case, takes it */
+		if (kn_assignment_accepted(&need->bucket, &need->id, &accepted))
+		{
+			kn_need_part(need, &call->caller->account);
+			kn_team_left(&need->bucket, &accepted.provider);
+		}
+	}
 	else if (!kn_need_is_paused(need))
 	{
 		bool is_there = kn_assignment_accepted(&need->bucket, &need->id, &accepted);
@@ -151,20 +165,6 @@ KN_DOOR(need_withdraw, need_withdraw,
 		KN_DOOR_AUDITED,
 		"POST /incidents/{id}/needs/{service}/withdraw: one service is no longer wanted. "
 		"Path: id, service.");
-
-/* The team of a need that has ended keeps a card until she, or the end of the case, takes it. */
-static void
-end_access(const KnNeed *need, const pg_uuid_t *by)
-{
-	KnAssignment accepted;
-
-	if (!kn_assignment_accepted(&need->bucket, &need->id, &accepted))
-		return;
-	kn_assignment_move(&accepted.id, KN_ASSIGNMENT_ACCEPTED, KN_ASSIGNMENT_WITHDRAWN,
-					   by, NULL, NULL);
-	kn_helper_leave(&need->bucket, &accepted.provider);
-	kn_team_left(&need->bucket, &accepted.provider);
-}
 
 /*
  * POST /incidents/{id}/needs/{service}/ask {"teamsAgain"?} -> the need
@@ -354,4 +354,28 @@ kn_team_left(const pg_uuid_t *bucket, const pg_uuid_t *team)
 	kn_arg_uuid(&args, bucket);
 	kn_arg_uuid(&args, team);
 	kn_run(&insert_left, &args);
+	withdraw_offers(bucket, team);
+}
+
+/* Of what she has not left it for either, it may have been asked already. */
+static void
+withdraw_offers(const pg_uuid_t *bucket, const pg_uuid_t *team)
+{
+	KnArgs args = {0};
+	KnRows rows;
+
+	kn_arg_uuid(&args, bucket);
+	kn_arg_uuid(&args, team);
+	kn_run(&withdraw_left, &args);
+	rows = kn_rows();
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		pg_uuid_t id;
+		KnNeed need;
+
+		kn_col_uuid(&rows, i, 1, &id);
+		if (kn_need_read(bucket, &id, &need) && need.state == KN_NEED_OFFERED &&
+			kn_assignment_count_pending(bucket, &id) == 0)
+			kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
+	}
 }

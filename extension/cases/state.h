@@ -77,6 +77,11 @@ extern bool kn_case_is_over(KnCaseStatus status);
 #define KN_NEED_IS_OPEN(need) need ".state NOT IN ('met', 'unmet', 'withdrawn')"
 #define KN_NEED_HAS_TEAM(need) need ".state IN ('engaged', 'stalled')"
 #define KN_NEED_CALLS_PEOPLE(need) need ".state IN ('needs_dispatcher', 'stalled')"
+/* It waits for people; what is paused does when it is due before it ends. */
+#define KN_NEED_IS_TASK(need, incident)                                                \
+	"(" KN_NEED_CALLS_PEOPLE(need) " OR (" need                                        \
+								   ".state = 'paused' AND " need ".due_at < " incident \
+								   ".held_until)) "
 #define KN_ASSIGNMENT_IS_HELD(assignment) assignment ".status IN ('pending', 'accepted')"
 #define KN_CASE_IS_OVER(status) status " IN ('completed', 'closed')"
 

@@ -101,13 +101,20 @@ static KnStatement delete_checks = {
 	.writes = true,
 };
 
-/* Needs that wait for people, of which the lost ones had been told. */
 /* clang-format off */
+/*
+ * Cases with a task of people of which the lost ones had been told.  With an account that is
+ * deleted its notices are gone; then they are all that wait.
+ */
 static KnStatement select_told = KN_WRITE(
 	KN_AS_SYSTEM,
-	"SELECT DISTINCT x.bucket FROM kintaraa.notification x JOIN kintaraa.need n "
-	"    ON n.bucket = x.bucket AND " KN_NEED_CALLS_PEOPLE("n") " "
-	" WHERE x.account_id = ANY ($1) AND x.class = 'duty_call' ORDER BY x.bucket",
+	"SELECT DISTINCT n.bucket FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket "
+	" WHERE n.due_at IS NOT NULL AND " KN_NEED_IS_TASK("n", "i")
+	"   AND (n.bucket IN (SELECT x.bucket FROM kintaraa.notification x "
+	"                      WHERE x.account_id = ANY ($1) AND x.class = 'duty_call') "
+	"        OR EXISTS (SELECT FROM pg_catalog.unnest($1) AS gone (id) "
+	"                    WHERE NOT EXISTS (SELECT FROM kintaraa.account a WHERE a.id = gone.id))) "
+	" ORDER BY n.bucket",
 	UUIDARRAYOID);
 /* clang-format on */
 

@@ -55,6 +55,10 @@ SELECT play.outcome('assignment_reassign', by_whom, ARRAY[play.it()::text],
                     jsonb_build_object('providerId', (SELECT provider FROM play.person WHERE name = to_whom), 'reason',
                         'spec'))
 $$;
+CREATE FUNCTION play.assign(by_whom text, to_whom text) RETURNS text LANGUAGE sql AS $$
+SELECT play.outcome('assignment_assign', by_whom, ARRAY[play.it()::text],
+                    jsonb_build_object('providerId', (SELECT provider FROM play.person WHERE name = to_whom)))
+$$;
 CREATE FUNCTION play.ask(services text[]) RETURNS text LANGUAGE sql AS $$
 SELECT play.outcome('incident_update', 'amina', ARRAY[play.her()],
                     jsonb_build_object('supportServices', to_jsonb(services)))

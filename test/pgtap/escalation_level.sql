@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(69);
+SELECT plan(72);
 SELECT play.team('healthcare', -1.28 - n * 0.001, 36.82, 10) FROM generate_series(1, 12) AS n \g /dev/null
 SELECT play.helper('clinic', 'healthcare', -1.2825, 36.8325), play.team('gbv_rescue', -1.28, 36.82), play.staff('dora',
     'dispatcher'), play.staff('otto', 'dispatcher'), play.register('amina') \g /dev/null
@@ -211,4 +211,14 @@ SELECT matches(pg_temp.unruly(what), 'KN901', what) FROM unnest(ARRAY[
     'UPDATE kintaraa.setting SET value = ''null'' WHERE name = ''routing_mode''',
     'UPDATE kintaraa.policy SET body = ''[]'' WHERE kind = ''escalation''']) AS what;
 SELECT is(pg_temp.unruly('SELECT 1'), 'created', 'and put back, all is well');
+
+-- Whoever was told of a need that could wait is told when it cannot any more.
+SELECT play.report('amina', 'hurried', '{shelter}') AS hurried \gset
+SELECT pg_temp.calls(:'hurried') AS calls \gset
+SELECT is((SELECT state || ' ' || urgency_level FROM kintaraa.need WHERE bucket = :'hurried'),
+    'needs_dispatcher routine', 'people have a routine need');
+SELECT play.outcome('incident_update', 'amina', '{hurried}', '{"urgencyLevel": "immediate"}') \g /dev/null
+SELECT is(pg_temp.calls(:'hurried'), 2 * :calls, 'they are called again when it becomes immediate');
+SELECT play.outcome('incident_update', 'amina', '{hurried}', '{"description": "words"}') \g /dev/null
+SELECT is(pg_temp.calls(:'hurried'), 2 * :calls, 'and not for another change');
 SELECT * FROM finish();

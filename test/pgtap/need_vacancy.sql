@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(33);
+SELECT plan(38);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201, 3), play.helper('second', 'healthcare', -1.32, 36.86),
        play.helper('lawyer', 'legal', -1.2804, 36.8204), play.staff('dora', 'dispatcher'),
        play.staff('otto', 'dispatcher'), play.staff('root', 'admin'), play.register('amina') \g /dev/null
@@ -123,6 +123,26 @@ SELECT kintaraa.bar(:'apart', id) FROM play.person WHERE name = 'rhoda' \g /dev/
 SELECT is((SELECT play.outcome('account_deactivate', 'rhoda', ARRAY[id::text]) FROM play.person WHERE name = 'fourth'),
     'none', 'a barred administrator takes the last account');
 SELECT matches(pg_temp.held(:'apart'), 'fourth released', 'and the case is searched for anew');
+
+-- Whoever was told of a waiting need is deleted, and with the account its notices; or leaves a case that is paused.
+SELECT play.staff('paul', 'dispatcher') \g /dev/null
+INSERT INTO kintaraa.duty (centre_id, account_id, kind, from_at, to_at)
+SELECT a.centre_id, a.id, 'dispatcher', now() - interval '1 hour', now() + interval '1 hour'
+  FROM kintaraa.account a JOIN play.person p ON p.id = a.id WHERE p.name = 'paul';
+SELECT play.report('amina', 'deleted', '{shelter}') AS deleted \gset
+SELECT is(pg_temp.told('paul', :'deleted') || ' ' || pg_temp.told('dora', :'deleted'), '1 0',
+    'one on duty is called and nobody else');
+SELECT play.report('amina', 'held', '{shelter}', '{"urgencyLevel": "immediate"}') AS held \gset
+SELECT is(play.outcome('incident_delete', 'amina', '{held}'), 'none', 'she takes one back');
+SELECT is(pg_temp.told('paul', :'held') || ' ' || pg_temp.told('dora', :'held'), '2 0', 'which is a task of the same');
+DELETE FROM kintaraa.duty;
+UPDATE kintaraa.account SET is_active = false WHERE id = (SELECT id FROM play.person WHERE name = 'paul');
+SELECT is(pg_temp.told('dora', :'held'), 1, 'who leaves: another is called');
+UPDATE kintaraa.account SET is_active = true WHERE id = (SELECT id FROM play.person WHERE name = 'paul');
+DELETE FROM kintaraa.notification WHERE bucket = :'deleted' AND account_id <> (SELECT id FROM play.person
+    WHERE name = 'paul');
+DELETE FROM kintaraa.account WHERE id = (SELECT id FROM play.person WHERE name = 'paul');
+SELECT is(pg_temp.told('dora', :'deleted'), 1, 'who is deleted: another is called');
 
 -- Whoever was told of a waiting need leaves the centre.
 SELECT play.report('amina', 'waits', '{shelter}') AS waits \gset

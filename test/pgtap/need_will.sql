@@ -1,6 +1,6 @@
 -- What she says about her needs, and what completed means.
 \ir ../data/play.sql
-SELECT plan(91);
+SELECT plan(107);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
        play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
 CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS
@@ -179,5 +179,46 @@ SELECT is(pg_temp.say('reached', 'anew'), 'ok engaged', 'she says so');
 SELECT is((SELECT contacted_at IS NOT NULL AND due_at IS NULL FROM kintaraa.need WHERE bucket = pg_temp.id('anew')),
     true, 'and nobody is reminded any more');
 SELECT is(pg_temp.move('second', 'anew', '{"status": "completed"}'), 'ok', 'then it is done');
+SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
+
+-- A team that she left is no longer asked for what else it was asked for.
+CREATE FUNCTION pg_temp.all_held(name text) RETURNS text LANGUAGE sql AS
+    $$ SELECT string_agg(concat_ws(' ', a.service, p.name, a.status), ', ' ORDER BY a.service, p.name)
+         FROM kintaraa.assignment a JOIN play.person p ON p.provider = a.provider_id
+        WHERE a.incident_bucket = pg_temp.id($1) AND a.status IN ('pending', 'accepted') $$;
+SELECT play.report('amina', 'both', '{medical,emergency}', '{"urgencyLevel": "immediate"}') AS both \gset
+SELECT play.outcome('assignment_accept', 'clinic', ARRAY[(SELECT a.id::text FROM kintaraa.assignment a
+    JOIN play.person p ON p.provider = a.provider_id WHERE p.name = 'clinic' AND a.incident_bucket = :'both'
+     AND a.service = 'medical')]) \g /dev/null
+SELECT is(pg_temp.all_held('both'), 'emergency clinic pending, emergency second pending, medical clinic accepted',
+    'the clinic has one need and is asked for another');
+SELECT is(pg_temp.say('another', 'both'), 'ok searching', 'she leaves it for the one');
+SELECT is(pg_temp.all_held('both'), 'emergency second pending, medical second pending', 'it is asked for none');
+SELECT play.outcome('assignment_accept', 'second', ARRAY[(SELECT a.id::text FROM kintaraa.assignment a
+    WHERE a.incident_bucket = :'both' AND a.service = 'medical' AND a.status = 'pending')]) \g /dev/null
+SELECT is(pg_temp.say('withdraw', 'both'), 'ok paused', 'she leaves the other team too');
+SELECT is((SELECT state::text FROM kintaraa.need WHERE bucket = :'both' AND service = 'emergency'),
+    'needs_dispatcher', 'what only that team was asked for goes on at once');
+SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
+
+-- A service that was met, and that her report names no longer, and then again.
+CREATE FUNCTION pg_temp.wants(name text, services text[]) RETURNS text LANGUAGE sql AS
+    $$ SELECT play.outcome('incident_update', 'amina', ARRAY[name],
+                           jsonb_build_object('supportServices', services)) $$;
+SELECT pg_temp.engage('named'), pg_temp.move('clinic', 'named', '{"status": "completed", "reason": "helped"}')
+    \g /dev/null
+SELECT is(pg_temp.wants('named', '{medical,legal}'), 'ok', 'she asks for something else');
+SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('named')::text]), 'ok', 'the clinic keeps its card');
+SELECT is(pg_temp.wants('named', '{legal}'), 'ok', 'she names no longer what was met');
+SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('named')::text]), 'absent KN301',
+    'which ends it for the clinic');
+SELECT is(pg_temp.load('clinic'), 0, 'whose capacity is not freed twice');
+SELECT is(pg_temp.wants('named', '{medical,legal}'), 'ok', 'and names it again');
+SELECT is(pg_temp.held('named'), 'clinic pending, second pending', 'it is searched for');
+SELECT pg_temp.engage('nothing'), pg_temp.move('clinic', 'nothing', '{"status": "completed", "reason": "helped"}'),
+       play.outcome('incident_update', 'amina', '{nothing}', '{"supportServices": null}') \g /dev/null
+SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('nothing')::text]), 'absent KN301',
+    'naming nothing ends it as well');
+SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'nothing'), 'completed', 'and asks for nothing');
 SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
 SELECT * FROM finish();

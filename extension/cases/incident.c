@@ -33,8 +33,7 @@
 #include "records/record.h"
 
 static char *client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id, const char **spelling);
-static bool insert_with_number(KnIncident *incident, const KnIntake *intake,
-							   const char *unreadable);
+static bool insert_with_number(KnIncident *incident, const KnIntake *intake);
 static void answer_replay(KnCall *call, const KnIntake *intake, const KnIncident *sent);
 static void answer_taken_back(KnCall *call, const pg_uuid_t *id, const char *client_id,
 							  bool is_known);
@@ -86,8 +85,8 @@ incident_create(KnCall *call)
 	incident.language = intake.language;
 	kn_opening_plan(&incident, policy, now, &memo, &opening);
 	incident.status = opening.needs_dispatcher ? KN_CASE_REVIEW : KN_CASE_NEW;
-	if (!insert_with_number(&incident, &intake,
-							left.n_unreadable ? left.unreadable.text.data : NULL))
+	incident.unreadable = left.n_unreadable ? left.unreadable.text.data : NULL;
+	if (!insert_with_number(&incident, &intake))
 	{
 		/* sent twice at once: the other one won */
 		kn_incident_intake(&incident.owner, incident.client_id, &intake);
@@ -144,14 +143,14 @@ client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id, const char **spe
 
 /* A number that is taken is drawn again; her id for it gives way only to somebody else's. */
 static bool
-insert_with_number(KnIncident *incident, const KnIntake *intake, const char *unreadable)
+insert_with_number(KnIncident *incident, const KnIntake *intake)
 {
 	for (int i = 0; i < KN_CASE_NUMBER_TRIES; i++)
 	{
 		KnIntake again;
 
 		incident->case_number = kn_case_number(incident->created_at);
-		if (kn_incident_insert(incident, &intake->subject, unreadable))
+		if (kn_incident_insert(incident, &intake->subject))
 			return true;
 		kn_incident_intake(&incident->owner, incident->client_id, &again);
 		if (again.known)

@@ -84,6 +84,7 @@ typedef struct KnIncident
 	TimestampTz held_until; /* she took it back and it can be undone until then; 0 when not */
 	TimestampTz closed_at;  /* completed or closed since; 0 while it goes on */
 	char *ignored;          /* JSON array text */
+	const char *unreadable; /* of a new one: what could not be understood, JSON text or NULL */
 	/* as stored; opened for the classes a reader may see by kn_incident_unseal() */
 	bytea *description_sealed;
 	bytea *address_sealed;

@@ -197,7 +197,6 @@ static bool
 insert_rest(Report *reports, int n, const KnSubject *subject)
 {
 	const KnIncident **incidents = palloc(sizeof(KnIncident *) * Max(n, 1));
-	const char **unreadable = palloc(sizeof(char *) * Max(n, 1));
 	int rest = 0;
 	KnRows rows;
 
@@ -207,13 +206,13 @@ insert_rest(Report *reports, int n, const KnSubject *subject)
 			continue;
 		reports[i].incident.case_number = kn_case_number(reports[i].incident.created_at);
 		reports[i].incident.status = KN_CASE_NEW;
-		incidents[rest] = &reports[i].incident;
-		unreadable[rest++] =
+		reports[i].incident.unreadable =
 			reports[i].left.n_unreadable ? reports[i].left.unreadable.text.data : NULL;
+		incidents[rest++] = &reports[i].incident;
 	}
 	if (rest == 0)
 		return false;
-	rows = kn_incident_insert_many(incidents, unreadable, rest, subject);
+	rows = kn_incident_insert_many(incidents, rest, subject);
 	for (int i = 0; i < n; i++)
 		for (uint64 row = 0; row < rows.n && reports[i].is_new && !reports[i].is_in; row++)
 		{

@@ -13,14 +13,11 @@
 #include "keys/keystore.h"
 
 /*
- * Stores a new report and its memberships; unreadable is what could not be
- * understood, or NULL.  False: its id, its client's id or its number is taken.
+ * Stores a new report and its memberships.  False: its id, its client's id or its number is taken.
  */
-extern bool kn_incident_insert(const KnIncident *incident, const KnSubject *subject,
-							   const char *unreadable);
+extern bool kn_incident_insert(const KnIncident *incident, const KnSubject *subject);
 /* Many reports of one person with one statement; the rows hold the ids of those that went in. */
-extern KnRows kn_incident_insert_many(const KnIncident *const *incidents,
-									  const char *const *unreadable, int n,
+extern KnRows kn_incident_insert_many(const KnIncident *const *incidents, int n,
 									  const KnSubject *subject);
 /* Writes the fields given (present in values) and what was derived from them. */
 extern void kn_incident_update(const KnIncident *incident, const KnSubject *subject);

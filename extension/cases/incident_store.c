@@ -19,19 +19,11 @@
 #include "access/barred.h"
 #include "base/errcodes.h"
 #include "base/limits.h"
+#include "cases/incident_columns.h"
 #include "cases/incident_store.h"
 #include "identity/subject.h"
 #include "records/record.h"
 
-#define INCIDENT_COLUMNS                                                                           \
-	"i.id, i.owner_id, i.client_id, i.case_number, i.status, i.type, i.severity, "                 \
-	"i.urgency_level, i.urgency_asked, i.support_services, i.suggested_services, i.is_anonymous, " \
-	"i.reporter, i.incident_date::text, i.incident_time::text, i.communication_method, "           \
-	"i.preferred_gender, i.proximity_preference, i.place_source, i.accuracy_m, "                   \
-	"i.cell_latitude, i.cell_longitude, i.point_sealed, i.address_sealed, i.place_sealed, "        \
-	"i.description_sealed, i.ignored::text, i.created_hash, i.created_at, i.deleted_at, "          \
-	"i.occurred_from, i.occurred_to, c.version, c.updated_at, i.edited_version, i.edited_by, "     \
-	"i.edited_foreign_version, i.held_until, i.closed_at, i.spelling "
 #define INCIDENT_FROM                                       \
 	"FROM kintaraa.incident i LEFT JOIN kintaraa.change c " \
 	"  ON c.bucket = i.id AND c.noun = 'incident' AND c.id = i.id "
@@ -61,29 +53,29 @@ static KnStatement select_intake = KN_READ(
 
 static KnStatement select_own = KN_READ(
 	KN_AS_DOOR,
-	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	"SELECT " INCIDENT_SELECT INCIDENT_FROM
 	" WHERE i.owner_id = $1 AND i.client_id = $2 AND i.deleted_at IS NULL",
 	UUIDOID, TEXTOID);
 
 static KnStatement select_shared = KN_READ(
 	KN_AS_DOOR,
-	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM " WHERE i.id = $1 AND i.deleted_at IS NULL",
+	"SELECT " INCIDENT_SELECT INCIDENT_FROM " WHERE i.id = $1 AND i.deleted_at IS NULL",
 	UUIDOID);
 
 static KnStatement select_dispatch = KN_READ(
 	KN_AS_DISPATCH,
-	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	"SELECT " INCIDENT_SELECT INCIDENT_FROM
 	" WHERE i.id = $2 AND (i.deleted_at IS NULL OR i.held_until IS NOT NULL) AND " NOT_BARRED,
 	UUIDARRAYOID, UUIDOID);
 
 static KnStatement select_many = KN_READ(
 	KN_AS_DOOR,
-	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM " WHERE i.id = ANY ($1) AND i.deleted_at IS NULL",
+	"SELECT " INCIDENT_SELECT INCIDENT_FROM " WHERE i.id = ANY ($1) AND i.deleted_at IS NULL",
 	UUIDARRAYOID);
 
 static KnStatement select_many_dispatch = KN_READ(
 	KN_AS_DISPATCH,
-	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	"SELECT " INCIDENT_SELECT INCIDENT_FROM
 	" WHERE i.id = ANY ($2) AND i.deleted_at IS NULL AND " NOT_BARRED,
 	UUIDARRAYOID, UUIDARRAYOID);
 
@@ -95,13 +87,13 @@ static KnStatement select_client_ids = KN_READ(
 
 static KnStatement list_own = KN_READ(
 	KN_AS_DOOR,
-	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	"SELECT " INCIDENT_SELECT INCIDENT_FROM
 	" WHERE i.owner_id = $1 AND i.deleted_at IS NULL " FILTER(SHOWN_STATUS) PAGE,
 	UUIDOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
 static KnStatement list_shared = KN_READ(
 	KN_AS_DOOR,
-	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	"SELECT " INCIDENT_SELECT INCIDENT_FROM
 	" WHERE i.id = ANY (ARRAY(SELECT m.bucket FROM kintaraa.member m "
 	"                          WHERE m.principal = ANY ($1) AND NOT m.revoked)) "
 	"   AND i.deleted_at IS NULL " FILTER(SHOWN_STATUS) PAGE,
@@ -109,7 +101,7 @@ static KnStatement list_shared = KN_READ(
 
 static KnStatement list_dispatch = KN_READ(
 	KN_AS_DISPATCH,
-	"SELECT " INCIDENT_COLUMNS INCIDENT_FROM
+	"SELECT " INCIDENT_SELECT INCIDENT_FROM
 	" WHERE i.deleted_at IS NULL AND " NOT_BARRED FILTER("i.status") PAGE,
 	UUIDARRAYOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, INT4OID);
 
@@ -344,61 +336,16 @@ set_text(KnIncident *out, KnIncidentField field, char *text)
 static void
 read_incident(const KnRows *rows, uint64 row, KnIncident *out)
 {
-	KnValue *v;
-	int n;
-	char **items;
+	int n = kn_incident_columns.n_read;
 
 	memset(out, 0, sizeof(*out));
-	v = out->values;
-	kn_col_uuid(rows, row, 1, &out->id);
-	kn_col_uuid(rows, row, 2, &out->owner);
-	out->client_id = kn_col_text(rows, row, 3);
-	out->case_number = kn_col_text(rows, row, 4);
-	out->status = kn_col_case_status(rows, row, 5);
-	set_text(out, KN_INCIDENT_TYPE, kn_col_text(rows, row, 6));
-	set_text(out, KN_INCIDENT_SEVERITY, kn_col_text(rows, row, 7));
-	out->urgency = kn_urgency_parse(kn_col_text(rows, row, 8));
-	set_text(out, KN_INCIDENT_URGENCY, kn_col_text(rows, row, 9));
-	out->asked = kn_urgency_parse(v[KN_INCIDENT_URGENCY].text);
-	v[KN_INCIDENT_SERVICES].present = true;
-	v[KN_INCIDENT_SERVICES].items =
-		kn_col_text_array(rows, row, 10, &v[KN_INCIDENT_SERVICES].n_items);
-	items = kn_col_text_array(rows, row, 11, &n);
-	for (int i = 0; i < Min(n, KN_SERVICES_MAX); i++)
-		out->suggested[out->n_suggested++] = items[i];
-	v[KN_INCIDENT_ANONYMOUS].present = true;
-	v[KN_INCIDENT_ANONYMOUS].flag = kn_col_bool(rows, row, 12);
-	out->by_provider = strcmp(kn_col_text(rows, row, 13), "provider") == 0;
-	set_text(out, KN_INCIDENT_DATE, kn_col_text(rows, row, 14));
-	set_text(out, KN_INCIDENT_TIME, kn_col_text(rows, row, 15));
-	set_text(out, KN_INCIDENT_COMMUNICATION, kn_col_text(rows, row, 16));
-	set_text(out, KN_INCIDENT_GENDER, kn_col_text(rows, row, 17));
-	set_text(out, KN_INCIDENT_PROXIMITY, kn_col_text(rows, row, 18));
-	set_text(out, KN_INCIDENT_SOURCE, kn_col_text(rows, row, 19));
-	v[KN_INCIDENT_ACCURACY].present = !kn_col_is_null(rows, row, 20);
-	v[KN_INCIDENT_ACCURACY].number = kn_col_float(rows, row, 20, 0);
-	out->has_cell = !kn_col_is_null(rows, row, 21);
-	out->cell_latitude = kn_col_float(rows, row, 21, 0);
-	out->cell_longitude = kn_col_float(rows, row, 22, 0);
-	out->point_sealed = kn_col_bytea(rows, row, 23);
-	out->address_sealed = kn_col_bytea(rows, row, 24);
-	out->place_sealed = kn_col_bytea(rows, row, 25);
-	out->description_sealed = kn_col_bytea(rows, row, 26);
-	out->ignored = kn_col_text(rows, row, 27);
-	out->created_hash = kn_col_bytea(rows, row, 28);
-	out->created_at = kn_col_time(rows, row, 29);
-	out->deleted_at = kn_col_time(rows, row, 30);
-	out->occurred_from = kn_col_time(rows, row, 31);
-	out->occurred_to = kn_col_time(rows, row, 32);
-	out->stamp.version = kn_col_bigint(rows, row, 33, 0);
-	out->stamp.updated_at = kn_col_time(rows, row, 34);
-	out->edited_version = kn_col_bigint(rows, row, 35, 1);
-	out->has_editor = kn_col_uuid(rows, row, 36, &out->edited_by);
+	kn_columns_read(&kn_incident_columns, rows, row, out);
+	out->stamp.version = kn_col_bigint(rows, row, n + 1, 0);
+	out->stamp.updated_at = kn_col_time(rows, row, n + 2);
+	out->asked = kn_urgency_parse(out->values[KN_INCIDENT_URGENCY].text);
 	/* where it is unknown, as late as it can have been */
-	out->edited_foreign_version = kn_col_bigint(rows, row, 37, out->edited_version - 1);
-	out->held_until = kn_col_time(rows, row, 38);
-	out->closed_at = kn_col_time(rows, row, 39);
-	out->spelling = kn_col_text(rows, row, 40);
+	if (out->edited_foreign_version == -1)
+		out->edited_foreign_version = out->edited_version - 1;
 }
 
 bool

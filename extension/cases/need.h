@@ -74,7 +74,7 @@ extern void kn_need_move(KnNeed *need, KnNeedState to);
 extern void kn_need_begin_round(KnNeed *need);
 /* State, level, round, rules and times back to the row. */
 extern void kn_need_save(const KnNeed *need);
-extern void kn_need_insert(KnNeed *needs, int n);
+extern void kn_need_insert(const KnNeed *needs, int n);
 extern bool kn_need_is_open(const KnNeed *need);
 /* Its owner took the case back: it is open, and nobody works on it. */
 extern bool kn_need_is_paused(const KnNeed *need);

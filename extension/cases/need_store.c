@@ -20,16 +20,45 @@
 #include "access/barred.h"
 #include "base/mutant.h"
 #include "cases/need.h"
+#include "records/column.h"
 #include "trail/change.h"
 
 #define NEED_BUCKET 1
 #define HELPER_BUCKET 10
 #define FEW_NEEDS 2 /* up to here a statement for each is faster than one for all */
+#define AT(member_) offsetof(KnNeed, member_)
+#define NONE 0
+
+/* See records/column.h. */
 /* clang-format off */
-#define NEED_COLUMNS                                                                                \
-	"n.bucket, n.id, n.service, n.state, n.urgency_level, n.level::int4, n.round::int4, n.due_at, " \
-	"n.expected_by, n.engaged_at, n.contacted_at, n.created_at, n.escalation "
+#define NEED_COLUMNS(C) \
+	C("bucket", "", "", KN_COLUMN_UUID, KN_COLUMN_KEPT, AT(bucket), NONE, NULL) \
+	C("id", "", "", KN_COLUMN_UUID, KN_COLUMN_KEPT, AT(id), NONE, NULL) \
+	C("service", "", "", KN_COLUMN_TEXT, KN_COLUMN_KEPT, AT(service), NONE, NULL) \
+	C("created_at", "", "", KN_COLUMN_TIME, KN_COLUMN_KEPT, AT(created_at), NONE, NULL) \
+	C("state", "", "", KN_COLUMN_WORD, KN_COLUMN_CHANGED, AT(state), NONE, kn_need_states) \
+	C("urgency_level", "", "", KN_COLUMN_WORD, KN_COLUMN_CHANGED, AT(urgency), NONE, \
+	  kn_urgency_names) \
+	C("level", "::int4", "", KN_COLUMN_INT, KN_COLUMN_CHANGED, AT(level), NONE, NULL) \
+	C("round", "::int4", "", KN_COLUMN_INT, KN_COLUMN_CHANGED, AT(round), NONE, NULL) \
+	C("due_at", "", "", KN_COLUMN_TIME, KN_COLUMN_CHANGED, AT(due_at), NONE, NULL) \
+	C("expected_by", "", "", KN_COLUMN_TIME, KN_COLUMN_CHANGED, AT(expected_by), NONE, NULL) \
+	C("escalation", "", "", KN_COLUMN_JSONB, KN_COLUMN_CHANGED, AT(escalation), NONE, NULL) \
+	C("engaged_at", "", "", KN_COLUMN_TIME, KN_COLUMN_LATER, AT(engaged_at), NONE, NULL) \
+	C("contacted_at", "", "", KN_COLUMN_TIME, KN_COLUMN_LATER, AT(contacted_at), NONE, NULL)
+#define NEED_COLUMN_OF(name_, out_, ...) "n." name_ out_ ", "
+/* of row n; what no column is ends the list */
+#define NEED_SELECT NEED_COLUMNS(NEED_COLUMN_OF) "1 "
+
+static const KnColumn need_columns[] = {NEED_COLUMNS(KN_COLUMN_ROW)};
 /* clang-format on */
+
+static const KnColumns columns = {
+	.table = "kintaraa.need",
+	.columns = need_columns,
+	.n = lengthof(need_columns),
+	.n_read = lengthof(need_columns),
+};
 
 /* A bucket and its place in the caller's list. */
 typedef struct Place
@@ -42,6 +71,7 @@ static KnCaseParts *parts_of(const Place *places, int n, KnCaseParts *parts, con
 							 uint64 row, int column);
 static int compare_places(const void *a, const void *b);
 static void lock_teams_of(const pg_uuid_t *buckets, int n, const pg_uuid_t *teams, int n_teams);
+static void prepare(void);
 static void read_need(const KnRows *rows, uint64 row, KnNeed *out);
 static void insert_all(const KnNeed *needs, int n);
 static void read_helper(const KnRows *rows, uint64 row, KnHelper *out);
@@ -49,7 +79,8 @@ static void read_helper(const KnRows *rows, uint64 row, KnHelper *out);
 /* clang-format off */
 static KnStatement select_needs = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT " NEED_COLUMNS "FROM kintaraa.need n WHERE n.bucket = ANY ($1) ORDER BY n.created_at, n.service",
+	"SELECT " NEED_SELECT
+	"  FROM kintaraa.need n WHERE n.bucket = ANY ($1) ORDER BY n.created_at, n.service",
 	UUIDARRAYOID);
 /* clang-format on */
 
@@ -64,7 +95,8 @@ static KnStatement select_helpers = KN_READ(
 /* clang-format off */
 static KnStatement lock_need = KN_WRITE(
 	KN_AS_SYSTEM,
-	"SELECT " NEED_COLUMNS "FROM kintaraa.need n WHERE n.bucket = $1 AND n.id = $2 FOR NO KEY UPDATE",
+	"SELECT " NEED_SELECT
+	"  FROM kintaraa.need n WHERE n.bucket = $1 AND n.id = $2 FOR NO KEY UPDATE",
 	UUIDOID, UUIDOID);
 /* clang-format on */
 
@@ -78,19 +110,14 @@ static KnStatement lock_first = KN_WRITE(
 /* clang-format off */
 static KnStatement lock_needs = KN_WRITE(
 	KN_AS_SYSTEM,
-	"SELECT " NEED_COLUMNS "FROM kintaraa.need n WHERE n.bucket = $1 ORDER BY n.created_at, n.service "
+	"SELECT " NEED_SELECT
+	"  FROM kintaraa.need n WHERE n.bucket = $1 ORDER BY n.created_at, n.service "
 	"   FOR NO KEY UPDATE",
 	UUIDOID);
 /* clang-format on */
 
-static KnStatement update_need = KN_WRITE(
-	KN_AS_SYSTEM,
-	"UPDATE kintaraa.need SET state = $3, level = $4, round = $5, due_at = $6, expected_by = $7, "
-	"       engaged_at = $8, contacted_at = $9, urgency_level = $10, escalation = $11, "
-	"       reached_at = CASE WHEN $8 IS NOT NULL THEN reached_at END " /* said of that team */
-	" WHERE bucket = $1 AND id = $2",
-	UUIDOID, UUIDOID, TEXTOID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, TEXTOID, JSONBOID);
+static KnStatement update_need = {
+	.actor = KN_AS_SYSTEM, .writes = true, KN_TYPES(UUIDOID, UUIDOID)};
 
 static KnStatement lock_teams = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -108,23 +135,26 @@ static KnStatement select_cases = KN_READ(
 	"        LIMIT 1) i ORDER BY i.id",
 	UUIDOID, TEXTARRAYOID);
 
-#define INSERT_NEED                                                                        \
-	"INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, level, round, " \
-	"                           escalation, due_at, expected_by, created_at) "
+static KnStatement insert_one = {.actor = KN_AS_SYSTEM, .writes = true};
+static KnStatement insert_many = {.actor = KN_AS_SYSTEM, .writes = true};
 
-static KnStatement insert_one = KN_WRITE(
-	KN_AS_SYSTEM, INSERT_NEED "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", UUIDOID,
-	UUIDOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID);
-
-static KnStatement insert_many = KN_WRITE(
-	KN_AS_SYSTEM,
-	INSERT_NEED
-	"SELECT ($1)[i], ($2)[i], ($3)[i], ($4)[i], ($5)[i], ($6)[i], ($7)[i], ($8)[i], ($9)[i], "
-	"       ($10)[i], ($11)[i] FROM pg_catalog.generate_series(1, $12) AS i",
-	UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
-	INT4ARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-	INT4OID);
+static void
+prepare(void)
+{
+	if (update_need.sql != NULL)
+		return;
+	kn_columns_state(&columns, KN_COLUMNS_NEW, false, kn_columns_insert(&columns, false),
+					 &insert_one);
+	kn_columns_state(&columns, KN_COLUMNS_NEW, true, kn_columns_insert(&columns, true),
+					 &insert_many);
+	/* that she was reached was said of the team that was engaged */
+	kn_columns_state(&columns, KN_COLUMNS_CHANGE, false,
+					 psprintf("%s, reached_at = CASE WHEN $%d IS NOT NULL THEN reached_at END "
+							  " WHERE bucket = $1 AND id = $2",
+							  kn_columns_update(&columns, 2),
+							  kn_columns_parameter(&columns, "engaged_at", 2)),
+					 &update_need);
+}
 
 void
 kn_need_load_parts(const pg_uuid_t *bucket, KnCaseParts *out)
@@ -304,22 +334,7 @@ kn_cases_lock_all(const pg_uuid_t *buckets, int n, const pg_uuid_t *teams, int n
 static void
 read_need(const KnRows *rows, uint64 row, KnNeed *out)
 {
-	bool is_null;
-	Datum escalation = kn_col(rows, row, 13, &is_null);
-
-	kn_col_uuid(rows, row, 1, &out->bucket);
-	kn_col_uuid(rows, row, 2, &out->id);
-	out->service = kn_col_text(rows, row, 3);
-	out->state = kn_col_need_state(rows, row, 4);
-	out->urgency = kn_urgency_parse(kn_col_text(rows, row, 5));
-	out->level = kn_col_int(rows, row, 6, 0);
-	out->round = kn_col_int(rows, row, 7, 1);
-	out->due_at = kn_col_time(rows, row, 8);
-	out->expected_by = kn_col_time(rows, row, 9);
-	out->engaged_at = kn_col_time(rows, row, 10);
-	out->contacted_at = kn_col_time(rows, row, 11);
-	out->created_at = kn_col_time(rows, row, 12);
-	out->escalation = is_null ? NULL : DatumGetJsonbPCopy(escalation);
+	kn_columns_read(&columns, rows, row, out);
 }
 
 void
@@ -327,98 +342,39 @@ kn_need_save(const KnNeed *need)
 {
 	KnArgs args = {0};
 
+	prepare();
 	kn_arg_uuid(&args, &need->bucket);
 	kn_arg_uuid(&args, &need->id);
-	kn_arg_text(&args, kn_need_states[need->state]);
-	kn_arg_int(&args, need->level);
-	kn_arg_int(&args, need->round);
-	kn_arg_time_or_null(&args, need->due_at);
-	kn_arg_time_or_null(&args, need->expected_by);
-	kn_arg_time_or_null(&args, need->engaged_at);
-	kn_arg_time_or_null(&args, need->contacted_at);
-	kn_arg_text(&args, kn_urgency_names[need->urgency]);
-	kn_arg_datum(&args, JsonbPGetDatum(need->escalation), need->escalation == NULL);
+	kn_columns_bind(&columns, KN_COLUMNS_CHANGE, need, &need->id, NULL, &args);
 	kn_run(&update_need, &args);
 }
 
 void
-kn_need_insert(KnNeed *needs, int n)
+kn_need_insert(const KnNeed *needs, int n)
 {
+	prepare();
 	kn_change_begin_new();
 	if (n > FEW_NEEDS)
 		insert_all(needs, n);
 	for (int i = 0; i < n && n <= FEW_NEEDS; i++)
 	{
-		const KnNeed *need = &needs[i];
 		KnArgs args = {0};
 
-		kn_arg_uuid(&args, &need->bucket);
-		kn_arg_uuid(&args, &need->id);
-		kn_arg_text(&args, need->service);
-		kn_arg_text(&args, kn_need_states[need->state]);
-		kn_arg_text(&args, kn_urgency_names[need->urgency]);
-		kn_arg_int(&args, need->level);
-		kn_arg_int(&args, need->round);
-		kn_arg_datum(&args, JsonbPGetDatum(need->escalation), need->escalation == NULL);
-		kn_arg_time_or_null(&args, need->due_at);
-		kn_arg_time_or_null(&args, need->expected_by);
-		kn_arg_time(&args, need->created_at);
+		kn_columns_bind(&columns, KN_COLUMNS_NEW, &needs[i], &needs[i].id, NULL, &args);
 		kn_run(&insert_one, &args);
 	}
 	kn_change_end_new();
 }
 
-/* Of a batch: new needs, which all have their escalation. */
 static void
 insert_all(const KnNeed *needs, int n)
 {
-	pg_uuid_t *ids[2]; /* bucket, id */
-	char **texts[3];   /* service, state, urgency */
-	int32 *numbers[2]; /* level, round */
-	Datum *escalations = palloc(sizeof(Datum) * n);
-	TimestampTz *times[3]; /* due, expected, created */
+	KnArgs *each = palloc0(sizeof(KnArgs) * n);
 	KnArgs args = {0};
 
-	for (int i = 0; i < 2; i++)
-	{
-		ids[i] = palloc(sizeof(pg_uuid_t) * n);
-		numbers[i] = palloc(sizeof(int32) * n);
-	}
-	for (int i = 0; i < 3; i++)
-	{
-		texts[i] = palloc(sizeof(char *) * n);
-		times[i] = palloc(sizeof(TimestampTz) * n);
-	}
 	for (int i = 0; i < n; i++)
-	{
-		ids[0][i] = needs[i].bucket;
-		ids[1][i] = needs[i].id;
-		texts[0][i] = needs[i].service;
-		texts[1][i] = (char *) kn_need_states[needs[i].state];
-		texts[2][i] = (char *) kn_urgency_names[needs[i].urgency];
-		numbers[0][i] = needs[i].level;
-		numbers[1][i] = needs[i].round;
-		escalations[i] = JsonbPGetDatum(needs[i].escalation);
-		times[0][i] = needs[i].due_at;
-		times[1][i] = needs[i].expected_by;
-		times[2][i] = needs[i].created_at;
-	}
-	for (int i = 0; i < 2; i++)
-		kn_arg_uuid_array(&args, ids[i], n);
-	for (int i = 0; i < 3; i++)
-	{
-		kn_arg_text_array(&args, texts[i], n);
-		kn_arg_read_by_index(&args);
-	}
-	for (int i = 0; i < 2; i++)
-		kn_arg_int_array(&args, numbers[i], n);
-	kn_arg_array(&args, JSONBOID, escalations, NULL, n);
-	kn_arg_read_by_index(&args);
-	for (int i = 0; i < 3; i++)
-	{
-		kn_arg_time_array(&args, times[i], n);
-		kn_arg_read_by_index(&args);
-	}
-	kn_arg_int(&args, n);
+		kn_columns_bind(&columns, KN_COLUMNS_NEW, &needs[i], &needs[i].id, NULL, &each[i]);
+	kn_columns_bind_many(&columns, each, n, &args);
+	pfree(each);
 	kn_run(&insert_many, &args);
 }

@@ -5,7 +5,8 @@
 
 named() {
 	sed -n '/^### Where the net hangs/,/^All others/p' docs/architecture.md | grep '^| `' | cut -d'|' -f2 |
-		awk -F'`' '{ for (i = 2; i < NF; i += 2) { if ($i ~ /\//) { room = $i; sub(/\/.*/, "/", room) } else $i = room $i
+		awk -F'`' '{ for (i = 2; i < NF; i += 2) {
+			if ($i ~ /\//) { room = $i; sub(/\/.*/, "/", room) } else $i = room $i
 			print $i } }' | sort
 }
 under() {

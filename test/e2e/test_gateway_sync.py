@@ -273,7 +273,8 @@ def test_cut_link_costs_nobody_the_subscription():
     newest = cluster.psql(subscribed)[:3]
     restarts = gateway.log().count("resumed=yes")
     for number in range(5):
-        cluster.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kintaraa-listen'")
+        cluster.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                     "WHERE application_name = 'kintaraa-listen'")
         identity = her.report()  # while nobody listens
         wait_until(lambda: gateway.log().count("resumed=yes") > restarts + number)
         for socket in sockets:
@@ -282,7 +283,8 @@ def test_cut_link_costs_nobody_the_subscription():
                 frame = socket.expect("incident.updated")
     assert set(newest) <= set(cluster.psql(subscribed))
     for socket in sockets:
-        marks = [(frame["type"], frame["cursor"], frame.get("incidentId")) for frame in socket.frames if "cursor" in frame]
+        marks = [(frame["type"], frame["cursor"], frame.get("incidentId")) for frame in socket.frames
+                 if "cursor" in frame]
         assert len(marks) == len(set(marks)), marks
         socket.close()
     feed_is_back()

@@ -266,6 +266,16 @@ kn_need_clear(const KnNeed *need, KnAssignmentState accepted_to, const pg_uuid_t
 }
 
 void
+kn_need_go_on(const pg_uuid_t *bucket, const pg_uuid_t *id)
+{
+	KnNeed need;
+
+	if (kn_need_read(bucket, id, &need) && need.state == KN_NEED_OFFERED &&
+		kn_assignment_count_pending(bucket, id) == 0)
+		kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
+}
+
+void
 kn_need_part(const KnNeed *need, const pg_uuid_t *by)
 {
 	KnAssignment accepted;

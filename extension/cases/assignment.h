@@ -17,6 +17,8 @@
 extern void kn_need_clear(const KnNeed *need, KnAssignmentState accepted_to, const pg_uuid_t *by);
 /* Nobody has the need any more: other teams are asked, and she is told.  The need is locked. */
 extern void kn_need_search_anew(KnNeed *need);
+/* Offers of it were withdrawn: with none left the next teams are asked.  The case is locked. */
+extern void kn_need_go_on(const pg_uuid_t *bucket, const pg_uuid_t *id);
 /* The team of a need that has ended has nothing of the case any more. */
 extern void kn_need_part(const KnNeed *need, const pg_uuid_t *by);
 /*

@@ -17,6 +17,7 @@
 #include "access/barred.h"
 #include "base/spi.h"
 #include "cases/assignment_store.h"
+#include "cases/case_place.h"
 #include "providers/provider.h"
 #include "providers/routing_policy.h"
 
@@ -172,7 +173,7 @@ static KnStatement select_eligible = KN_READ(
 	"       " TEAM_BARRED " OR EXISTS (SELECT FROM kintaraa.left_team l "
 	"                WHERE l.bucket = $2 AND l.provider_id = p.id), "
 	"       COALESCE(d.load >= d.capacity, true), p.provider_type, p.latitude, p.longitude, "
-	"       i.cell_latitude, i.cell_longitude "
+	"       i.cell_latitude, i.cell_longitude, i.triage_teams "
 	"  FROM kintaraa.provider p LEFT JOIN kintaraa.provider_dispatch d ON d.provider_id = p.id, "
 	"       kintaraa.incident i "
 	" WHERE p.id = $1 AND i.id = $2",
@@ -435,6 +436,7 @@ void
 kn_provider_eligible(const pg_uuid_t *provider, const KnNeed *need, KnEligible *out)
 {
 	int type;
+	int types = 0;
 	KnRows rows;
 
 	memset(out, 0, sizeof(*out));
@@ -452,6 +454,9 @@ kn_provider_eligible(const pg_uuid_t *provider, const KnNeed *need, KnEligible *
 			kn_distance_km(kn_col_float(&rows, 0, 5, 0), kn_col_float(&rows, 0, 6, 0),
 						   kn_col_float(&rows, 0, 7, 0), kn_col_float(&rows, 0, 8, 0));
 	/* urgent lifts what is withheld from routine: a person decides here */
-	out->serves =
-		(kn_routing_types(kn_routing_policy(), need->service, KN_URGENT) & (1 << type)) != 0;
+	if (strcmp(need->service, KN_TRIAGE) == 0)
+		types = kn_triage_types(&rows, 0, 9);
+	if (types == 0)
+		types = kn_routing_types(kn_routing_policy(), need->service, KN_URGENT);
+	out->serves = (types & (1 << type)) != 0;
 }

@@ -14,6 +14,7 @@
 
 #include "cases/case_place.h"
 #include "cases/incident_store.h"
+#include "providers/provider.h"
 
 static KnStatement select_place = KN_READ(
 	KN_AS_SYSTEM,
@@ -51,4 +52,17 @@ kn_case_place_read(const KnRows *rows, uint64 row, int first, KnCasePlace *out)
 	out->barred = palloc(sizeof(pg_uuid_t) * Max(out->n_barred, 1));
 	for (int i = 0; i < out->n_barred; i++)
 		out->barred[i] = *DatumGetUUIDP(items[i]);
+	out->triage_types = kn_triage_types(rows, row, first + 5);
+}
+
+int
+kn_triage_types(const KnRows *rows, uint64 row, int column)
+{
+	int n;
+	char **names = kn_col_text_array(rows, row, column, &n);
+	int types = 0;
+
+	for (int i = 0; i < n; i++)
+		types |= 1 << kn_word_number(kn_provider_types, names[i]);
+	return types & ~1; /* number 0 is no type */
 }

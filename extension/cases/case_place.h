@@ -22,11 +22,14 @@ typedef struct KnCasePlace
 	double cell_longitude;
 	char *preferred_gender; /* NULL when none */
 	char *language;         /* of her account */
+	int triage_types;       /* bit t for type number t that she named; 0 when none */
 	int n_barred;
 	pg_uuid_t *barred;
 } KnCasePlace;
 
 extern void kn_case_place(const pg_uuid_t *incident, KnCasePlace *out);
+/* Of a column with types of teams; 0 when it names none. */
+extern int kn_triage_types(const KnRows *rows, uint64 row, int column);
 
 #define KN_BARRED_OF_INCIDENT KN_BARRED_OF("i.id")
 /* A team with nobody left in it who may see the case. */
@@ -43,7 +46,7 @@ extern void kn_case_place(const pg_uuid_t *incident, KnCasePlace *out);
 	"i.cell_latitude, i.cell_longitude, i.preferred_gender, a.language, "                   \
 	"ARRAY(" KN_BARRED_OF_INCIDENT "UNION ALL " KN_EMPTIED_TEAMS "UNION ALL "               \
 	"      SELECT l.provider_id FROM kintaraa.left_team l WHERE l.bucket = i.id UNION ALL " \
-	"      SELECT a.provider_id WHERE a.provider_id IS NOT NULL) "
+	"      SELECT a.provider_id WHERE a.provider_id IS NOT NULL), i.triage_teams "
 #define KN_PLACE_FROM " JOIN kintaraa.account a ON a.id = i.owner_id "
 /* They begin at column first. */
 extern void kn_case_place_read(const KnRows *rows, uint64 row, int first, KnCasePlace *out);

@@ -119,6 +119,7 @@ kn_escalation_wanted(const KnNeed *need, const KnCasePlace *place, const pg_uuid
 		.longitude = place->cell_longitude,
 		.service = need->service,
 		.urgency = need->urgency,
+		.types = strcmp(need->service, KN_TRIAGE) == 0 ? place->triage_types : 0,
 		.radius_factor = radius_factor,
 		.preferred_gender = kn_word_number(kn_genders, place->preferred_gender),
 		.preferred_langs = kn_word_mask(kn_languages, &language, language ? 1 : 0),

@@ -35,6 +35,7 @@ typedef enum KnIncidentField
 	KN_INCIDENT_COMMUNICATION,
 	KN_INCIDENT_GENDER,
 	KN_INCIDENT_PROXIMITY,
+	KN_INCIDENT_TRIAGE_TEAMS,
 #ifdef KN_LATER_FIELD
 	KN_INCIDENT_LATER, /* for test/long/test_later_field.py */
 #endif

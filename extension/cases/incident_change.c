@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+
 #include "cases/assignment.h"
 #include "cases/case_policy.h"
 #include "cases/escalation.h"
@@ -19,12 +21,27 @@
 #include "cases/incident_open.h"
 #include "cases/incident_row.h"
 #include "cases/incident_store.h"
+#include "providers/provider.h"
+#include "providers/routing_policy.h"
 #include "records/record.h"
 
 static void sign(const KnCall *call, KnIncident *incident);
 static void hurry_needs(const KnIncident *incident, KnCaseParts *parts);
+static void follow_triage_teams(const pg_uuid_t *incident);
 static void follow_services(const KnIncident *incident, const KnValue *before,
 							const KnCasePolicy *policy);
+
+/* Offers of what is no service yet to teams of which she does not say that they may look. */
+static KnStatement withdraw_unnamed = KN_WRITE(
+	KN_AS_SYSTEM,
+	"UPDATE kintaraa.assignment a SET status = 'withdrawn', responded_at = "
+	"       pg_catalog.clock_timestamp() "
+	"  FROM kintaraa.incident i, kintaraa.provider p "
+	" WHERE i.id = $1 AND a.incident_bucket = i.id AND a.service = '" KN_TRIAGE "' "
+	"   AND a.status = 'pending' AND p.id = a.provider_id "
+	"   AND NOT p.provider_type = ANY (COALESCE(NULLIF(i.triage_teams, '{}'), $2)) "
+	"RETURNING a.need_id",
+	UUIDOID, TEXTARRAYOID);
 
 bool
 kn_incident_lock_own(const KnCaller *caller, KnIncident *incident)
@@ -119,6 +136,8 @@ kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
 	kn_incident_recount(incident->status, before, incident->urgency);
 	kn_need_load_parts(&incident->id, &parts);
 	hurry_needs(incident, &parts);
+	if (fresh[KN_INCIDENT_TRIAGE_TEAMS].present || fresh[KN_INCIDENT_TRIAGE_TEAMS].cleared)
+		follow_triage_teams(&incident->id);
 	if (fresh[KN_INCIDENT_SERVICES].present || fresh[KN_INCIDENT_SERVICES].cleared ||
 		incident->triage)
 		follow_services(incident, &services, kn_case_policy());
@@ -145,6 +164,32 @@ hurry_needs(const KnIncident *incident, KnCaseParts *parts)
 		kn_escalation_hurry(&parts->needs[i],
 							kn_service_urgency(parts->needs[i].service, incident),
 							kn_case_policy(), GetCurrentTimestamp());
+}
+
+/* Those that were asked before she said so. */
+static void
+follow_triage_teams(const pg_uuid_t *incident)
+{
+	int types = kn_routing_types(kn_routing_policy(), KN_TRIAGE, KN_URGENT);
+	char *names[KN_PROVIDER_TYPES];
+	int n = 0;
+	KnArgs args = {0};
+	KnRows rows;
+
+	for (int type = 1; type <= KN_PROVIDER_TYPES; type++)
+		if (types & 1 << type)
+			names[n++] = (char *) kn_provider_types[type - 1];
+	kn_arg_uuid(&args, incident);
+	kn_arg_text_array(&args, names, n);
+	kn_run(&withdraw_unnamed, &args);
+	rows = kn_rows();
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		pg_uuid_t id;
+
+		kn_col_uuid(&rows, i, 1, &id);
+		kn_need_go_on(incident, &id);
+	}
 }
 
 /*

@@ -48,7 +48,15 @@ static const char *const sources[] = {"gps", "pin", "area", "none", NULL};
 static const char *const methods[] = {"sms", "call", "secure_message", NULL};
 static const char *const genders[] = {"male", "female", "no_preference", NULL};
 static const char *const proximities[] = {"nearest", "specific_facility", NULL};
+/* Types of teams; police are a service of their own, which she asks for or does not. */
+static const char *const triage_teams[] = {"healthcare", "legal", "counseling", "social",
+										   "gbv_rescue", "chw", NULL};
+
 /* clang-format off */
+static const KnWord team_words[] = {
+	{"counselling", "counseling"}, {"health", "healthcare"}, {"medical", "healthcare"},
+	{"lawyer", "legal"}, {"rescue", "gbv_rescue"}, {NULL, NULL}};
+
 const KnField kn_incident_fields[KN_INCIDENT_FIELDS] = {
 	[KN_INCIDENT_TYPE]          = {NULL, "type", KN_FIELD_CHOICE, KN_CLASS_CASE, kn_incident_types, 0, kn_type_words, NULL},
 	[KN_INCIDENT_DATE]          = {NULL, "incidentDate", KN_FIELD_DATE, KN_CLASS_CASE, NULL, 0, NULL, NULL},
@@ -66,6 +74,7 @@ const KnField kn_incident_fields[KN_INCIDENT_FIELDS] = {
 	[KN_INCIDENT_COMMUNICATION] = {"providerPreferences", "communicationMethod", KN_FIELD_CHOICE, KN_CLASS_CARD, methods, 0, NULL, NULL},
 	[KN_INCIDENT_GENDER]        = {"providerPreferences", "preferredGender", KN_FIELD_CHOICE, KN_CLASS_CASE, genders, 0, NULL, NULL},
 	[KN_INCIDENT_PROXIMITY]     = {"providerPreferences", "proximityPreference", KN_FIELD_CHOICE, KN_CLASS_CASE, proximities, 0, NULL, NULL},
+	[KN_INCIDENT_TRIAGE_TEAMS]  = {"providerPreferences", "triageTeams", KN_FIELD_CHOICES, KN_CLASS_CASE, triage_teams, 0, team_words, NULL},
 #ifdef KN_LATER_FIELD
 	[KN_INCIDENT_LATER]         = {NULL, "later", KN_FIELD_NUMBER, KN_CLASS_CASE, NULL, 1e7, NULL, NULL},
 #endif

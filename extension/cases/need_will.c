@@ -371,11 +371,8 @@ withdraw_offers(const pg_uuid_t *bucket, const pg_uuid_t *team)
 	for (uint64 i = 0; i < rows.n; i++)
 	{
 		pg_uuid_t id;
-		KnNeed need;
 
 		kn_col_uuid(&rows, i, 1, &id);
-		if (kn_need_read(bucket, &id, &need) && need.state == KN_NEED_OFFERED &&
-			kn_assignment_count_pending(bucket, &id) == 0)
-			kn_escalation_advance(&need, kn_case_policy(), GetCurrentTimestamp());
+		kn_need_go_on(bucket, &id);
 	}
 }

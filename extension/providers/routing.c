@@ -73,7 +73,8 @@ kn_route(const KnRouteNeed *need, int k, TimestampTz now, KnRoute *out)
 	memset(out, 0, sizeof(*out));
 	out->policy_version = policy->version;
 	ranking.k = Min(k, KN_OFFERS_MAX);
-	ranking.types = kn_routing_types(policy, need->service, need->urgency);
+	ranking.types = need->types ? need->types & ~policy->never[need->urgency]
+								: kn_routing_types(policy, need->service, need->urgency);
 	if (ranking.k < 1 || ranking.types == 0)
 		return;
 	ranking.weights = &policy->weights[need->urgency];

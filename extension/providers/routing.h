@@ -29,6 +29,7 @@ typedef struct KnRouteNeed
 	double longitude;
 	const char *service;
 	KnUrgency urgency;
+	int types;            /* bit t for type number t; 0 is those of the policy */
 	double radius_factor; /* of the policy's radius; 0 is 1 */
 	int required_gender;
 	int preferred_gender;

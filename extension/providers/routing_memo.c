@@ -54,7 +54,7 @@ static bool
 is_same(const KnRouteNeed *a, const KnRouteNeed *b)
 {
 	return a->has_place == b->has_place && a->latitude == b->latitude &&
-		   a->longitude == b->longitude && a->urgency == b->urgency &&
+		   a->longitude == b->longitude && a->urgency == b->urgency && a->types == b->types &&
 		   a->radius_factor == b->radius_factor && a->required_gender == b->required_gender &&
 		   a->preferred_gender == b->preferred_gender && a->required_langs == b->required_langs &&
 		   a->preferred_langs == b->preferred_langs && a->required_skills == b->required_skills &&

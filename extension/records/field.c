@@ -33,8 +33,10 @@ static bool read_text(const KnField *field, JsonbValue *value, KnValue *out, boo
 static bool read_point(JsonbValue *value, KnValue *out);
 static bool read_json(const KnField *field, JsonbValue *value, KnValue *out);
 static bool read_services(const char *pointer, JsonbValue *value, KnValue *out, KnLeftovers *left);
+static bool read_choices(const KnField *field, const char *pointer, JsonbValue *value, KnValue *out,
+						 KnLeftovers *left);
 static void read_service(const char *pointer, JsonbValue *item, KnValue *out, KnLeftovers *left);
-static bool add_service(KnValue *out, const char *service);
+static bool add_item(KnValue *out, const char *item);
 static void write_entry(KnJson *out, const KnField *field, const KnValue *value);
 static void write_number(KnJson *json, const KnField *field, double number);
 static int compare_entries(const void *a, const void *b);
@@ -187,6 +189,8 @@ read_value(const KnField *field, const char *pointer, JsonbValue *value, KnValue
 			return read_point(value, out);
 		case KN_FIELD_SERVICES:
 			return read_services(pointer, value, out, left);
+		case KN_FIELD_CHOICES:
+			return read_choices(field, pointer, value, out, left);
 		case KN_FIELD_JSON:
 			return read_json(field, value, out);
 		default:
@@ -288,12 +292,12 @@ read_service(const char *pointer, JsonbValue *item, KnValue *out, KnLeftovers *l
 	bool understood = text != NULL;
 
 	if (text != NULL && left->plain)
-		understood = kn_service_known(text) && add_service(out, text);
+		understood = kn_service_known(text) && add_item(out, text);
 	else if (text != NULL)
 	{
 		understood = kn_word_services(text, &words);
 		for (; *words != NULL; words++)
-			understood = add_service(out, *words) && understood;
+			understood = add_item(out, *words) && understood;
 	}
 	if (understood)
 		return;
@@ -303,14 +307,40 @@ read_service(const char *pointer, JsonbValue *item, KnValue *out, KnLeftovers *l
 
 /* False when it is one too many. */
 static bool
-add_service(KnValue *out, const char *service)
+add_item(KnValue *out, const char *item)
 {
 	for (int i = 0; i < out->n_items; i++)
-		if (strcmp(out->items[i], service) == 0)
+		if (strcmp(out->items[i], item) == 0)
 			return true;
 	if (out->n_items >= KN_SERVICES_MAX)
 		return false;
-	out->items[out->n_items++] = pstrdup(service);
+	out->items[out->n_items++] = pstrdup(item);
+	return true;
+}
+
+/* As with services, what is not known is ignored one by one, and the rest stands. */
+static bool
+read_choices(const KnField *field, const char *pointer, JsonbValue *value, KnValue *out,
+			 KnLeftovers *left)
+{
+	JsonbContainer *array = value->type == jbvBinary ? value->val.binary.data : NULL;
+	int n;
+
+	if (array == NULL || !JsonContainerIsArray(array))
+		return false;
+	out->items = palloc(sizeof(char *) * KN_SERVICES_MAX);
+	n = JsonContainerSize(array);
+	for (int i = 0; i < n; i++)
+	{
+		JsonbValue *item = getIthJsonbValueFromContainer(array, i);
+		const char *word = NULL;
+
+		if (item->type == jbvString)
+			word = kn_word_choice(field->choices, field->words,
+								  pnstrdup(item->val.string.val, item->val.string.len));
+		if (word == NULL || !add_item(out, word))
+			ignore(left, psprintf("%s/%d", pointer, i), "not_understood", item);
+	}
 	return true;
 }
 
@@ -476,7 +506,7 @@ kn_field_write(KnJson *json, const KnField *field, const KnValue *value)
 {
 	if (!value->present)
 	{
-		if (field->kind == KN_FIELD_SERVICES)
+		if (field->kind == KN_FIELD_SERVICES || field->kind == KN_FIELD_CHOICES)
 			kn_json_raw(json, "[]", 2);
 		else
 			kn_json_null(json);
@@ -503,6 +533,7 @@ kn_field_write(KnJson *json, const KnField *field, const KnValue *value)
 			kn_json_close(json, '}');
 			break;
 		case KN_FIELD_SERVICES:
+		case KN_FIELD_CHOICES:
 			kn_json_open(json, '[');
 			for (int i = 0; i < value->n_items; i++)
 				kn_json_text(json, value->items[i]);

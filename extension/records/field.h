@@ -26,7 +26,8 @@ typedef enum KnFieldKind
 	KN_FIELD_NUMBER,
 	KN_FIELD_POINT, /* {"latitude","longitude"} */
 	KN_FIELD_SERVICES,
-	KN_FIELD_JSON /* any JSON of at most max characters */
+	KN_FIELD_CHOICES, /* any of the choices, each once */
+	KN_FIELD_JSON     /* any JSON of at most max characters */
 } KnFieldKind;
 
 /* Who may see a field; decisions of the projection are by class, never by name. */

@@ -292,7 +292,7 @@ nest_member(KnJson *json, const char *key, JsonbValue *value)
 	static const char *const lists[] = {
 		"supportServices", "emergencyContacts", "safeLocations", "warningSigns",
 		"copingStrategies", "documents", "bagItems", "codeWords", "digitalSafety", "quietHours",
-		"safeContact", "settings", "triggers", "activities", "tags", NULL};
+		"safeContact", "settings", "triggers", "activities", "tags", "triageTeams", NULL};
 
 	kn_json_key(json, key);
 	if (value->type == jbvString && kn_choice_has(lists, key))

@@ -193,6 +193,8 @@ def test_she_reads_what_she_read():
             assert outcome == "absent", (name, outcome)
             continue
         assert outcome == "ok", (name, outcome, now)
+        # a member of later
+        assert now["providerPreferences"].pop("triageTeams") == [], now
         other = {key: (was.get(key), now.get(key)) for key in SHOWN if was.get(key) != now.get(key)}
         assert not other, (name, other)
 

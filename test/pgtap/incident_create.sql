@@ -24,7 +24,7 @@ SELECT is(body -> key, wanted, 'created: ' || key) FROM first_answer, (VALUES
     ('location', '{"address": "a house", "description": "behind it", "accuracyM": 12.5, "source": "gps",
                    "coordinates": {"latitude": -1.28, "longitude": 36.82}}'),
     ('providerPreferences', '{"communicationMethod": "sms", "preferredGender": "female",
-        "proximityPreference": "nearest"}')
+        "proximityPreference": "nearest", "triageTeams": []}')
     ) AS t (key, wanted);
 SELECT is(body ->> 'incidentTime', '23:59:00', 'created: incidentTime') FROM first_answer;
 SELECT matches(body ->> 'caseNumber', '^KIN-[0-9]{8}-[0-9]{9}$', 'created: case number of D9') FROM first_answer;

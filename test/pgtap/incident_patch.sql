@@ -29,7 +29,8 @@ SELECT is(pg_temp.patch('one', '{"location": null}') -> 'location', '{"address":
 SELECT is((SELECT cell_latitude IS NULL AND point_sealed IS NULL FROM kintaraa.incident WHERE client_id = 'one'), true,
     'no trace of the place stays');
 SELECT is(pg_temp.patch('one', '{"providerPreferences": {"preferredGender": null}}') -> 'providerPreferences',
-    '{"communicationMethod": "sms", "preferredGender": null, "proximityPreference": "nearest"}', 'a preference');
+    '{"communicationMethod": "sms", "preferredGender": null, "proximityPreference": "nearest", "triageTeams": []}',
+    'a preference');
 SELECT is(pg_temp.patch('one', '{"nonsense": null, "status": null}') -> 'ignored', '[]',
     'what is not there is no matter');
 SELECT is((SELECT string_agg(service || ' ' || state, ', ') FROM kintaraa.need n

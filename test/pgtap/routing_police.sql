@@ -1,6 +1,6 @@
 -- Asking for a service is consent for that service and no more.
 \ir ../data/play.sql
-SELECT plan(23);
+SELECT plan(39);
 SELECT play.helper('station', 'police', -1.2801, 36.8201), play.helper('clinic', 'healthcare', -1.2802, 36.8202),
        play.helper('listener', 'counseling', -1.2803, 36.8203), play.helper('lawyer', 'legal', -1.2804, 36.8204),
        play.staff('dora', 'dispatcher'), play.staff('root', 'admin'), play.register('amina') \g /dev/null
@@ -32,6 +32,36 @@ SELECT is(pg_temp.give('assignment_assign', :'nothing', 'lawyer', 'triage'), 'co
 SELECT is(pg_temp.give('assignment_assign', :'nothing', 'listener'), 'created', 'counselling may have it');
 SELECT is(pg_temp.give('assignment_reassign', :'nothing', 'clinic'), 'created', 'healthcare as well');
 SELECT is(pg_temp.give('assignment_reassign', :'nothing', 'station', 'triage'), 'conflict KN406', 'police not later');
+
+-- Unless she names others.
+CREATE FUNCTION pg_temp.lets(id text, teams jsonb) RETURNS jsonb LANGUAGE sql AS
+    $$ SELECT c.body #> '{providerPreferences,triageTeams}' FROM play.call('incident_update', 'amina', ARRAY[id],
+           jsonb_build_object('providerPreferences', jsonb_build_object('triageTeams', teams))) AS c $$;
+SELECT play.report('amina', 'names', '{}', '{"providerPreferences": {"triageTeams": ["Legal", "police", "magic"]}}')
+    AS names \gset
+SELECT is((SELECT (body #> '{providerPreferences,triageTeams}') || (body -> 'ignored') FROM play.call('incident_get',
+    'amina', '{names}')), '["legal", {"code": "not_understood", "pointer": "/providerPreferences/triageTeams/1"},
+    {"code": "not_understood", "pointer": "/providerPreferences/triageTeams/2"}]', 'she names others, never police');
+SELECT is(pg_temp.best(:'names'), 'lawyer', 'who are recommended, alone');
+SELECT is(pg_temp.give('assignment_assign', :'names', team, 'triage'), 'conflict KN406', team || ' may not')
+  FROM unnest('{clinic,listener,station}'::text[]) AS team;
+SELECT is(pg_temp.give('assignment_assign', :'names', 'lawyer'), 'created', 'a lawyer may');
+SELECT is(pg_temp.lets('names', '["legal", "counselling"]'), '["legal", "counseling"]', 'she names one more');
+SELECT is(pg_temp.offers(:'names'), 'lawyer pending', 'which takes nothing from who was asked');
+SELECT is(pg_temp.lets('names', '[]'), '[]', 'she names none any more');
+SELECT is(pg_temp.offers(:'names'), 'lawyer withdrawn', 'who was asked is so no longer');
+SELECT is((SELECT state::text FROM kintaraa.need WHERE bucket = :'names'), 'needs_dispatcher', 'people go on');
+SELECT is(pg_temp.best(:'names'), 'clinic listener', 'with healthcare and counselling');
+SELECT is((SELECT body #>> '{results,0,status}' FROM play.call('sync_batch', 'amina', NULL, jsonb_build_object(
+    'device', 'p1', 'records', jsonb_build_array(jsonb_build_object('table', 'incidents', 'id', 'names', 'base',
+    play.base('amina', 'names'), 'data', '{"providerPreferences": {"triageTeams": ["social"]}}'::jsonb))))), 'applied',
+    'by a batch');
+SELECT is(play.outcome('sync_push', 'amina', NULL, jsonb_build_object('incidents', jsonb_build_object('created',
+    jsonb_build_array('{"id": "pushed", "provider_preferences_triage_teams": "[\"legal\"]"}'::jsonb))), NULL,
+    '{"device": "p2", "requestId": "play", "network": "192.0.2.0"}'), 'ok', 'and by a push, as text');
+SELECT is((SELECT string_agg(triage_teams::text, ', ' ORDER BY created_at, triage_teams) FROM kintaraa.incident
+    WHERE triage_teams <> '{}'), '{legal}, {social}', 'they are stored');
+SELECT throws_ok('UPDATE kintaraa.incident SET triage_teams = ''{police}''', '23514', NULL, 'police in psql neither');
 
 -- One that asks for care, and one for police.
 SELECT play.report('amina', 'asks-care', '{medical}') AS care \gset

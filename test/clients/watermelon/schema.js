@@ -11,7 +11,7 @@ const columns = {
     ...text('case_number', 'status', 'anonymity', 'reporter', 'type', 'incident_date', 'incident_time', 'description',
       'severity', 'urgency_level', 'support_services', 'location_address', 'location_description', 'location_source',
       'provider_preferences_communication_method', 'provider_preferences_preferred_gender',
-      'provider_preferences_proximity_preference', 'needs', 'assignments'),
+      'provider_preferences_proximity_preference', 'provider_preferences_triage_teams', 'needs', 'assignments'),
     ...number('location_coordinates_latitude', 'location_coordinates_longitude', 'location_accuracy_m'),
     ...flag('is_anonymous'),
   ],

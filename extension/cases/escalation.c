@@ -207,8 +207,8 @@ kn_escalation_hurry(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy,
 	need->urgency = urgency;
 	need->escalation = policy->parts[urgency];
 	kn_escalation_read(need->escalation, &rules);
-	need->level = Min(Max(need->level, 1), rules.n_levels);
-	level = &rules.levels[need->level - 1];
+	need->level = Min(need->level, rules.n_levels);
+	level = &rules.levels[Max(need->level, 1) - 1];
 	/* what is paused is a task of people when it is immediate */
 	if (!kn_need_is_paused(need) || urgency == KN_IMMEDIATE)
 		need->due_at = Min(need->due_at, kn_due_at(policy, now, level->minutes, level->working));

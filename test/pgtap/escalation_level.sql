@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(72);
+SELECT plan(74);
 SELECT play.team('healthcare', -1.28 - n * 0.001, 36.82, 10) FROM generate_series(1, 12) AS n \g /dev/null
 SELECT play.helper('clinic', 'healthcare', -1.2825, 36.8325), play.team('gbv_rescue', -1.28, 36.82), play.staff('dora',
     'dispatcher'), play.staff('otto', 'dispatcher'), play.register('amina') \g /dev/null
@@ -221,4 +221,16 @@ SELECT play.outcome('incident_update', 'amina', '{hurried}', '{"urgencyLevel": "
 SELECT is(pg_temp.calls(:'hurried'), 2 * :calls, 'they are called again when it becomes immediate');
 SELECT play.outcome('incident_update', 'amina', '{hurried}', '{"description": "words"}') \g /dev/null
 SELECT is(pg_temp.calls(:'hurried'), 2 * :calls, 'and not for another change');
+
+-- More urgent before it was routed at all: it begins at the first level.
+SELECT play.helper('advocate', 'legal', -1.2801, 36.8201, 20) \g /dev/null
+SELECT play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', 'phone', 'records', jsonb_agg(
+    jsonb_build_object('table', 'incidents', 'id', 'late-' || n, 'data',
+    '{"supportServices": ["legal"]}'::jsonb)))) FROM generate_series(1, 11) AS n \g /dev/null
+SELECT play.outcome('incident_update', 'amina', '{late-1}', '{"urgencyLevel": "immediate"}') \g /dev/null
+CREATE FUNCTION pg_temp.late() RETURNS text LANGUAGE sql AS $$ SELECT concat_ws(' ', n.state, n.level, n.urgency_level)
+  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket WHERE i.client_id = 'late-1' $$;
+SELECT is(pg_temp.late(), 'searching 0 immediate', 'a need of a long batch waits for its routing');
+SELECT kintaraa.need_sweep(1000) \g /dev/null
+SELECT is(pg_temp.late(), 'offered 1 immediate', 'and asks the nearest first');
 SELECT * FROM finish();

@@ -22,6 +22,9 @@ CREATE TABLE play.waiting (need uuid PRIMARY KEY, bucket uuid NOT NULL, since ti
 
 CREATE FUNCTION play.note_waiting() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.state = 'paused' AND NEW.state = 'paused' AND OLD.due_at = NEW.due_at THEN
+        RETURN NULL;
+    END IF;
     DELETE FROM play.waiting WHERE need = NEW.id;
     -- what is paused is a task of people when it is due before it ends
     IF NEW.state IN ('needs_dispatcher', 'stalled')

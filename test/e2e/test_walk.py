@@ -26,13 +26,15 @@ STATES = {"offered", "engaged", "stalled", "needs_dispatcher", "paused", "met", 
 STEPS_SEEN = {("report", "created"), ("batch", "ok"), ("push", "ok"), ("accept", "ok"), ("accept", "conflict"),
               ("decline", "ok"), ("release", "ok"), ("withdraw", "ok"), ("patch", "ok"), ("status", "ok"),
               ("status", "conflict"), ("give", "created"), ("delete", "none"), ("staff", "ok"), ("team", "ok"),
-              ("move", "ok"), ("dispatcher", "ok"), ("alone", "ok"), ("erase", "ok"), ("erase", "23503"),
-              ("bar", "ok"), ("bar", "55000"), ("unbar", "ok"), ("will", "ok"), ("restore", "ok"), ("time", "ok")}
-# a centre that is the last one for a case, a person with records, the last dispatcher
-EXPECTED = ("ok", "created", "none", "conflict", "absent", "gone", "refused", "unknown", "55000", "23503", "KN408")
+              ("move", "ok"), ("dispatcher", "ok"), ("alone", "ok"), ("rules", "ok"), ("erase", "ok"),
+              ("erase", "23503"), ("bar", "ok"), ("bar", "55000"), ("unbar", "ok"), ("will", "ok"), ("restore", "ok"),
+              ("time", "ok")}
+# the only centre is not barred, nor whoever reported; a person with records is not deleted, nor the last dispatcher
+EXPECTED = ("ok", "created", "none", "conflict", "absent", "gone", "refused", "unknown", "55000", "22023", "23503",
+            "KN408")
 WEIGHTS = {"report": 7, "batch": 3, "push": 2, "accept": 22, "decline": 8, "release": 5, "time": 12, "withdraw": 5,
            "patch": 8, "status": 14, "give": 8, "delete": 3, "staff": 8, "team": 6, "move": 3, "dispatcher": 3,
-           "alone": 1, "erase": 2, "bar": 3, "unbar": 2, "will": 9, "restore": 7}
+           "alone": 1, "rules": 4, "erase": 2, "bar": 3, "unbar": 2, "will": 9, "restore": 7}
 HELPERS = ["c1", "c2", "c3", "l1", "s1"]
 PLACE = {"coordinates": {"latitude": -1.28, "longitude": 36.82}, "source": "gps"}
 Case = collections.namedtuple("Case", "who id")
@@ -97,7 +99,8 @@ class Walk:
             self.cases.append(Case(who, case_id))
 
     def report(self):
-        case = Case(self.choose.choice(["amina", "zawadi"]), self.uuid())
+        # mostly she herself, now and then a helper for her
+        case = Case(self.choose.choice(3 * ["amina", "zawadi"] + ["c1"]), self.uuid())
         outcome = self.stage.outcome("incident_create", case.who, None, {"id": case.id, **self.data()})
         self.add(*case)
         return outcome
@@ -170,7 +173,8 @@ class Walk:
         case = self.any_case()
         body = self.choose.choice([
             {"supportServices": self.services()}, {"urgencyLevel": self.choose.choice(URGENCIES)}, {"type": "sexual"},
-            {"supportServices": self.services(), "urgencyLevel": "immediate"}])
+            {"supportServices": self.services(), "urgencyLevel": "immediate"},
+            {"providerPreferences": {"triageTeams": self.choose.choice([[], ["legal"], ["healthcare", "social"]])}}])
         return self.stage.outcome("incident_update", case.who, [case.id], body)
 
     def status(self):
@@ -251,7 +255,7 @@ class Walk:
         team = self.choose.choice(self.teams)
         column = self.choose.choice(["is_active", "is_verified", "by_telephone", "organisation_id", "capacity"])
         value = {"organisation_id": self.choose.choice(self.organisations),
-                 "capacity": self.choose.choice([1, 8, 8, 8]),
+                 "capacity": self.choose.choice([1, 20, 20, 20]),
                  "by_telephone": team not in self.homes.values() and self.choose.random() < 0.8
                  }.get(column, self.choose.random() < 0.9)
         return self.dba("UPDATE kintaraa.provider SET " + column + " = %s WHERE id = %s", value, team)
@@ -269,8 +273,24 @@ class Walk:
             return self.dba("INSERT INTO kintaraa.duty (centre_id, account_id, kind, from_at, to_at) "
                             "SELECT centre_id, id, 'dispatcher', now(), now() + interval '1 second' "
                             "  FROM kintaraa.account WHERE id = %s AND centre_id IS NOT NULL", self.people[who])
+        if self.choose.random() < 0.1:
+            return self.stage.outcome("account_deactivate", "root", [self.people[who]])
+        self.dba("UPDATE kintaraa.session SET revoked_at = NULL WHERE account_id = %s", self.people[who])
         return self.dba("UPDATE kintaraa.account SET is_active = %s WHERE id = %s",
                         self.choose.random() < 0.8, self.people[who])
+
+    def rules(self):
+        """An administrator leaves all to people, or not; escalation has fewer levels, or all."""
+        if self.choose.random() < 0.5:
+            # not in the tenths whose offers are compared
+            manual = STEPS < 10 * self.n < 9 * STEPS and self.choose.random() < 0.3
+            return self.stage.outcome("setting_put", "root", ["routing_mode"],
+                                      {"value": "manual" if manual else "hybrid"})
+        first = self.stage.value("SELECT body FROM kintaraa.policy WHERE kind = 'escalation' ORDER BY version LIMIT 1")
+        if self.choose.random() < 0.5:
+            first["routine"]["levels"] = first["routine"]["levels"][2:]
+            first["immediate"]["levels"] = first["immediate"]["levels"][1:3]
+        return self.stage.outcome("policy_put", "root", ["escalation"], {"body": first})
 
     def alone(self):
         """What is refused, done all the same: no dispatcher is left for a while."""
@@ -339,7 +359,8 @@ class Walk:
                      self.people[who])
             self.dba("UPDATE kintaraa.session SET revoked_at = NULL WHERE account_id = %s", self.people[who])
         self.stage.value("UPDATE play.person p SET provider = a.provider_id FROM kintaraa.account a WHERE a.id = p.id")
-        self.dba("UPDATE kintaraa.provider SET is_active = true, is_verified = true, capacity = 8, latitude = -1.2801")
+        self.dba("UPDATE kintaraa.provider SET is_active = true, is_verified = true, capacity = 20, latitude = -1.2801")
+        self.stage.outcome("setting_put", "root", ["routing_mode"], {"value": "hybrid"})
 
     def rate(self, tenth):
         """How many of the tries to accept an offer succeeded in one tenth of the walk."""
@@ -359,7 +380,7 @@ class Walk:
         while self.n < STEPS or (self.n < 5 * STEPS and not (self.states >= STATES and self.seen() >= STEPS_SEEN)):
             self.n += 1
             self.renew()
-            if self.n == STEPS * 9 // 10:
+            if self.n in (STEPS * 90 // 100, STEPS * 95 // 100):
                 self.morning()
             name = "report" if not self.cases else self.choose.choices(names, weights)[0]
             outcome = getattr(self, name)()
@@ -395,14 +416,14 @@ def test_each_record_is_stamped():
 
 
 def people(stage):
-    stage.value("SELECT play.helper('c1', 'healthcare', -1.2801, 36.8201, 8), "
-                "play.helper('c2', 'healthcare', -1.2802, 36.8202, 8), "
-                "play.helper('c3', 'healthcare', -1.2805, 36.8205, 8), "
-                "play.helper('l1', 'legal', -1.2803, 36.8203, 8), play.helper('s1', 'social', -1.2804, 36.8204, 8), "
+    stage.value("SELECT play.helper('c1', 'healthcare', -1.2801, 36.8201, 20), "
+                "play.helper('c2', 'healthcare', -1.2802, 36.8202, 20), "
+                "play.helper('c3', 'healthcare', -1.2805, 36.8205, 20), "
+                "play.helper('l1', 'legal', -1.2803, 36.8203, 20), play.helper('s1', 'social', -1.2804, 36.8204, 20), "
                 "play.staff('dora', 'dispatcher'), play.staff('otto', 'dispatcher'), "
                 "play.staff('olga', 'dispatcher'), play.staff('root', 'admin'), "
                 "play.register('amina'), play.register('zawadi'), "
-                "play.team('healthcare', -1.281, 36.821, 8, true), play.team('police', -1.281, 36.821, 8, true)")
+                "play.team('healthcare', -1.281, 36.821, 20, true), play.team('police', -1.281, 36.821, 20, true)")
     # another dispatch centre, so that one of them may be barred
     stage.dba("WITH c AS (INSERT INTO kintaraa.organisation (id, kind, name) "
               "           VALUES (gen_random_uuid(), 'dispatch_centre', 'Second centre') RETURNING id) "

@@ -27,7 +27,9 @@
 #include "cases/projection.h"
 #include "identity/door.h"
 #include "identity/page.h"
+#include "identity/subject.h"
 #include "keys/random.h"
+#include "notify/notify.h"
 
 #define NOT_BARRED KN_NOT_BARRED("i.id", "$1")
 
@@ -35,6 +37,7 @@ static void render_queue_row(KnJson *json, const KnRows *rows, uint64 row);
 static void render_counts(KnJson *json, const char *key, const KnRows *rows, int column);
 static int64 count_where(const KnRows *rows, int column, const char *value);
 static void give_work(KnCall *call, bool take_back);
+static void keep_words(const KnIncident *incident, const char *words);
 static bool choose_need(const pg_uuid_t *incident, const char *service, const pg_uuid_t *provider,
 						bool take_back, KnNeed *out);
 static void check_eligible(const KnEligible *eligible);
@@ -250,6 +253,8 @@ give_work(KnCall *call, bool take_back)
 	static const char *const members[] = {"providerId", "service", "note", "reason", NULL};
 	JsonbContainer *body = kn_in_object(call->body);
 	char *service = kn_in_text(body, "service", 1, 64, false);
+	char *note = kn_in_text(body, "note", 0, KN_NOTE_MAX, false);
+	char *reason = kn_in_text(body, "reason", 1, KN_NOTE_MAX, take_back);
 	const KnCasePolicy *policy = kn_case_policy();
 	KnIncident incident = {.status = KN_CASE_NEW};
 	KnRelation relation;
@@ -261,7 +266,6 @@ give_work(KnCall *call, bool take_back)
 
 	kn_in_only(body, members);
 	kn_in_uuid(body, "providerId", true, &provider);
-	kn_in_text(body, "reason", 1, KN_NOTE_MAX, take_back);
 	if (call->n_path < 1 || !kn_incident_load(call->caller, call->path[0], &incident, &relation) ||
 		relation != KN_DISPATCHER)
 		kn_refuse_absent();
@@ -281,6 +285,8 @@ give_work(KnCall *call, bool take_back)
 	kn_provider_eligible(&provider, &need, &eligible);
 	check_eligible(&eligible);
 	kn_escalation_read(need.escalation, &rules);
+	if (need.engaged_at != 0)
+		kn_notify_owner(&need.bucket);
 	kn_need_clear(&need, KN_ASSIGNMENT_RELEASED, &call->caller->account);
 	kn_uuid4(id.data);
 	need.round++;
@@ -291,10 +297,27 @@ give_work(KnCall *call, bool take_back)
 							rules.levels[0].working);
 	kn_need_save(&need);
 	kn_assignment_insert_manual(&need, &provider, &id, eligible.distance_km);
+	keep_words(&incident, reason);
+	keep_words(&incident, note);
 	kn_incident_follow_needs(&need.bucket);
 	kn_call_flush(call);
 	call->outcome = KN_CREATED;
 	kn_render_assignment(&call->json, &id);
+}
+
+/* Beside the moves of the case, sealed under her own data key. */
+static void
+keep_words(const KnIncident *incident, const char *words)
+{
+	KnSubject subject;
+	KnCaseStatus status;
+	KnUrgency urgency;
+
+	if (words == NULL || !kn_incident_status_lock(&incident->id, &status, &urgency))
+		return;
+	kn_account_subject(&incident->owner, &subject);
+	kn_incident_set_status(&incident->id, status, status, "dispatcher", &subject, words, NULL);
+	kn_subject_forget(&subject);
 }
 
 /* A need that waits for a person first; a reassignment may take one that somebody has. */

@@ -160,7 +160,7 @@ static KnStatement select_asked = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT " KN_CASE_IS_OVER("from_status") " AND to_status = $2 AND actor = $3 "
 	"  FROM kintaraa.status_history "
-	" WHERE bucket = $1 AND actor <> 'machine' ORDER BY at DESC, id DESC LIMIT 1",
+	" WHERE bucket = $1 AND actor <> 'machine' AND from_status <> to_status ORDER BY at DESC, id DESC LIMIT 1",
 	UUIDOID, TEXTOID, TEXTOID);
 /* clang-format on */
 

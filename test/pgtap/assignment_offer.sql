@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(92);
+SELECT plan(96);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201, 2), play.helper('second', 'healthcare', -1.2802, 36.8202),
     play.helper('third', 'healthcare', -1.2803, 36.8203),
        play.helper('lawyer', 'legal', -1.2804, 36.8204), play.staff('dora', 'dispatcher'), play.staff('barred',
@@ -178,4 +178,25 @@ SELECT is(play.outcome('assignment_list', 'second', query => '{"status": "magic"
 UPDATE kintaraa.provider_dispatch d SET load = 1 FROM play.person p WHERE p.provider = d.provider_id
     AND p.name = 'clinic';
 SELECT is((SELECT array_agg(what) FROM play.broken), NULL, 'nothing is broken');
+
+-- The words of a dispatcher are kept, and she is told that her team is another.
+SELECT play.helper('words', 'healthcare', -1.2801, 36.8201, 20), play.helper('others', 'healthcare', -1.2802, 36.8202,
+    20) \g /dev/null
+CREATE FUNCTION pg_temp.kept(incident uuid) RETURNS integer LANGUAGE sql AS $$ SELECT count(note_sealed)::int
+    FROM kintaraa.status_history WHERE bucket = incident AND actor = 'dispatcher' $$;
+CREATE FUNCTION pg_temp.told(incident uuid) RETURNS integer LANGUAGE sql AS $$ SELECT count(*)::int
+    FROM kintaraa.notification WHERE bucket = incident AND class = 'case_update' $$;
+SELECT play.report('amina', 'words', '{medical}') AS words \gset
+SELECT play.outcome('assignment_assign', 'dora', ARRAY[:'words'], jsonb_build_object('providerId',
+    pg_temp.team('words'), 'note', 'they know her')) \g /dev/null
+SELECT is(pg_temp.kept(:'words'), 1, 'the note of assign is kept');
+SELECT play.outcome('assignment_accept', 'words', ARRAY[play.offer('words', :'words')::text]) \g /dev/null
+SELECT pg_temp.told(:'words') AS told \gset
+SELECT play.outcome('assignment_reassign', 'dora', ARRAY[:'words'], jsonb_build_object('providerId',
+    pg_temp.team('others'), 'reason', 'their road is flooded')) \g /dev/null
+SELECT is(pg_temp.kept(:'words'), 2, 'and the reason of reassign');
+SELECT is(pg_temp.told(:'words'), :told + 1, 'she is told');
+SELECT play.outcome('assignment_reassign', 'dora', ARRAY[:'words'], jsonb_build_object('providerId',
+    pg_temp.team('others'), 'reason', 'their road is flooded')) \g /dev/null
+SELECT is(pg_temp.kept(:'words'), 2, 'once, however often it is sent');
 SELECT * FROM finish();

@@ -16,6 +16,10 @@
 #include "cases/incident_store.h"
 #include "cases/need.h"
 
+static bool is_at_work(const KnCaseParts *parts, const KnHelper *helper,
+					   const pg_uuid_t *provider);
+static bool comes_to_her(const KnHelper *helper);
+
 /* clang-format off */
 static KnStatement sum_up = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -70,17 +74,33 @@ kn_need_is_task(const KnNeed *need)
 bool
 kn_helps_in_person(const KnCaseParts *parts, const pg_uuid_t *provider)
 {
-	static const char *const remote[] = {"counseling", "legal", "financial", NULL};
-
-	for (int i = 0; i < parts->n_helpers && provider; i++)
-	{
-		const KnHelper *helper = &parts->helpers[i];
-
-		if (kn_uuid_equal(&helper->provider, provider) &&
-			helper->status == KN_ASSIGNMENT_ACCEPTED && !kn_choice_has(remote, helper->service))
+	for (int i = 0; i < parts->n_helpers; i++)
+		if (is_at_work(parts, &parts->helpers[i], provider) && comes_to_her(&parts->helpers[i]))
 			return true;
-	}
 	return false;
+}
+
+/* The team has accepted, and what it accepted goes on. */
+static bool
+is_at_work(const KnCaseParts *parts, const KnHelper *helper, const pg_uuid_t *provider)
+{
+	if (provider == NULL || !kn_uuid_equal(&helper->provider, provider) ||
+		helper->status != KN_ASSIGNMENT_ACCEPTED)
+		return false;
+	for (int i = 0; i < parts->n_needs; i++)
+		if (kn_uuid_equal(&parts->needs[i].id, &helper->need))
+			return kn_need_is_open(&parts->needs[i]) && !kn_need_is_paused(&parts->needs[i]);
+	return false;
+}
+
+/* Of what is no service yet it is the team's own kind of work. */
+static bool
+comes_to_her(const KnHelper *helper)
+{
+	static const char *const remote[] = {"counseling", "legal", "financial", NULL};
+	bool is_triage = strcmp(helper->service, KN_TRIAGE) == 0;
+
+	return !kn_choice_has(remote, is_triage ? helper->provider_type : helper->service);
 }
 
 KnRelation
@@ -88,17 +108,9 @@ kn_helper_reads(const KnCaseParts *parts, KnRelation relation, const pg_uuid_t *
 {
 	if (relation != KN_HELPER)
 		return relation;
-	for (int i = 0; i < parts->n_helpers && provider; i++)
-	{
-		const KnHelper *helper = &parts->helpers[i];
-
-		if (!kn_uuid_equal(&helper->provider, provider) || helper->status != KN_ASSIGNMENT_ACCEPTED)
-			continue;
-		for (int j = 0; j < parts->n_needs; j++)
-			if (kn_uuid_equal(&parts->needs[j].id, &helper->need) &&
-				kn_need_is_open(&parts->needs[j]) && !kn_need_is_paused(&parts->needs[j]))
-				return KN_HELPER;
-	}
+	for (int i = 0; i < parts->n_helpers; i++)
+		if (is_at_work(parts, &parts->helpers[i], provider))
+			return KN_HELPER;
 	return KN_CANDIDATE;
 }
 

@@ -1,6 +1,6 @@
 -- What she says about her needs, and what completed means.
 \ir ../data/play.sql
-SELECT plan(107);
+SELECT plan(111);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
        play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
 CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS
@@ -221,4 +221,18 @@ SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('nothing')::te
     'naming nothing ends it as well');
 SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'nothing'), 'completed', 'and asks for nothing');
 SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
+
+-- A team that came to her for what is met, and now helps from afar, does not read where she is any more.
+SELECT play.helper('social', 'social', -1.2803, 36.8203) \g /dev/null
+SELECT play.report('amina', 'afar', '{shelter,financial}') AS afar \gset
+CREATE FUNCTION pg_temp.sees_place() RETURNS boolean LANGUAGE sql AS
+    $$ SELECT jsonb_path_exists((play.call('incident_get', 'social', ARRAY[pg_temp.id('afar')::text])).body,
+                                '$.location.coordinates.latitude') $$;
+CREATE FUNCTION pg_temp.accept_all() RETURNS text LANGUAGE sql AS
+    $$ SELECT string_agg(play.outcome('assignment_accept', 'social', ARRAY[a.id::text]), ' ')
+         FROM kintaraa.assignment a WHERE a.incident_bucket = pg_temp.id('afar') AND a.status = 'pending' $$;
+SELECT is(pg_temp.accept_all() || ' ' || pg_temp.sees_place(), 'ok ok true', 'who gives shelter knows where she is');
+SELECT is(pg_temp.move('social', 'afar', '{"status": "completed", "reason": "helped"}'), 'ok', 'it is done');
+SELECT is(play.outcome('need_ask', 'amina', '{afar,financial}'), 'ok', 'she asks for the one again');
+SELECT is(pg_temp.accept_all() || ' ' || pg_temp.sees_place(), 'ok false', 'for which nobody has to come to her');
 SELECT * FROM finish();

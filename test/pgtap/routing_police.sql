@@ -1,6 +1,6 @@
 -- Asking for a service is consent for that service and no more.
 \ir ../data/play.sql
-SELECT plan(39);
+SELECT plan(43);
 SELECT play.helper('station', 'police', -1.2801, 36.8201), play.helper('clinic', 'healthcare', -1.2802, 36.8202),
        play.helper('listener', 'counseling', -1.2803, 36.8203), play.helper('lawyer', 'legal', -1.2804, 36.8204),
        play.staff('dora', 'dispatcher'), play.staff('root', 'admin'), play.register('amina') \g /dev/null
@@ -62,6 +62,15 @@ SELECT is(play.outcome('sync_push', 'amina', NULL, jsonb_build_object('incidents
 SELECT is((SELECT string_agg(triage_teams::text, ', ' ORDER BY created_at, triage_teams) FROM kintaraa.incident
     WHERE triage_teams <> '{}'), '{legal}, {social}', 'they are stored');
 SELECT throws_ok('UPDATE kintaraa.incident SET triage_teams = ''{police}''', '23514', NULL, 'police in psql neither');
+
+-- What is no service yet is given in person by those who give theirs so.
+SELECT play.report('amina', 'seen-' || team, '{}', '{"providerPreferences": {"triageTeams": ["legal", "healthcare",
+    "counseling"]}}') AS id, team INTO TEMP TABLE seen FROM unnest('{clinic,listener,lawyer}'::text[]) AS team;
+SELECT is((SELECT string_agg(pg_temp.give('assignment_assign', id, team, 'triage'), ', ') FROM seen),
+    'created, created, created', 'three teams look');
+SELECT is(play.outcome('assignment_accept', team, ARRAY[play.offer(team, id)::text]) || ' '
+    || jsonb_path_exists((play.call('incident_get', team, ARRAY[id::text])).body, '$.location.coordinates.latitude'),
+    CASE team WHEN 'clinic' THEN 'ok true' ELSE 'ok false' END, team || ' reads the exact place, or not') FROM seen;
 
 -- One that asks for care, and one for police.
 SELECT play.report('amina', 'asks-care', '{medical}') AS care \gset

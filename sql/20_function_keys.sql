@@ -24,3 +24,17 @@ CREATE FUNCTION kintaraa.may_promote() RETURNS boolean
     AS 'MODULE_PATHNAME', 'kn_may_promote_sql';
 COMMENT ON FUNCTION kintaraa.may_promote IS
     'True where this server could take over now; an error that says why where it could not.';
+
+-- API: private. The text is folded already.
+CREATE FUNCTION kintaraa.client_key(account uuid, noun text, folded text) RETURNS bytea
+    LANGUAGE C STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_client_key_sql';
+COMMENT ON FUNCTION kintaraa.client_key IS
+    'What a record is found by whose id a phone made: an index of that id under a key of the key ring.';
+
+-- API: private. place: the column, "table.spelling"; id: the row's.
+CREATE FUNCTION kintaraa.spelling_seal(account uuid, place text, id uuid, spelling text) RETURNS bytea
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'kn_spelling_seal_sql';
+COMMENT ON FUNCTION kintaraa.spelling_seal IS
+    'An id that a phone made, sealed for whose it is; NULL where it is the row''s own, or the account is erased.';

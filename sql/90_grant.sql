@@ -7,7 +7,8 @@ GRANT EXECUTE ON FUNCTION kintaraa.can_see(uuid), kintaraa.caller_may(text), kin
     kintaraa.barred_from()
     TO kintaraa_door, kintaraa_dispatch, kintaraa_system, kintaraa_report;
 GRANT EXECUTE ON FUNCTION kintaraa.change_flush(), kintaraa.migrations() TO kintaraa_owner, kintaraa_system;
-GRANT EXECUTE ON FUNCTION kintaraa.change_remember(), kintaraa.refuse_truncate(), kintaraa.policy_changed()
+GRANT EXECUTE ON FUNCTION kintaraa.change_remember(), kintaraa.refuse_truncate(), kintaraa.policy_changed(),
+    kintaraa.client_key(uuid, text, text), kintaraa.spelling_seal(uuid, text, uuid, text)
     TO kintaraa_owner;
 
 -- The gateway's role has USAGE on kintaraa_api and EXECUTE on its functions, and nothing else.

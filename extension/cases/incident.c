@@ -136,7 +136,7 @@ client_id_of(KnCall *call, JsonbContainer *body, pg_uuid_t *id, const char **spe
 		kn_input_error(ERRCODE_KN_ID_FORM, "id", "the id has the wrong form",
 					   "Send 1 to 64 characters of A-Z a-z 0-9 _ . - or leave it out.");
 	*spelling = text;
-	text = kn_client_id_fold(text);
+	text = kn_incident_spelt(&call->caller->account, text);
 	(void) kn_client_id_uuid(text, id);
 	return text;
 }

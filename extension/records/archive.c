@@ -21,10 +21,10 @@ const char *const kn_archive_reasons[] = {"version", "no_base", "deleted", "appe
 
 static KnStatement insert_archive = KN_WRITE(
 	KN_AS_SYSTEM,
-	"INSERT INTO kintaraa.archive (id, owner_id, device, bucket, noun, row_id, payload_sealed, "
-	"                              base_version, reason, organisation_id) "
+	"INSERT INTO kintaraa.archive (id, owner_id, device, bucket, noun, row_id_sealed, "
+	"                              payload_sealed, base_version, reason, organisation_id) "
 	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
-	UUIDOID, UUIDOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID, INT8OID, TEXTOID, UUIDOID);
+	UUIDOID, UUIDOID, TEXTOID, UUIDOID, TEXTOID, BYTEAOID, BYTEAOID, INT8OID, TEXTOID, UUIDOID);
 
 void
 kn_archive_keep(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, const char *reason,
@@ -63,10 +63,16 @@ kn_archive_store(KnCall *call, const KnArchiveEntry *entry)
 	kn_arg_text(&args, call->device);
 	kn_arg_uuid(&args, entry->bucket);
 	kn_arg_text(&args, entry->noun);
-	kn_arg_text(&args, entry->row_id);
-	kn_arg_bytea(&args, entry->payload && subject.open
-							? kn_seal(&subject, "archive.payload", &entry->id, entry->payload)
-							: NULL);
+	if (subject.open)
+	{
+		kn_arg_bytea(&args, kn_seal(&subject, "archive.row_id", &entry->id, entry->row_id));
+		kn_arg_bytea(&args, kn_seal(&subject, "archive.payload", &entry->id, entry->payload));
+	}
+	else
+	{
+		kn_arg_bytea(&args, NULL);
+		kn_arg_bytea(&args, NULL);
+	}
 	kn_arg_datum(&args, Int64GetDatum(entry->base), !entry->has_base);
 	kn_arg_text(&args, entry->reason);
 	kn_arg_uuid(&args, call->caller->has_organisation ? &call->caller->organisation : NULL);

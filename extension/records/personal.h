@@ -49,6 +49,12 @@ typedef struct KnPersonal
 extern const KnPersonalNoun kn_personal_nouns[];                 /* ends with one without a name */
 extern const KnPersonalNoun *kn_personal_noun(const char *name); /* NULL when there is none */
 
+/*
+ * What an id of the owner is looked up by.  Of two that version 1.0 kept apart, though they
+ * differ in capitals only, each is found as it is spelt.
+ */
+extern char *kn_personal_spelt(const KnPersonalNoun *noun, const pg_uuid_t *owner,
+							   const char *text);
 /* Rows of the owner: one by client id, a set by id, or a page of a noun. */
 extern bool kn_personal_find(const KnPersonalNoun *noun, const pg_uuid_t *owner,
 							 const char *client_id, bool lock, KnPersonal *out);

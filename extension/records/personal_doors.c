@@ -34,7 +34,7 @@ static char *
 client_id_of(KnCall *call, const KnPersonalNoun *noun)
 {
 	if (call->n_path > 1 && kn_client_id_valid(call->path[1]))
-		return kn_client_id_fold(call->path[1]);
+		return kn_personal_spelt(noun, &call->caller->account, call->path[1]);
 	if (call->n_path < 2 && noun->single)
 		return pstrdup(noun->name);
 	kn_input_error(ERRCODE_KN_ID_FORM, "id", "the id has the wrong form",

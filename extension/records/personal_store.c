@@ -21,28 +21,37 @@
 
 /* clang-format off */
 #define PERSONAL_COLUMNS                                                                             \
-	"p.id, p.owner_id, p.noun, COALESCE(p.spelling, p.client_id), p.body_sealed, p.created_at, " \
+	"p.id, p.owner_id, p.noun, p.spelling_sealed, p.body_sealed, p.created_at, "            \
 	"p.deleted_at IS NOT NULL, c.version, c.updated_at, c.writer, c.foreign_version "
 /* clang-format on */
 #define PERSONAL_FROM \
 	"FROM kintaraa.personal p LEFT JOIN " KN_STAMP_OF("p.owner_id", "p.noun", "p.id") "ON true "
 #define UNREADABLE "_unreadable"
+#define SPELLING "personal.spelling"
 
 static void read_rows(const KnRows *rows, const pg_uuid_t *owner, KnPersonal *out);
 static void read_body(const char *text, KnPersonal *out);
 static bytea *seal_body(const KnPersonal *record, const KnSubject *subject);
+static void set_wanted(KnArgs *args, const KnPersonalNoun *noun, const pg_uuid_t *owner,
+					   const char *client_id);
 
 static KnStatement select_one = KN_READ(
 	KN_AS_DOOR,
 	"SELECT " PERSONAL_COLUMNS PERSONAL_FROM
-	" WHERE p.owner_id = $1 AND p.noun = $2 AND p.client_id = $3",
-	UUIDOID, TEXTOID, TEXTOID);
+	" WHERE p.owner_id = $1 AND p.noun = $2 AND p.client_key = $3",
+	UUIDOID, TEXTOID, BYTEAOID);
+
+static KnStatement select_known = KN_READ(
+	KN_AS_DOOR,
+	"SELECT 1 FROM kintaraa.personal p "
+	" WHERE p.owner_id = $1 AND p.noun = $2 AND p.client_key = $3",
+	UUIDOID, TEXTOID, BYTEAOID);
 
 static KnStatement lock_one = KN_WRITE(
 	KN_AS_DOOR,
 	"SELECT p.id FROM kintaraa.personal p "
-	" WHERE p.owner_id = $1 AND p.noun = $2 AND p.client_id = $3 FOR NO KEY UPDATE",
-	UUIDOID, TEXTOID, TEXTOID);
+	" WHERE p.owner_id = $1 AND p.noun = $2 AND p.client_key = $3 FOR NO KEY UPDATE",
+	UUIDOID, TEXTOID, BYTEAOID);
 
 static KnStatement select_set = KN_READ(
 	KN_AS_DOOR,
@@ -59,9 +68,9 @@ static KnStatement select_page = KN_READ(
 
 static KnStatement insert_one = KN_WRITE(
 	KN_AS_DOOR,
-	"INSERT INTO kintaraa.personal (id, owner_id, noun, client_id, body_sealed, spelling) "
-	"VALUES ($1, $2, $3, $4, $5, NULLIF($6, $4)) ON CONFLICT DO NOTHING",
-	UUIDOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID);
+	"INSERT INTO kintaraa.personal (id, owner_id, noun, client_key, body_sealed, spelling_sealed) "
+	"VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+	UUIDOID, UUIDOID, TEXTOID, BYTEAOID, BYTEAOID, BYTEAOID);
 
 /* clang-format off */
 static KnStatement update_one = KN_WRITE(
@@ -93,7 +102,8 @@ read_rows(const KnRows *rows, const pg_uuid_t *owner, KnPersonal *out)
 		kn_col_uuid(&held, i, 1, &record->id);
 		kn_col_uuid(&held, i, 2, &record->owner);
 		record->noun = kn_personal_noun(kn_col_text(&held, i, 3));
-		record->client_id = kn_col_text(&held, i, 4);
+		record->client_id =
+			kn_spelling_open(&subject, SPELLING, &record->id, kn_col_bytea(&held, i, 4));
 		record->created_at = kn_col_time(&held, i, 6);
 		record->deleted = kn_col_bool(&held, i, 7);
 		record->stamp.version = kn_col_bigint(&held, i, 8, 0);
@@ -152,6 +162,26 @@ seal_body(const KnPersonal *record, const KnSubject *subject)
 	return kn_seal(subject, "personal.body", &record->id, json.text.data);
 }
 
+static void
+set_wanted(KnArgs *args, const KnPersonalNoun *noun, const pg_uuid_t *owner, const char *client_id)
+{
+	kn_arg_uuid(args, owner);
+	kn_arg_text(args, noun->name);
+	kn_arg_bytea(args, kn_client_key(owner, noun->name, client_id));
+}
+
+char *
+kn_personal_spelt(const KnPersonalNoun *noun, const pg_uuid_t *owner, const char *text)
+{
+	char *folded = kn_client_id_fold(text);
+	KnArgs args = {0};
+
+	if (strcmp(folded, text) == 0)
+		return folded;
+	set_wanted(&args, noun, owner, text);
+	return kn_run(&select_known, &args) > 0 ? pstrdup(text) : folded;
+}
+
 bool
 kn_personal_find(const KnPersonalNoun *noun, const pg_uuid_t *owner, const char *client_id,
 				 bool lock, KnPersonal *out)
@@ -159,9 +189,7 @@ kn_personal_find(const KnPersonalNoun *noun, const pg_uuid_t *owner, const char 
 	KnArgs args = {0};
 	KnRows rows;
 
-	kn_arg_uuid(&args, owner);
-	kn_arg_text(&args, noun->name);
-	kn_arg_text(&args, client_id);
+	set_wanted(&args, noun, owner, client_id);
 	/* its stamp is read after the lock: the same statement would join the one before the wait */
 	if ((lock && !kn_mutant("no_lock") && kn_run(&lock_one, &args) == 0) ||
 		kn_run(&select_one, &args) == 0)
@@ -214,9 +242,10 @@ kn_personal_insert(const KnPersonal *record)
 	kn_arg_uuid(&args, &record->id);
 	kn_arg_uuid(&args, &record->owner);
 	kn_arg_text(&args, record->noun->name);
-	kn_arg_text(&args, record->client_id);
+	kn_arg_bytea(&args, kn_client_key(&record->owner, record->noun->name, record->client_id));
 	kn_arg_bytea(&args, seal_body(record, &subject));
-	kn_arg_text(&args, record->spelling);
+	kn_arg_bytea(&args, kn_spelling_seal(&subject, SPELLING, &record->id,
+										 record->spelling ? record->spelling : record->client_id));
 	kn_subject_forget(&subject);
 	return kn_run(&insert_one, &args) == 1;
 }

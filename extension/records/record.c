@@ -17,37 +17,6 @@ const char *const kn_record_status_names[] = {"applied", "unchanged", "merged", 
 											  "parked", "retry", "invalid"};
 
 bool
-kn_client_id_valid(const char *text)
-{
-	size_t len = strlen(text);
-
-	return len >= 1 && len <= KN_CLIENT_ID_MAX &&
-		   strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == len;
-}
-
-char *
-kn_client_id_fold(const char *text)
-{
-	char *folded = pstrdup(text);
-	pg_uuid_t id;
-
-	for (char *at = folded; *at != '\0'; at++)
-		*at = pg_ascii_tolower((unsigned char) *at);
-	return kn_uuid_parse(folded, &id) ? folded : strcpy(folded, text);
-}
-
-bool
-kn_client_id_uuid(const char *folded, pg_uuid_t *out)
-{
-	pg_uuid_t id;
-
-	if (!kn_uuid_parse(folded, &id) || id.data[6] >> 4 != 4 || id.data[8] >> 6 != 2)
-		return false;
-	*out = id;
-	return true;
-}
-
-bool
 kn_version_conflicts(int64 base, int64 newest, int64 version, int64 foreign_version,
 					 bool has_writer, const pg_uuid_t *row_writer, const pg_uuid_t *writer)
 {

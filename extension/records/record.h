@@ -13,6 +13,7 @@
 #define KN_RECORDS_RECORD_H
 
 #include "identity/door.h"
+#include "records/client_id.h"
 #include "trail/change.h"
 
 typedef enum KnRecordStatus
@@ -58,14 +59,6 @@ extern void kn_write_follow(KnWrite *write, const KnWrite *before, const KnRecor
 /* Answers a conflict of a single write, with current and archiveId; what it wrote stays. */
 extern void kn_record_answer_conflict(KnCall *call, const KnRecordResult *result);
 
-extern bool kn_client_id_valid(const char *text);
-/* What an id is looked up by: of a UUID capitals and small letters are one.  Returns new. */
-extern char *kn_client_id_fold(const char *text);
-/*
- * A folded id as the one for everybody: a UUID of version 4.  Of other versions
- * some tell the device and the moment, and of those that are none nobody knows.
- */
-extern bool kn_client_id_uuid(const char *folded, pg_uuid_t *out);
 /*
  * A version is stale for a writer when somebody else wrote after its base.  A base
  * above newest is of what the database has lost: then nobody saw what another wrote.

@@ -24,7 +24,8 @@
 
 static KnStatement select_page = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT a.id, a.owner_id, a.noun, a.row_id, a.reason, a.base_version, a.at, a.payload_sealed "
+	"SELECT a.id, a.owner_id, a.noun, a.row_id_sealed, a.reason, a.base_version, a.at, "
+	"       a.payload_sealed "
 	"  FROM kintaraa.archive a "
 	" WHERE (($2 AND a.reason = 'scope') OR a.owner_id = $1) "
 	"   AND ($3 IS NULL OR a.reason = $3) AND (a.at, a.id) < ($4, $5) "
@@ -84,16 +85,18 @@ render(KnJson *json, const KnRows *rows, uint64 row)
 	pg_uuid_t id;
 	pg_uuid_t owner;
 	char *payload;
+	char *row_id;
 
 	kn_col_uuid(rows, row, 1, &id);
 	kn_col_uuid(rows, row, 2, &owner);
 	kn_account_subject(&owner, &subject);
 	payload = kn_unseal(&subject, "archive.payload", &id, kn_col_bytea(rows, row, 8));
+	row_id = kn_unseal(&subject, "archive.row_id", &id, kn_col_bytea(rows, row, 4));
 	kn_subject_forget(&subject);
 	kn_json_open(json, '{');
 	kn_json_pair_uuid(json, "archiveId", &id);
 	kn_json_pair_text(json, "noun", kn_col_text(rows, row, 3));
-	kn_json_pair_text(json, "id", kn_col_text(rows, row, 4));
+	kn_json_pair_text(json, "id", row_id);
 	kn_json_pair_text(json, "reason", kn_col_text(rows, row, 5));
 	kn_json_key(json, "baseVersion");
 	if (kn_col_is_null(rows, row, 6))

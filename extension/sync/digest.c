@@ -18,6 +18,9 @@
 #include "base/filter.h"
 #include "base/spi.h"
 #include "identity/door.h"
+#include "identity/subject.h"
+#include "keys/hash.h"
+#include "records/client_id.h"
 #include "sync/wire.h"
 #include "trail/change.h"
 
@@ -28,46 +31,45 @@
 	"                 AND " KN_NOT_BARRED("m.bucket", "$1") "), " \
 	"record AS (" \
 	"  SELECT 'incident' AS noun, " \
-	"         CASE WHEN i.owner_id = $2 THEN COALESCE(i.spelling, i.client_id) ELSE i.id::text END AS id, c.version " \
+	"         i.id, CASE WHEN i.owner_id = $2 THEN COALESCE(i.spelling, i.client_id) END AS text, " \
+	"         NULL::bytea AS spelling_sealed, c.version " \
 	"    FROM mine JOIN kintaraa.incident i ON i.id = mine.bucket AND i.deleted_at IS NULL " \
 	"   CROSS JOIN " KN_STAMP_OF("i.id", "'incident'", "i.id") \
-	"  UNION ALL SELECT 'note', " \
-	"         CASE WHEN n.author_id = $2 THEN COALESCE(n.spelling, n.client_id) ELSE n.id::text END, c.version " \
+	"  UNION ALL SELECT 'note', n.id, NULL, CASE WHEN n.author_id = $2 THEN n.spelling_sealed END, c.version " \
 	"    FROM mine JOIN kintaraa.note n ON n.bucket = mine.bucket AND n.provider_id = ANY ($1) " \
 	"   CROSS JOIN " KN_STAMP_OF("n.bucket", "'note'", "n.id") \
-	"  UNION ALL SELECT 'assignment', a.id::text, c.version " \
+	"  UNION ALL SELECT 'assignment', a.id, NULL, NULL, c.version " \
 	"    FROM kintaraa.assignment a CROSS JOIN " KN_STAMP_OF("a.provider_id", "'assignment'", "a.id") \
 	"   WHERE a.provider_id = ANY ($1) AND " KN_NOT_BARRED("a.incident_bucket", "$1") \
-	"  UNION ALL SELECT 'notification', n.id::text, c.version " \
+	"  UNION ALL SELECT 'notification', n.id, NULL, NULL, c.version " \
 	"    FROM kintaraa.notification n CROSS JOIN " \
 	KN_STAMP_OF("n.account_id", "'notification'", "n.id") \
 	"   WHERE n.account_id = $2 AND " KN_NOT_BARRED("n.bucket", "$1") \
-	"  UNION ALL SELECT 'account', c.id::text, c.version FROM kintaraa.change c " \
+	"  UNION ALL SELECT 'account', c.id, NULL, NULL, c.version FROM kintaraa.change c " \
 	"     WHERE c.bucket = $2 AND c.noun = 'account' AND c.id = $2 " \
-	"  UNION ALL SELECT p.noun, COALESCE(p.spelling, p.client_id), c.version " \
+	"  UNION ALL SELECT p.noun, p.id, NULL, p.spelling_sealed, c.version " \
 	"    FROM kintaraa.personal p CROSS JOIN " KN_STAMP_OF("p.owner_id", "p.noun", "p.id") \
 	"   WHERE p.owner_id = $2 AND p.deleted_at IS NULL) "
 /* clang-format on */
 
 static KnStatement select_digest = KN_READ(
 	KN_AS_SYSTEM,
-	RECORDS
-	"SELECT r.noun, pg_catalog.count(*)::int8, "
-	"       pg_catalog.to_hex(pg_catalog.bit_xor((('x' || pg_catalog.substr(pg_catalog.encode("
-	"         pg_catalog.sha256(pg_catalog.convert_to(r.noun || '/' || r.id || '/' || r.version, "
-	"         'UTF8')), 'hex'), 1, 16))::bit(64))::bigint)) "
-	"  FROM record r GROUP BY 1 ORDER BY 1",
+	RECORDS "SELECT r.id, r.text, r.spelling_sealed, r.version, r.noun FROM record r "
+			" ORDER BY r.noun",
 	UUIDARRAYOID, UUIDOID);
 
 static KnStatement select_manifest = KN_READ(
 	KN_AS_SYSTEM,
-	RECORDS
-	"SELECT r.id, r.version FROM record r WHERE r.noun = $3 AND ($4 IS NULL OR r.id > $4) "
-	" ORDER BY r.id LIMIT $5",
-	UUIDARRAYOID, UUIDOID, TEXTOID, TEXTOID, INT4OID);
+	RECORDS "SELECT r.id, r.text, r.spelling_sealed, r.version FROM record r "
+			" WHERE r.noun = $3 AND ($4 IS NULL OR r.id > $4) ORDER BY r.id LIMIT $5",
+	UUIDARRAYOID, UUIDOID, TEXTOID, UUIDOID, INT4OID);
 
 #define MANIFEST_MAX 2000
 
+#define UINT64_HEX "%" INT64_MODIFIER "x"
+
+static char *id_of(const KnSubject *subject, const char *noun, const KnRows *rows, uint64 row);
+static uint64 hash_of(const char *noun, const char *id, int64 version);
 static void note_shown(KnCall *call, const KnRows *rows, uint64 n);
 
 /* GET /sync/digest -> {"nouns":{noun:{"count","hash"}}} */
@@ -76,22 +78,35 @@ sync_digest(KnCall *call)
 {
 	KnArgs args = {0};
 	KnRows rows;
+	KnSubject subject;
+	uint64 hash = 0;
+	int64 n = 0;
 
 	kn_arg_uuid_array(&args, call->caller->principals, call->caller->n_principals);
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_run(&select_digest, &args);
 	rows = kn_rows();
+	kn_account_subject(&call->caller->account, &subject);
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "nouns");
 	kn_json_open(&call->json, '{');
 	for (uint64 i = 0; i < rows.n; i++)
 	{
-		kn_json_key(&call->json, kn_col_text(&rows, i, 1));
+		char *noun = kn_col_text(&rows, i, 5);
+
+		hash ^= hash_of(noun, id_of(&subject, noun, &rows, i), kn_col_bigint(&rows, i, 4, 0));
+		n++;
+		if (i + 1 < rows.n && strcmp(kn_col_text(&rows, i + 1, 5), noun) == 0)
+			continue;
+		kn_json_key(&call->json, noun);
 		kn_json_open(&call->json, '{');
-		kn_json_pair_int(&call->json, "count", kn_col_bigint(&rows, i, 2, 0));
-		kn_json_pair_text(&call->json, "hash", kn_col_text(&rows, i, 3));
+		kn_json_pair_int(&call->json, "count", n);
+		kn_json_pair_text(&call->json, "hash", psprintf(UINT64_HEX, hash));
 		kn_json_close(&call->json, '}');
+		hash = 0;
+		n = 0;
 	}
+	kn_subject_forget(&subject);
 	kn_json_close(&call->json, '}');
 	kn_json_close(&call->json, '}');
 }
@@ -104,6 +119,9 @@ sync_manifest(KnCall *call)
 {
 	static const KnFilter filters[] = {{"noun", NULL}, {"after", NULL}, KN_FILTER_END};
 	char *noun = kn_query_text(call->query, "noun");
+	char *text = kn_query_text(call->query, "after");
+	pg_uuid_t after;
+	KnSubject subject;
 	KnArgs args = {0};
 	KnRows rows;
 	uint64 n;
@@ -115,31 +133,64 @@ sync_manifest(KnCall *call)
 	kn_arg_uuid_array(&args, call->caller->principals, call->caller->n_principals);
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_text(&args, noun);
-	kn_arg_text(&args, kn_query_text(call->query, "after"));
+	/* an after of version 1.0 was an id of her phone: such a list begins anew */
+	kn_arg_uuid(&args, text != NULL && kn_uuid_parse(text, &after) ? &after : NULL);
 	kn_arg_int(&args, MANIFEST_MAX + 1);
 	kn_run(&select_manifest, &args);
 	rows = kn_rows();
 	n = Min(rows.n, MANIFEST_MAX);
 	call->noun = noun;
 	note_shown(call, &rows, n);
+	kn_account_subject(&call->caller->account, &subject);
 	kn_json_open(&call->json, '{');
 	kn_json_key(&call->json, "items");
 	kn_json_open(&call->json, '[');
 	for (uint64 i = 0; i < n; i++)
 	{
 		kn_json_open(&call->json, '{');
-		kn_json_pair_text(&call->json, "id", kn_col_text(&rows, i, 1));
-		kn_json_pair_int(&call->json, "serverVersion", kn_col_bigint(&rows, i, 2, 0));
+		kn_json_pair_text(&call->json, "id", id_of(&subject, noun, &rows, i));
+		kn_json_pair_int(&call->json, "serverVersion", kn_col_bigint(&rows, i, 4, 0));
 		kn_json_close(&call->json, '}');
 	}
+	kn_subject_forget(&subject);
 	kn_json_close(&call->json, ']');
-	kn_json_pair_text(&call->json, "next", rows.n > n ? kn_col_text(&rows, n - 1, 1) : NULL);
+	if (rows.n > n)
+		kn_col_uuid(&rows, n - 1, 1, &after);
+	kn_json_pair_text(&call->json, "next", rows.n > n ? kn_uuid_text(&after) : NULL);
 	kn_json_close(&call->json, '}');
 }
 KN_DOOR(sync_manifest, sync_manifest, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDITED,
 		"GET /sync/manifest: ids and versions of a noun. Query: noun, after.");
 
-/* Of staff, what is of cases; an id that is no UUID is one that the caller's phone made. */
+/* As the caller knows it. */
+static char *
+id_of(const KnSubject *subject, const char *noun, const KnRows *rows, uint64 row)
+{
+	const char *place = strcmp(noun, "note") == 0 ? "note.spelling" : "personal.spelling";
+	char *text = kn_col_text(rows, row, 2);
+	pg_uuid_t id;
+
+	kn_col_uuid(rows, row, 1, &id);
+	if (text != NULL)
+		return text;
+	return kn_spelling_open(subject, place, &id, kn_col_bytea(rows, row, 3));
+}
+
+static uint64
+hash_of(const char *noun, const char *id, int64 version)
+{
+	char *text = psprintf("%s/%s/" INT64_FORMAT, noun, id, version);
+	unsigned char digest[KN_SHA256_SIZE];
+	uint64 first = 0;
+
+	kn_sha256(text, strlen(text), digest);
+	for (int i = 0; i < 8; i++)
+		first = first << 8 | digest[i];
+	pfree(text);
+	return first;
+}
+
+/* Of staff, what is of cases. */
 static void
 note_shown(KnCall *call, const KnRows *rows, uint64 n)
 {
@@ -151,7 +202,7 @@ note_shown(KnCall *call, const KnRows *rows, uint64 n)
 	{
 		pg_uuid_t id;
 
-		if (kn_uuid_parse(kn_col_text(rows, i, 1), &id))
-			kn_call_shown(call, &id, 1);
+		kn_col_uuid(rows, i, 1, &id);
+		kn_call_shown(call, &id, 1);
 	}
 }

@@ -67,6 +67,7 @@ sync_batch(KnCall *call)
 		return;
 	}
 	kn_push_read_batch(&push, body);
+	kn_push_settle_ids(call, &push);
 	kn_push_bases(call, &push, &nothing);
 	kn_push_apply(call, &push);
 	if (has_seq && call->device != NULL)
@@ -97,6 +98,7 @@ sync_push(KnCall *call)
 	kn_push_read_changes(&push, kn_in_object(call->body));
 	if (superseded(call, &push, kn_query_text(call->query, "seq")))
 		return;
+	kn_push_settle_ids(call, &push);
 	kn_pull_since(&pull, call, kn_query_text(call->query, "last_pulled_at"));
 	kn_push_bases(call, &push, &pull.since);
 	kn_push_apply(call, &push);

@@ -55,6 +55,8 @@ extern void kn_push_rejected(KnCall *call, const KnPush *push);
  */
 extern void kn_push_apply(KnCall *call, KnPush *push);
 
+/* Of two ids of version 1.0 that differ in capitals only each write is for the one it spells. */
+extern void kn_push_settle_ids(KnCall *call, KnPush *push);
 /*
  * Gives writes without a version the one their author had by her cursor, or
  * wrote herself: what others have changed since then is left without, and

@@ -27,6 +27,7 @@ typedef struct Sent
 	int at;
 } Sent;
 
+static Datum key_of(KnCall *call, const KnWrite *write, const char *id);
 static int keep_last(Sent *sent, int n);
 static int compare(const void *a, const void *b);
 static int compare_in_order(const void *a, const void *b);
@@ -52,25 +53,27 @@ static KnStatement select_applied = KN_FRESH(
 	KN_AS_SYSTEM,
 	"SELECT i, a.hash, a.version, a.outcome FROM pg_catalog.generate_series(1, $5) AS i "
 	" CROSS JOIN LATERAL (SELECT p.hash, p.version, p.outcome FROM kintaraa.applied p "
-	"   WHERE p.account_id = $1 AND p.device = $2 AND p.noun = ($3)[i] AND p.id = ($4)[i] "
+	"   WHERE p.account_id = $1 AND p.device = $2 AND p.noun = ($3)[i] AND p.client_key = ($4)[i] "
 	"   LIMIT 1) a",
-	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT4OID);
+	UUIDOID, TEXTOID, TEXTARRAYOID, BYTEAARRAYOID, INT4OID);
 
-#define INSERT_APPLIED                                                                          \
-	"INSERT INTO kintaraa.applied AS a (account_id, device, noun, id, hash, version, outcome) " \
-	"SELECT $1, $2, ($3)[i], ($4)[i], ($5)[i], ($6)[i], ($7)[i] "                               \
+#define INSERT_APPLIED                                                                         \
+	"INSERT INTO kintaraa.applied AS a (account_id, device, noun, client_key, hash, version, " \
+	"                                   outcome) "                                             \
+	"SELECT $1, $2, ($3)[i], ($4)[i], ($5)[i], ($6)[i], ($7)[i] "                              \
 	"  FROM pg_catalog.generate_series(1, $8) AS i "
-#define APPLIED_TYPES \
-	UUIDOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4OID
+#define APPLIED_TYPES                                                                         \
+	UUIDOID, TEXTOID, TEXTARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, TEXTARRAYOID, \
+		INT4OID
 
 /* Nobody else writes for a device that is locked: what was not found is not there. */
 static KnStatement insert_applied = KN_WRITE(KN_AS_SYSTEM, INSERT_APPLIED, APPLIED_TYPES);
 
 static KnStatement upsert_applied = KN_WRITE(
 	KN_AS_SYSTEM,
-	INSERT_APPLIED "ON CONFLICT (account_id, device, noun, id) DO UPDATE SET hash = EXCLUDED.hash, "
-				   "   version = EXCLUDED.version, outcome = EXCLUDED.outcome, "
-				   "   at = pg_catalog.now()",
+	INSERT_APPLIED "ON CONFLICT (account_id, device, noun, client_key) DO UPDATE "
+				   "   SET hash = EXCLUDED.hash, version = EXCLUDED.version, "
+				   "       outcome = EXCLUDED.outcome, at = pg_catalog.now()",
 	APPLIED_TYPES);
 
 /* Of a report its own edits count: what helpers and the machine change of it are not her words. */
@@ -80,23 +83,84 @@ static KnStatement select_seen = KN_FRESH(
 	"SELECT w.i, CASE WHEN c.x < $4 AND c.x <> ALL ($5) THEN c.version "
 	"                 ELSE COALESCE(r.version, c.version) END, "
 	"       COALESCE(r.writer, c.writer) = $6 "
-	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS w (noun, id, i) "
+	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($7)) "
+	"       WITH ORDINALITY AS w (noun, key, id, i) "
 	" CROSS JOIN LATERAL ("
 	"    SELECT i.id, i.id AS bucket, i.edited_by AS writer, i.edited_version AS version "
 	"      FROM kintaraa.incident i "
 	"     WHERE i.owner_id = $1 AND i.client_id = w.id AND w.noun = 'incident' "
 	"    UNION ALL SELECT p.id, p.owner_id, NULL, NULL FROM kintaraa.personal p "
-	"     WHERE p.owner_id = $1 AND p.noun = w.noun AND p.client_id = w.id) r "
+	"     WHERE p.owner_id = $1 AND p.noun = w.noun AND p.client_key = w.key) r "
 	" CROSS JOIN " KN_STAMP_OF("r.bucket", "w.noun", "r.id")
 	" WHERE (c.x < $4 AND c.x <> ALL ($5)) OR COALESCE(r.writer, c.writer) = $6",
-	UUIDOID, TEXTARRAYOID, TEXTARRAYOID, XID8OID, XID8ARRAYOID, UUIDOID);
+	UUIDOID, TEXTARRAYOID, BYTEAARRAYOID, XID8OID, XID8ARRAYOID, UUIDOID, TEXTARRAYOID);
 /* clang-format on */
+
+/* Records that are known by the very spelling, though it folds to another id. */
+static KnStatement select_spelt = KN_READ(
+	KN_AS_SYSTEM,
+	"SELECT w.i "
+	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) "
+	"       WITH ORDINALITY AS w (noun, key, id, i) "
+	" WHERE EXISTS (SELECT FROM kintaraa.incident i "
+	"                WHERE i.owner_id = $1 AND i.client_id = w.id AND w.noun = 'incident') "
+	"    OR EXISTS (SELECT FROM kintaraa.note n "
+	"                WHERE n.author_id = $1 AND n.client_key = w.key AND w.noun = 'note') "
+	"    OR EXISTS (SELECT FROM kintaraa.personal p "
+	"                WHERE p.owner_id = $1 AND p.noun = w.noun AND p.client_key = w.key)",
+	UUIDOID, TEXTARRAYOID, BYTEAARRAYOID, TEXTARRAYOID);
+
+static Datum
+key_of(KnCall *call, const KnWrite *write, const char *id)
+{
+	return PointerGetDatum(
+		kn_client_key(&call->caller->account, write->noun ? write->noun : "", id));
+}
+
+void
+kn_push_settle_ids(KnCall *call, KnPush *push)
+{
+	char **nouns = palloc(sizeof(char *) * Max(push->n, 1));
+	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
+	Datum *keys = palloc(sizeof(Datum) * Max(push->n, 1));
+	int *from = palloc(sizeof(int) * Max(push->n, 1));
+	KnArgs args = {0};
+	KnRows rows;
+	int n = 0;
+
+	for (int i = 0; i < push->n; i++)
+	{
+		const KnWrite *write = &push->writes[i];
+
+		if (write->noun == NULL || strcmp(write->spelling, write->client_id) == 0)
+			continue;
+		nouns[n] = (char *) write->noun;
+		ids[n] = (char *) write->spelling;
+		keys[n] = key_of(call, write, write->spelling);
+		from[n++] = i;
+	}
+	if (n == 0)
+		return;
+	kn_arg_uuid(&args, &call->caller->account);
+	kn_arg_text_array(&args, nouns, n);
+	kn_arg_array(&args, BYTEAOID, keys, NULL, n);
+	kn_arg_text_array(&args, ids, n);
+	kn_run(&select_spelt, &args);
+	rows = kn_rows();
+	for (uint64 row = 0; row < rows.n; row++)
+	{
+		KnWrite *write = &push->writes[from[kn_col_bigint(&rows, row, 1, 1) - 1]];
+
+		write->client_id = write->spelling;
+	}
+}
 
 void
 kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 {
 	char **nouns = palloc(sizeof(char *) * Max(push->n, 1));
 	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
+	Datum *keys = palloc(sizeof(Datum) * Max(push->n, 1));
 	int *from = palloc(sizeof(int) * Max(push->n, 1));
 	KnArgs args = {0};
 	KnRows rows;
@@ -109,6 +173,7 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 			continue;
 		nouns[n] = (char *) push->writes[i].noun;
 		ids[n] = (char *) push->writes[i].client_id;
+		keys[n] = key_of(call, &push->writes[i], ids[n]);
 		from[n++] = i;
 	}
 	if (n == 0 || kn_mutant("no_bases"))
@@ -117,11 +182,12 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 		(void) kn_device_lock(call, call->device);
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_text_array(&args, nouns, n);
-	kn_arg_text_array(&args, ids, n);
+	kn_arg_array(&args, BYTEAOID, keys, NULL, n);
 	kn_arg_datum(&args, since->xmax, !since->known);
 	kn_arg_datum(&args, since->xip, !since->known);
 	kn_call_writer(call, &writer);
 	kn_arg_uuid(&args, &writer);
+	kn_arg_text_array(&args, ids, n);
 	kn_run(&select_seen, &args);
 	rows = kn_rows();
 	for (uint64 row = 0; row < rows.n; row++)
@@ -167,7 +233,7 @@ void
 kn_applied_find(KnCall *call, const char *device, const KnPush *push, KnApplied *out)
 {
 	char **nouns = palloc(sizeof(char *) * Max(push->n, 1));
-	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
+	Datum *keys = palloc(sizeof(Datum) * Max(push->n, 1));
 	KnArgs args = {0};
 	KnRows rows;
 
@@ -175,13 +241,13 @@ kn_applied_find(KnCall *call, const char *device, const KnPush *push, KnApplied 
 	for (int i = 0; i < push->n; i++)
 	{
 		nouns[i] = push->writes[i].noun ? (char *) push->writes[i].noun : "";
-		ids[i] = (char *) push->writes[i].client_id;
+		keys[i] = key_of(call, &push->writes[i], push->writes[i].client_id);
 	}
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_text(&args, device);
 	kn_arg_text_array(&args, nouns, push->n);
 	kn_arg_read_by_index(&args);
-	kn_arg_text_array(&args, ids, push->n);
+	kn_arg_array(&args, BYTEAOID, keys, NULL, push->n);
 	kn_arg_read_by_index(&args);
 	kn_arg_int(&args, push->n);
 	kn_run(&select_applied, &args);
@@ -260,8 +326,8 @@ compare_in_order(const void *a, const void *b)
 static void
 store(KnCall *call, const char *device, KnStatement *statement, const Sent *sent, int n, bool known)
 {
-	Datum *columns[5]; /* noun, id, hash, version, outcome */
-	static const Oid types[] = {TEXTOID, TEXTOID, BYTEAOID, INT8OID, TEXTOID};
+	Datum *columns[5]; /* noun, key, hash, version, outcome */
+	static const Oid types[] = {TEXTOID, BYTEAOID, BYTEAOID, INT8OID, TEXTOID};
 	KnArgs args = {0};
 	int taken = 0;
 
@@ -274,7 +340,7 @@ store(KnCall *call, const char *device, KnStatement *statement, const Sent *sent
 		if (sent[i].known != known)
 			continue;
 		columns[0][taken] = CStringGetTextDatum(sent[i].write->noun);
-		columns[1][taken] = CStringGetTextDatum(sent[i].write->client_id);
+		columns[1][taken] = key_of(call, sent[i].write, sent[i].write->client_id);
 		columns[2][taken] = PointerGetDatum(sent[i].hash);
 		columns[3][taken] = Int64GetDatum(result->stamp.version);
 		columns[4][taken] = CStringGetTextDatum(kn_record_status_names[result->status]);

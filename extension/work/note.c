@@ -25,6 +25,7 @@ static void add(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, con
 				KnRecordResult *out);
 static void answer_known(KnCall *call, const KnWrite *write, const KnRows *rows, const char *text,
 						 KnRecordResult *out);
+static char *spelling_of(const KnCaller *caller, const pg_uuid_t *id, bytea *sealed);
 
 static KnStatement select_case = KN_READ(
 	KN_AS_DOOR, "SELECT owner_id FROM kintaraa.incident WHERE id = $1 AND deleted_at IS NULL",
@@ -34,6 +35,7 @@ static KnStatement select_case = KN_READ(
 static KnStatement lock_case = KN_WRITE(
 	KN_AS_DOOR, "SELECT 1 FROM kintaraa.incident WHERE id = $1 FOR KEY SHARE", UUIDOID);
 
+#define SPELLING "note.spelling"
 #define STAMPED "  LEFT JOIN " KN_STAMP_OF("n.bucket", "'note'", "n.id") "ON true "
 
 /* clang-format off */
@@ -42,32 +44,31 @@ static KnStatement select_own = KN_READ(
 	"SELECT n.bucket, n.id, n.text_sealed, i.owner_id, c.version, c.updated_at "
 	"  FROM kintaraa.note n JOIN kintaraa.incident i ON i.id = n.bucket "
 	STAMPED
-	" WHERE n.author_id = $1 AND n.client_id = $2 AND " KN_NOT_BARRED("n.bucket", "$3"),
-	UUIDOID, TEXTOID, UUIDARRAYOID);
+	" WHERE n.author_id = $1 AND n.client_key = $2 AND " KN_NOT_BARRED("n.bucket", "$3"),
+	UUIDOID, BYTEAOID, UUIDARRAYOID);
 /* clang-format on */
 
 static KnStatement insert_note = KN_WRITE(
 	KN_AS_DOOR,
-	"INSERT INTO kintaraa.note (bucket, id, provider_id, author_id, client_id, text_sealed, "
-	"                           spelling) "
-	"VALUES ($1, $2, $3, $4, $5, $6, NULLIF($7, $5)) ON CONFLICT DO NOTHING",
-	UUIDOID, UUIDOID, UUIDOID, UUIDOID, TEXTOID, BYTEAOID, TEXTOID);
+	"INSERT INTO kintaraa.note (bucket, id, provider_id, author_id, client_key, text_sealed, "
+	"                           spelling_sealed) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+	UUIDOID, UUIDOID, UUIDOID, UUIDOID, BYTEAOID, BYTEAOID, BYTEAOID);
 
 /* clang-format off */
 static KnStatement select_notes = KN_READ(
 	KN_AS_DOOR,
 	"SELECT n.bucket, n.id, n.text_sealed, i.owner_id, c.version, c.updated_at, n.author_id, "
-	"       COALESCE(n.spelling, n.client_id), n.created_at "
+	"       n.spelling_sealed, n.created_at "
 	"  FROM kintaraa.note n JOIN kintaraa.incident i ON i.id = n.bucket "
 	STAMPED
 	" WHERE n.id = ANY ($1) AND n.provider_id = $2",
 	UUIDARRAYOID, UUIDOID);
 /* clang-format on */
 
-static KnStatement select_client_id = KN_READ(
+static KnStatement select_spelling = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT COALESCE(spelling, client_id) FROM kintaraa.note WHERE id = $1 AND author_id = $2",
-	UUIDOID, UUIDOID);
+	"SELECT spelling_sealed FROM kintaraa.note WHERE id = $1 AND author_id = $2", UUIDOID, UUIDOID);
 
 void
 kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *out)
@@ -86,7 +87,7 @@ kn_note_apply(KnCall *call, const KnWrite *write, KnRecordResult *out)
 		return;
 	}
 	kn_arg_uuid(&args, &call->caller->account);
-	kn_arg_text(&args, write->client_id);
+	kn_arg_bytea(&args, kn_client_key(&call->caller->account, "note", write->client_id));
 	kn_arg_uuid_array(&args, call->caller->principals, call->caller->n_principals);
 	if (kn_run(&select_own, &args) > 0)
 	{
@@ -122,18 +123,23 @@ add(KnCall *call, const KnWrite *write, const pg_uuid_t *bucket, const char *tex
 	KnArgs args = {0};
 	pg_uuid_t owner;
 	pg_uuid_t id;
+	bytea *spelling;
 	KnRows rows = kn_rows();
 
 	kn_col_uuid(&rows, 0, 1, &owner);
 	kn_uuid4(id.data);
+	kn_account_subject(&call->caller->account, &subject);
+	spelling = kn_spelling_seal(&subject, SPELLING, &id,
+								write->spelling ? write->spelling : write->client_id);
+	kn_subject_forget(&subject);
 	kn_account_subject(&owner, &subject);
 	kn_arg_uuid(&args, bucket);
 	kn_arg_uuid(&args, &id);
 	kn_arg_uuid(&args, &call->caller->provider);
 	kn_arg_uuid(&args, &call->caller->account);
-	kn_arg_text(&args, write->client_id);
+	kn_arg_bytea(&args, kn_client_key(&call->caller->account, "note", write->client_id));
 	kn_arg_bytea(&args, kn_seal(&subject, "note.text", &id, text));
-	kn_arg_text(&args, write->spelling);
+	kn_arg_bytea(&args, spelling);
 	kn_subject_forget(&subject);
 	if (kn_run(&insert_note, &args) != 1)
 	{
@@ -178,6 +184,19 @@ answer_known(KnCall *call, const KnWrite *write, const KnRows *rows, const char 
 	kn_change_touch(&bucket, "note", &id);
 }
 
+/* Of a note that the caller wrote. */
+static char *
+spelling_of(const KnCaller *caller, const pg_uuid_t *id, bytea *sealed)
+{
+	KnSubject subject;
+	char *spelling;
+
+	kn_account_subject(&caller->account, &subject);
+	spelling = kn_spelling_open(&subject, SPELLING, id, sealed);
+	kn_subject_forget(&subject);
+	return spelling;
+}
+
 const char *
 kn_note_id_for(const KnCaller *caller, const pg_uuid_t *id)
 {
@@ -186,9 +205,9 @@ kn_note_id_for(const KnCaller *caller, const pg_uuid_t *id)
 
 	kn_arg_uuid(&args, id);
 	kn_arg_uuid(&args, &caller->account);
-	kn_run(&select_client_id, &args);
+	kn_run(&select_spelling, &args);
 	rows = kn_rows();
-	return rows.n > 0 ? kn_col_text(&rows, 0, 1) : kn_uuid_text(id);
+	return rows.n > 0 ? spelling_of(caller, id, kn_col_bytea(&rows, 0, 1)) : kn_uuid_text(id);
 }
 
 void
@@ -221,7 +240,7 @@ kn_note_render(const KnCaller *caller, const pg_uuid_t *ids, int n, KnNoteOut ou
 		kn_json_open(&json, '{');
 		/* the author's phone knows it by its own id */
 		if (kn_uuid_equal(&author, &caller->account))
-			kn_json_pair_text(&json, "id", kn_col_text(&rows, i, 8));
+			kn_json_pair_text(&json, "id", spelling_of(caller, &id, kn_col_bytea(&rows, i, 8)));
 		else
 			kn_json_pair_uuid(&json, "id", &id);
 		kn_json_pair_uuid(&json, "incidentId", &bucket);

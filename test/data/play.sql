@@ -100,6 +100,20 @@ CREATE FUNCTION play.staff(who text, role text) RETURNS uuid
 SELECT play.register(who, jsonb_build_object('invitation', kintaraa.invite(role)))
 $$;
 
+-- What a record is found by whose id the phone of somebody made.
+CREATE FUNCTION play.key(who text, noun text, id text) RETURNS bytea
+    LANGUAGE sql AS $$
+SELECT kintaraa.client_key((SELECT p.id FROM play.person p WHERE p.name = who), noun, id)
+$$;
+
+-- What somebody wrote under an id and did not win, as the archive gives it back.
+CREATE FUNCTION play.archived(who text, name text) RETURNS TABLE (id uuid, reason text, data jsonb)
+    LANGUAGE sql AS $$
+SELECT (i ->> 'archiveId')::uuid, i ->> 'reason', NULLIF(i -> 'data', 'null')
+  FROM play.call('archive_list', who, NULL, NULL, '{"limit": "100"}') c, jsonb_array_elements(c.body -> 'items') i
+ WHERE i ->> 'id' = name
+$$;
+
 CREATE FUNCTION play.report(who text, id text, services text[] DEFAULT '{medical}', more jsonb DEFAULT '{}')
     RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE

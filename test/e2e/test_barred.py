@@ -68,8 +68,10 @@ class Case:
             "SELECT case_number FROM kintaraa.incident WHERE id = %s UNION ALL "
             "SELECT id::text FROM kintaraa.need WHERE bucket = %s UNION ALL "
             "SELECT id::text FROM kintaraa.assignment WHERE incident_bucket = %s UNION ALL "
-            "SELECT unnest(ARRAY[id::text, client_id]) FROM kintaraa.note WHERE bucket = %s",
+            "SELECT id::text FROM kintaraa.note WHERE bucket = %s",
             self.id, self.id, self.id, self.id)]
+        if stage in ("accepted", "completed"):
+            self.marks.append("note-" + name)
 
     def fill(self, text, incident=None):
         for word, value in self.words.items():

@@ -1,5 +1,6 @@
 """Marked plaintexts of a survivor are in no file of the server: heap, TOAST, index, WAL, dump, logs of server
 and gateway.  The same scan finds a mark that was written unsealed, so it can find one."""
+import base64
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ MARKS = {
     "latitude": "-1.2899771", "longitude": "36.8199772", "decline note": "Xq7declineXq7", "status note": "Xq7statusXq7",
     "release note": "Xq7releaseXq7",
     "password": "xq7 secret horse xq7", "patched": "Xq7patchedXq7", "archived": "Xq7archivedXq7",
+    "id of a mood": "Xq7moodXq7", "id of a journal entry": "Xq7journalXq7", "id of a note": "Xq7noteXq7",
 }
 CONTROL = "Xq7controlXq7"
 
@@ -29,8 +31,11 @@ def files(cluster):
 
 
 def found(mark, texts):
-    """Where a mark is, as text, in the hexadecimal of a bytea, or as UTF-16."""
+    """Where a mark is, as text, in the hexadecimal of a bytea, as UTF-16, or in base64 at any of three places."""
     needles = [mark.encode(), mark.encode().hex().encode(), mark.encode("utf-16-le"), mark.lower().encode()]
+    for before in range(3):
+        whole = base64.b64encode(b"x" * before + mark.encode())
+        needles.append(whole[4 if before else 0:(before + len(mark)) // 3 * 4])
     return [name for name, text in texts.items() if any(needle in text for needle in needles)]
 
 
@@ -79,8 +84,22 @@ def tell_the_story():
         items = api.get("/api/assignments", token=own).body["items"]
         answer = api.post("/api/assignments/%s/%s" % (items[0]["id"], action), body, token=own)
         assert answer.status == 200, (who, action, answer)
+    # ids that phones made, found again in clear letters and in others, sent twice, lost and remembered
+    mood, journal = MARKS["id of a mood"], MARKS["id of a journal entry"]
+    assert api.put("/api/me/records/mood_entry/" + mood, {"mood": "sad"}, token=token).status == 201
+    for words in ("one", "two"):
+        sent = {"device": words, "records": [{"table": "journal_entries", "id": journal, "data": {"content": words}}]}
+        assert api.post("/api/sync/batch", sent, token=token).status == 200
+    lost = api.get("/api/sync/archive?reason=no_base", token=token).body["items"]
+    assert [item["id"] for item in lost] == [journal], lost
+    held = {noun: api.get("/api/sync/manifest?noun=" + noun, token=token).body["items"][0]["id"]
+            for noun in ("mood_entry", "journal_entry")}
+    assert held == {"mood_entry": mood, "journal_entry": journal}, held
     clinic = stage.value("SELECT token FROM play.person WHERE name = 'clinic'")
     case = api.get("/api/assignments", token=clinic).body["items"][0]["incidentId"]
+    note = {"table": "notes", "id": MARKS["id of a note"], "data": {"incidentId": case, "text": "seen"}}
+    answer = api.post("/api/sync/batch", {"device": "desk", "records": [note]}, token=clinic)
+    assert answer.body["results"][0]["status"] == "applied", answer
     shown = api.get("/api/incidents/" + case, token=clinic).body
     assert shown["survivor"]["firstName"] == MARKS["first name"], shown
     assert api.post("/api/incidents/%s/status" % case, {"status": "completed", "reason": "helped",

@@ -186,7 +186,8 @@ def test_two_phones_that_send_the_same_records_in_another_order_do_not_block_eac
     made = stage.call("sync_batch", "amina", None, {"records": [{**record, "id": name} for name in names]})
     assert made[0] == "ok", made
     holder, outcomes = play.Stage(cluster), []
-    holder.rows("BEGIN; SELECT id FROM kintaraa.personal WHERE client_id = 'first' FOR UPDATE")
+    holder.rows("BEGIN; SELECT id FROM kintaraa.personal WHERE client_key = "
+                "play.key('amina', 'journal_entry', 'first') FOR UPDATE")
 
     def send(device, sent):
         own = play.Stage(cluster)

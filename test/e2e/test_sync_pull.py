@@ -144,8 +144,9 @@ def test_what_is_no_time_is_refused():
 
 
 def test_pages_are_the_whole_while_records_change():
-    cluster.psql("INSERT INTO kintaraa.personal (id, owner_id, noun, client_id) "
-                 "SELECT gen_random_uuid(), %s, 'journal_entry', 'page-' || n FROM generate_series(1, 4500) AS n; "
+    cluster.psql("INSERT INTO kintaraa.personal (id, owner_id, noun, client_key) "
+                 "SELECT ('bbbb' || lpad(n::text, 4, '0') || '-0000-4000-8000-000000000000')::uuid, %s, "
+                 "'journal_entry', convert_to('page-' || n, 'UTF8') FROM generate_series(1, 4500) AS n; "
                  "SELECT kintaraa.change_flush()", [zawadi])
     cluster.psql("ANALYZE kintaraa.personal, kintaraa.change")
     tick()
@@ -159,10 +160,10 @@ def test_pages_are_the_whole_while_records_change():
         pages += 1
         token = answer["pageToken"]
         # in front of the page and behind it, new, changed and gone
-        cluster.psql("UPDATE kintaraa.personal SET body_sealed = NULL WHERE client_id IN ('page-%s', 'page-%s'); "
-                     "UPDATE kintaraa.personal SET deleted_at = now() WHERE client_id IN ('page-%s', 'page-%s'); "
-                     "INSERT INTO kintaraa.personal (id, owner_id, noun, client_id) "
-                     "SELECT x::uuid, %s, 'journal_entry', 'late-' || x FROM unnest(ARRAY[%s, %s]) AS x; "
+        cluster.psql("UPDATE kintaraa.personal SET body_sealed = NULL WHERE client_key IN ('page-%s', 'page-%s'); "
+                     "UPDATE kintaraa.personal SET deleted_at = now() WHERE client_key IN ('page-%s', 'page-%s'); "
+                     "INSERT INTO kintaraa.personal (id, owner_id, noun, client_key) "
+                     "SELECT x::uuid, %s, 'journal_entry', convert_to(x, 'UTF8') FROM unnest(ARRAY[%s, %s]) AS x; "
                      "SELECT kintaraa.change_flush()",
                      [pages, 4400 + pages, 50 + pages, 4300 + pages, zawadi, "%08d-0000-4000-8000-000000000000" % pages,
                       "ffff%04d-0000-4000-8000-000000000000" % pages])
@@ -176,7 +177,7 @@ def test_pages_are_the_whole_while_records_change():
     for gone in last["removed"]:
         held.pop(gone["id"], None)
     held.update({record["id"]: record["serverVersion"] for record in last["journalEntries"]})
-    truth = dict(cluster.psql("SELECT p.client_id, c.version FROM kintaraa.personal p JOIN kintaraa.change c "
+    truth = dict(cluster.psql("SELECT p.id::text, c.version FROM kintaraa.personal p JOIN kintaraa.change c "
                               "ON c.bucket = p.owner_id AND c.noun = p.noun AND c.id = p.id "
                               "WHERE p.owner_id = %s AND p.deleted_at IS NULL AND p.noun = 'journal_entry'", [zawadi]))
     assert held == truth, "%d held, %d there" % (len(held), len(truth))
@@ -187,7 +188,7 @@ def test_many_changes_since_a_cursor_come_in_pages_too():
     cluster.psql("UPDATE kintaraa.personal SET body_sealed = NULL WHERE owner_id = %s AND noun = 'journal_entry' "
                  "AND deleted_at IS NULL; SELECT kintaraa.change_flush()", [zawadi])
     tick()
-    wanted = {row for (row,) in cluster.psql("SELECT client_id FROM kintaraa.personal WHERE owner_id = %s "
+    wanted = {row for (row,) in cluster.psql("SELECT id::text FROM kintaraa.personal WHERE owner_id = %s "
                                              "AND noun = 'journal_entry' AND deleted_at IS NULL", [zawadi])}
     got, token = [], None
     while True:

@@ -148,8 +148,10 @@ def test_a_commit_that_comes_late_is_not_lost_on_a_standby():
     here, there = Phone("amina", "here", primary), kept["roaming"]
     there.pull(standby)
     with primary.connect(autocommit=False) as slow, slow.cursor() as cursor:
-        cursor.execute("INSERT INTO kintaraa.personal (id, owner_id, noun, client_id) SELECT gen_random_uuid(), id, "
-                       "'journal_entry', 'late-commit' FROM play.person WHERE name = 'amina'; "
+        cursor.execute("INSERT INTO kintaraa.personal (id, owner_id, noun, client_key, spelling_sealed) "
+                       "SELECT n, p.id, 'journal_entry', kintaraa.client_key(p.id, 'journal_entry', 'late-commit'), "
+                       "       kintaraa.spelling_seal(p.id, 'personal.spelling', n, 'late-commit') "
+                       "  FROM play.person AS p, gen_random_uuid() AS n WHERE p.name = 'amina'; "
                        "SELECT kintaraa.change_flush()")
         x = slow.cursor()
         x.execute("SELECT pg_current_xact_id()::text")

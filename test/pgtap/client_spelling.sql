@@ -1,6 +1,6 @@
 -- An id of a phone: capitals and small letters of a UUID are one, and which UUIDs become everybody's.
 \ir ../data/play.sql
-SELECT plan(49);
+SELECT plan(61);
 SELECT play.register('amina'), play.register('zawadi'), play.helper('clinic', 'healthcare', -1.281, 36.821),
        play.staff('dora', 'dispatcher') \g /dev/null
 CREATE FUNCTION pg_temp.create(who text, id text, more jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
@@ -89,23 +89,58 @@ SELECT is(c.outcome || ' ' || coalesce(c.body ->> 'id', c.body ->> 'code'),
 
 -- Rows of version 1.0.
 UPDATE kintaraa.incident SET client_id = spelling, spelling = NULL WHERE spelling = :'big';
+CREATE FUNCTION pg_temp.once() RETURNS text LANGUAGE sql AS $$
+SELECT concat_ws(' ', c.body #>> '{results,0,status}', c.body #>> '{results,0,replayed}')
+  FROM play.call('sync_batch', 'zawadi', NULL, '{"records": [{"table": "journal_entries", "id": "once", "data":
+    {"content": "once"}}]}', NULL, '{"requestId": "play", "network": "192.0.2.0", "device": "p9"}') AS c $$;
+SELECT is(pg_temp.once(), 'applied', 'an entry from one device');
+\ir include/old_ids.sql
+UPDATE kintaraa.applied SET id = 'once' WHERE device = 'p9';
+UPDATE kintaraa.personal SET client_id = 'once' WHERE client_id = encode(play.key('zawadi', 'journal_entry', 'once'),
+    'hex');
 INSERT INTO kintaraa.personal (id, owner_id, noun, client_id) SELECT gen_random_uuid(), id, 'mood_entry', c FROM
     play.person,
     unnest(ARRAY['D1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'd1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
                  'E1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11']) AS c WHERE name = 'zawadi';
 SELECT kintaraa.change_flush() \g /dev/null
+INSERT INTO kintaraa.note (bucket, id, provider_id, author_id, client_id)
+SELECT :'small', gen_random_uuid(), provider, id, 'wanjiku-0712' FROM play.person WHERE name = 'clinic';
+INSERT INTO kintaraa.archive (id, owner_id, noun, row_id, reason)
+SELECT gen_random_uuid(), id, 'incident', 'amina-2026', 'version' FROM play.person WHERE name = 'amina';
+SELECT kintaraa.change_flush() \g /dev/null
 \ir ../../migrations/0026_spelling.sql
+SELECT kintaraa.change_flush() \g /dev/null
+SET LOCAL ROLE kintaraa_owner;
+\ir ../../migrations/0035_client_key.sql
 RESET ROLE;
 -- as migrate() does in the end
 SELECT d.wanted FROM kintaraa.definitions() AS d
  WHERE d.kind = 'trigger' AND d.wanted IS NOT NULL AND d.found IS NULL \gexec
 SELECT is(body ->> 'id', :'big', 'an old report is found as ' || id) FROM unnest(ARRAY[:'big', :'small']::text[]) AS id,
        play.call('incident_get', 'amina', ARRAY[id]);
-SELECT is(string_agg(client_id || ' ' || coalesce(spelling, '-'), ', ' ORDER BY client_id),
-    'D1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11 -, '
-    || 'd1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11 -, '
-    || 'e1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11 E1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11',
-    'two that were two stay two') FROM kintaraa.personal WHERE noun = 'mood_entry';
+SELECT is(string_agg(i ->> 'id', ' ' ORDER BY i ->> 'id'), 'D1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11 '
+    'E1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11 d1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'two that were two stay two')
+  FROM play.call('personal_list', 'zawadi', '{mood_entry}') AS c, jsonb_array_elements(c.body -> 'items') AS i;
+SELECT is(body ->> 'id', wanted, 'her mood is found as ' || id) FROM (VALUES
+    ('D1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'D1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'),
+    ('d1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'd1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'),
+    ('e1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'E1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11')) AS t (id, wanted),
+    play.call('personal_get', 'zawadi', ARRAY['mood_entry', id]);
+SELECT is(c.body #>> '{results,0,status}', 'applied', 'a batch for the one in capitals')
+  FROM play.call('sync_batch', 'zawadi', NULL, '{"device": "p2", "records": [{"table": "mood_entries", "id":
+    "D1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "base": {"serverVersion": 1}, "data": {"notes": "mine"}}]}') AS c;
+SELECT is(string_agg(i ->> 'id', ' '), 'D1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'reaches that one')
+  FROM play.call('personal_list', 'zawadi', '{mood_entry}') AS c, jsonb_array_elements(c.body -> 'items') AS i
+ WHERE i ->> 'notes' = 'mine';
+SELECT is(pg_temp.once(), 'unchanged true', 'what a device has sent before is not applied again');
+SELECT is(i ->> 'id', 'amina-2026', 'what lost keeps the id it was sent with')
+  FROM play.call('archive_list', 'amina', query => '{"reason": "version"}') AS c,
+       jsonb_array_elements(c.body -> 'items') AS i
+ WHERE i ->> 'data' IS NULL;
+SELECT is(i ->> 'id', 'wanjiku-0712', 'a note keeps the id of its author')
+  FROM play.call('sync_manifest', 'clinic', query => '{"noun": "note"}') AS c,
+       jsonb_array_elements(c.body -> 'items') AS i
+ WHERE i ->> 'id' LIKE 'w%';
 
 -- Two reports of version 1.0 whose ids differ in capitals only: what she does to one, she does not to the other.
 \set large 'F1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'
@@ -117,6 +152,20 @@ CREATE FUNCTION pg_temp.hidden() RETURNS text LANGUAGE sql AS $$
 SELECT string_agg(left(client_id, 1), '' ORDER BY client_id) FROM kintaraa.incident
  WHERE lower(client_id) = 'f1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11' AND deleted_at IS NOT NULL
 $$;
+CREATE FUNCTION pg_temp.said(id text) RETURNS text LANGUAGE sql AS $$
+SELECT body ->> 'description' FROM play.call('incident_get', 'amina', ARRAY[id]) $$;
+SELECT is(c.body #>> '{results,0,status}' || ' ' || pg_temp.said(:'large') || ', ' || pg_temp.said(:'little'),
+    'applied batched, what happened', 'a batch for the one in capitals reaches that one')
+  FROM play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', 'p3', 'records', jsonb_build_array(
+    jsonb_build_object('table', 'incidents', 'id', :'large', 'base', '{"serverVersion": 1}'::jsonb,
+                       'data', '{"description": "batched"}'::jsonb)))) AS c;
+SELECT is(c.outcome || ' ' || pg_temp.said(:'large') || ', ' || pg_temp.said(:'little'),
+    'ok pushed, what happened', 'and so does a push')
+  FROM play.call('sync_push', 'amina', NULL, jsonb_build_object('incidents', jsonb_build_object('updated',
+    jsonb_build_array(jsonb_build_object('id', :'large', 'server_version', 2, 'description', 'pushed')))), NULL,
+    '{"requestId": "play", "network": "192.0.2.0", "device": "p3"}') AS c;
+SELECT is(c.outcome || ' ' || (c.body #>> '{current,id}'), 'conflict ' || :'large', 'and a report sent again')
+  FROM play.call('incident_create', 'amina', NULL, jsonb_build_object('id', :'large', 'description', 'other')) AS c;
 SELECT is(play.outcome('incident_delete', 'amina', ARRAY[:'little']) || ' ' || pg_temp.hidden(), 'none f',
     'the small one is taken back');
 SELECT is(play.outcome('incident_delete', 'amina', ARRAY[:'large']) || ' ' || length(pg_temp.hidden()), 'none 2',

@@ -98,6 +98,7 @@ UPDATE kintaraa.assignment a SET distance_km = kintaraa.distance_km(s.at_latitud
   FROM sent s, kintaraa.provider p WHERE s.id = a.incident_bucket AND p.id = a.provider_id AND a.service <> 'medical';
 SELECT cmp_ok(max(pg_temp.misfit(id, latitude, longitude)), '>', 1::float8, 'offers of version 1.0 give her away')
   FROM sent WHERE n <= 40 AND services <> '{medical}';
+\ir include/old_ids.sql
 \ir ../../migrations/0026_spelling.sql
 RESET ROLE;
 SELECT cmp_ok(max(pg_temp.misfit(id, latitude, longitude)), '<', 0.001::float8,

@@ -66,7 +66,8 @@ SELECT is(play.outcome('personal_delete', 'amina', '{mood_entry,never}'), 'none'
 SELECT is(play.outcome('personal_get', 'amina', '{mood_entry,m1}'), 'absent KN301', 'it is gone');
 SELECT is(play.outcome('personal_put', 'amina', '{mood_entry,m1}', '{"mood": "sad"}'), 'gone KN407',
           'a late write of it is told so');
-SELECT is(body_sealed, NULL, 'nothing of it is left') FROM kintaraa.personal WHERE client_id = 'm1';
+SELECT is(body_sealed, NULL, 'nothing of it is left') FROM kintaraa.personal WHERE client_key =
+    play.key('amina', 'mood_entry', 'm1');
 SELECT ok(deleted, 'and its stamp says deleted') FROM kintaraa.change AS c JOIN kintaraa.personal AS p ON p.id = c.id
- WHERE p.client_id = 'm1';
+ WHERE p.client_key = play.key('amina', 'mood_entry', 'm1');
 SELECT * FROM finish();

@@ -14,10 +14,10 @@ SELECT gen_random_uuid(), 'incident', gen_random_uuid(), '3', 1, 0, deleted, now
 INSERT INTO kintaraa.member (principal, bucket, relation, revoked, changed_at)
 SELECT gen_random_uuid(), gen_random_uuid(), 'helper', revoked, now() - make_interval(days => age)
   FROM (VALUES (true, 179), (true, 181), (false, 400)) AS a (revoked, age);
-INSERT INTO kintaraa.applied (account_id, device, noun, id, hash, version, outcome, at)
+INSERT INTO kintaraa.applied (account_id, device, noun, client_key, hash, version, outcome, at)
 SELECT gen_random_uuid(), 'd', 'incident', 'i', '', 1, 'applied', now() - make_interval(days => age)
   FROM (VALUES (179), (181)) AS a (age);
-INSERT INTO kintaraa.archive (id, owner_id, noun, row_id, reason, at)
+INSERT INTO kintaraa.archive (id, owner_id, noun, row_id_sealed, reason, at)
 SELECT gen_random_uuid(), gen_random_uuid(), 'incident', 'i', 'conflict', now() - make_interval(days => age)
   FROM (VALUES (364), (366)) AS a (age);
 INSERT INTO kintaraa.session (id, account_id, expires_at)

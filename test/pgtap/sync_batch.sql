@@ -63,7 +63,8 @@ SELECT is(left(play.outcome('sync_batch', 'amina', NULL, jsonb_build_object('rec
     jsonb_agg(jsonb_build_object('table', 'mood_entries', 'id', 'many-' || n,
     'data', '{}'::jsonb)) FROM generate_series(1, n) AS n))), 2), wanted, n || ' records') FROM (VALUES (500, 'ok'),
         (501, 'KN')) AS t (n, wanted);
-SELECT is((SELECT count(*)::int FROM kintaraa.personal WHERE client_id LIKE 'many-%'), 500,
+SELECT is((SELECT count(*)::int FROM generate_series(1, 501) AS n JOIN kintaraa.personal AS p
+    ON p.client_key = play.key('amina', 'mood_entry', 'many-' || n)), 500,
     '500 are taken and 501 leave nothing');
 SELECT is(play.outcome('sync_batch', NULL, NULL, '{"records": []}'), 'unknown KN101', 'nobody sends nothing');
 
@@ -106,14 +107,15 @@ SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'fro
 SELECT is((SELECT r #>> '{current,content}' FROM jsonb_array_elements(pg_temp.batch('amina', 'p1', pg_temp.entry('j1',
     'from the first once more', 1)) -> 'results') AS r),
     'from the second phone', 'what stands is shown');
-SELECT is((SELECT array_agg(device || ' ' || base_version ORDER BY device) FROM kintaraa.archive WHERE row_id = 'j1'),
+SELECT is((SELECT array_agg(a.device || ' ' || a.base_version ORDER BY a.device) FROM play.archived('amina', 'j1') AS k
+    JOIN kintaraa.archive AS a ON a.id = k.id),
     '{"p1 1","p1 1"}', 'what lost is kept, each text once');
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'from the first once more', 1))),
     'conflict replayed', 'the same again is the same conflict');
 SELECT is((SELECT r #>> '{current,content}' FROM jsonb_array_elements(pg_temp.batch('amina', 'p1', pg_temp.entry('j1',
     'from the first once more', 1)) -> 'results') AS r),
     'from the second phone', 'with what stands now');
-SELECT is((SELECT count(*)::int FROM kintaraa.archive WHERE row_id = 'j1'), 2, 'and is not kept twice');
+SELECT is((SELECT count(*)::int FROM play.archived('amina', 'j1')), 2, 'and is not kept twice');
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j1', 'no base'))), 'conflict no_base',
     'without a base another one''s version is not overwritten');
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j1', 'third', 1))), 'applied',
@@ -130,13 +132,15 @@ SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'a')
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'a'))), 'unchanged replayed', 'sent again');
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j3', 'b', 1))), 'applied',
     'changed by the other phone');
-SELECT is((SELECT x::text::bigint FROM kintaraa.change c JOIN kintaraa.personal p ON p.id = c.id WHERE p.client_id =
-    'j3'), pg_current_xact_id()::text::bigint, 'stamped');
-UPDATE kintaraa.change SET x = '3' WHERE id = (SELECT id FROM kintaraa.personal WHERE client_id = 'j3');
+SELECT is((SELECT x::text::bigint FROM kintaraa.change c JOIN kintaraa.personal p ON p.id = c.id WHERE p.client_key =
+    play.key('amina', 'journal_entry', 'j3')), pg_current_xact_id()::text::bigint, 'stamped');
+UPDATE kintaraa.change SET x = '3' WHERE id = (SELECT id FROM kintaraa.personal WHERE client_key =
+    play.key('amina', 'journal_entry', 'j3'));
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'a'))), 'unchanged replayed',
     'a retry after that changes nothing');
 SELECT is(pg_temp.journal('amina', 'j3'), 'b 2', 'what stands stays');
-SELECT isnt((SELECT x FROM kintaraa.change WHERE id = (SELECT id FROM kintaraa.personal WHERE client_id = 'j3')),
+SELECT isnt((SELECT x FROM kintaraa.change WHERE id = (SELECT id FROM kintaraa.personal WHERE client_key =
+    play.key('amina', 'journal_entry', 'j3'))),
     '3'::xid8,
     'but it is sent again, for the phone believes in what it sent');
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1', pg_temp.entry('j3', 'c', 2), '{"seq": 7}')), 'applied',
@@ -165,8 +169,8 @@ SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p1',
     'unchanged replayed', 'again');
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2', pg_temp.entry('j3', 'too late', 4))), 'conflict deleted',
     'a change of what is deleted');
-SELECT is((SELECT count(*)::int FROM kintaraa.archive WHERE row_id = 'j3' AND reason = 'deleted' AND payload_sealed IS
-    NOT NULL), 1, 'is kept');
+SELECT is((SELECT count(*)::int FROM play.archived('amina', 'j3') WHERE reason = 'deleted' AND data IS NOT NULL), 1,
+    'is kept');
 SELECT is(pg_temp.statuses(pg_temp.batch('amina', 'p2',
     '[{"table": "incidents", "id": "R1", "op": "delete"}, {"table": "incidents", "id": "R3",
     "data": {"type": "online"}}]')),

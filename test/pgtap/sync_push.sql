@@ -108,7 +108,7 @@ SELECT is((pg_temp.push('amina', 'p1', '{"journal_entries": {"deleted": ["d1"]}}
 SELECT is(pg_temp.push('amina', NULL, '{"journal_entries": {"updated": [{"id": "d1", "content": "three",
     "server_version": 1}]}}'), ROW('ok'::text,
     '{}'::jsonb), 'a change of what is deleted is taken, for no pull mends it');
-SELECT is((SELECT count(*)::int FROM kintaraa.archive WHERE row_id = 'd1' AND reason = 'deleted'), 1, 'and kept');
+SELECT is((SELECT count(*)::int FROM play.archived('amina', 'd1') WHERE reason = 'deleted'), 1, 'and kept');
 
 -- A batch.
 SELECT is((SELECT string_agg((r ->> 'status') || ' ' || COALESCE(r ->> 'code', '-') || ' ' || (r ? 'archiveId'),
@@ -127,7 +127,8 @@ CREATE FUNCTION pg_temp.many(first int, last int, extra jsonb DEFAULT '{}') RETU
 SELECT extra || jsonb_build_object('mood_entries', jsonb_build_object('created', COALESCE((SELECT
     jsonb_agg(jsonb_build_object('id', 'many-' || n) ORDER BY n) FROM generate_series(first, last) n), '[]'))) $$;
 CREATE FUNCTION pg_temp.stored() RETURNS int LANGUAGE sql AS $$
-SELECT count(*)::int FROM kintaraa.personal WHERE client_id LIKE 'many-%' AND deleted_at IS NULL $$;
+SELECT count(*)::int FROM generate_series(1, 2000) AS n JOIN kintaraa.personal AS p
+    ON p.client_key = play.key('amina', 'mood_entry', 'many-' || n) WHERE p.deleted_at IS NULL $$;
 SELECT is((pg_temp.push('amina', 'm', pg_temp.many(1, 500))).body, '{}', '500 are taken');
 SELECT is((pg_temp.push('amina', 'm', pg_temp.many(501, 1001))).body,
     '{"experimentalRejectedIds": {"mood_entries": ["many-1001"]}}', 'of 501 the last one waits');

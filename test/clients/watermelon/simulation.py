@@ -72,13 +72,15 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER a_kept AFTER UPDATE ON kintaraa.need FOR EACH ROW EXECUTE FUNCTION kept.need();
-CREATE TABLE kept.version (n bigserial PRIMARY KEY, noun text, owner uuid, id uuid, client_id text, body bytea,
-                           place bytea, deleted boolean, x xid8 DEFAULT pg_current_xact_id());
+CREATE TABLE kept.version (n bigserial PRIMARY KEY, noun text, owner uuid, id uuid, client_id text, spelling bytea,
+                           body bytea, place bytea, deleted boolean, x xid8 DEFAULT pg_current_xact_id());
+-- A duel's id is longer than the 16 letters that WatermelonDB makes, and lies sealed as every id does.
+CREATE FUNCTION kept.is_duel(sealed bytea) RETURNS boolean LANGUAGE sql AS $$ SELECT length(sealed) - 31 > 16 $$;
 CREATE FUNCTION kept.personal() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    INSERT INTO kept.version (noun, owner, id, client_id, body, deleted)
-    VALUES (NEW.noun, NEW.owner_id, NEW.id, NEW.client_id, NEW.body_sealed, NEW.deleted_at IS NOT NULL);
-    PERFORM kept.hold(NEW.client_id LIKE '%-duel-%');
+    INSERT INTO kept.version (noun, owner, id, spelling, body, deleted)
+    VALUES (NEW.noun, NEW.owner_id, NEW.id, NEW.spelling_sealed, NEW.body_sealed, NEW.deleted_at IS NOT NULL);
+    PERFORM kept.hold(kept.is_duel(NEW.spelling_sealed));
     RETURN NULL;
 END $$;
 CREATE TRIGGER a_kept AFTER INSERT OR UPDATE ON kintaraa.personal FOR EACH ROW EXECUTE FUNCTION kept.personal();
@@ -542,8 +544,13 @@ class Simulation:
 
     def read_history(self):
         keys = Keys(self.cluster)
+        self.spelt = {}  # ids as phones spell them, by row
         self.versions = collections.defaultdict(list)
         self.numbers = collections.defaultdict(list)  # of those versions: a report also has those of its case
+        for noun, owner, row, spelling in self.cluster.psql(
+                "SELECT DISTINCT ON (id) noun, owner, id, spelling FROM kept.version WHERE client_id IS NULL"):
+            self.spelt[row] = keys.open(owner, "personal.spelling", row, spelling) or row
+            self.cluster.psql("UPDATE kept.version SET client_id = %s WHERE id = %s", [self.spelt[row], row])
         for noun, owner, row, client_id, body, place, deleted, version in self.cluster.psql(
                 "SELECT noun, owner, id, client_id, body, place, deleted, "
                 "       (SELECT max(version) FROM kept.stamp s WHERE s.noun = v.noun AND s.id = v.id AND s.x = v.x) "
@@ -557,8 +564,9 @@ class Simulation:
             self.numbers[owner, noun, client_id].append(version)
         self.archived = []
         for archive, owner, device, noun, row, payload, base, reason in self.cluster.psql(
-                "SELECT id, owner_id, device, noun, row_id, payload_sealed, base_version, reason "
+                "SELECT id, owner_id, device, noun, row_id_sealed, payload_sealed, base_version, reason "
                 "FROM kintaraa.archive ORDER BY at"):
+            row = keys.open(owner, "archive.row_id", archive, row)
             text = keys.open(owner, "archive.payload", archive, payload) or ""
             self.archived.append((owner, device, noun, row, base, reason, {m.group(0) for m in MARK.finditer(text)}))
         self.stamps = {(bucket, noun, row): (version, deleted) for bucket, noun, row, version, deleted in
@@ -570,7 +578,7 @@ class Simulation:
             SELECT 'incidents', i.client_id, c.version FROM kintaraa.incident i
               JOIN kintaraa.change c ON c.bucket = i.id AND c.noun = 'incident' AND c.id = i.id
              WHERE i.owner_id = %(a)s AND i.deleted_at IS NULL
-            UNION ALL SELECT p.noun, p.client_id, c.version FROM kintaraa.personal p
+            UNION ALL SELECT p.noun, p.id::text, c.version FROM kintaraa.personal p
               JOIN kintaraa.change c ON c.bucket = p.owner_id AND c.noun = p.noun AND c.id = p.id
              WHERE p.owner_id = %(a)s AND p.deleted_at IS NULL
             UNION ALL SELECT 'notifications', n.id::text, c.version FROM kintaraa.notification n
@@ -581,7 +589,7 @@ class Simulation:
         tables = {noun: table for table, noun in NOUNS.items()}
         result = collections.defaultdict(dict)
         for noun, row, version in rows:
-            result[tables.get(noun, noun)][row] = version
+            result[tables.get(noun, noun)][self.spelt.get(row, row)] = version
         return result
 
     def check_phone(self, dump):

@@ -32,25 +32,31 @@ static const char *const reasons[] = {"helped", "referred", "help_declined",
 									  "unreachable", "other", NULL};
 
 static const char *actor_of(KnRelation relation);
-static void require_reached(const pg_uuid_t *incident, const char *reason);
+static void require_reached(const pg_uuid_t *incident, const pg_uuid_t *team,
+							const char *reason);
 static bool is_paused(KnCaseStatus status, const KnNeed *needs, int n);
 static bool has_open(const KnNeed *needs, int n);
 static void part_helpers(const pg_uuid_t *incident);
 static void follow_status(const KnIncident *incident, KnCaseStatus from, KnCaseStatus to,
 						  KnNeed *needs, int n, KnCall *call, KnRelation relation);
 static void mark_contact(KnNeed *needs, int n, const pg_uuid_t *team);
-static void finish_work(KnNeed *needs, int n, KnCall *call);
+static bool leaves_some(const KnNeed *needs, int n, const pg_uuid_t *team, bool *works);
+static bool is_of(const KnNeed *need, const pg_uuid_t *team);
+static void finish_work(KnNeed *needs, int n, KnCall *call, const pg_uuid_t *team);
 static void reopen(const KnIncident *incident, KnNeed *needs, int n);
 static void take_up(KnNeed *need, KnUrgency urgency, const KnCasePolicy *policy, TimestampTz now);
 static bool require_move(KnCall *call, const KnIncident *incident, KnCaseStatus from,
 						 KnCaseStatus to, KnRelation relation);
 
+/* clang-format off */
 static KnStatement select_unreached = KN_WRITE(
 	KN_AS_SYSTEM,
 	"SELECT 1 FROM kintaraa.need n JOIN kintaraa.assignment a "
 	"    ON a.incident_bucket = n.bucket AND a.need_id = n.id AND a.status = 'accepted' "
-	" WHERE n.bucket = $1 AND " KN_NEED_HAS_TEAM("n") " AND n.reached_at IS NULL LIMIT 1",
-	UUIDOID);
+	" WHERE n.bucket = $1 AND ($2 IS NULL OR a.provider_id = $2) "
+	"   AND " KN_NEED_HAS_TEAM("n") " AND n.reached_at IS NULL LIMIT 1",
+	UUIDOID, UUIDOID);
+/* clang-format on */
 
 static KnStatement revoke_helpers = KN_WRITE(
 	KN_AS_SYSTEM,
@@ -75,6 +81,8 @@ incident_status(KnCall *call)
 	KnUrgency urgency;
 	KnCaseStatus from;
 	bool is_there;
+	bool is_part = false; /* of the case: a helper ends what its team has */
+	bool works = true;
 	bool moves;
 	int n;
 
@@ -90,22 +98,30 @@ incident_status(KnCall *call)
 				  "Ask her by the safe way; when she says so, POST /incidents/{id}/restore.");
 	if (!is_there)
 		kn_refuse_absent();
-	moves = from != to && require_move(call, &incident, from, to, relation);
+	if (from != to && to == KN_CASE_COMPLETED && relation == KN_HELPER)
+		is_part = leaves_some(needs, n, &call->caller->provider, &works);
+	/* with no work left of its own in a case that goes on it was said before */
+	moves = from != to && (works || !is_part) && require_move(call, &incident, from, to, relation);
 	if (moves)
 	{
 		if (to == KN_CASE_COMPLETED)
-			require_reached(&incident.id, reason);
+			require_reached(&incident.id, is_part ? &call->caller->provider : NULL, reason);
 		if (relation == KN_OWNER && !kn_case_is_over(to))
 			kn_incident_require_recent(&incident);
 		if (note)
 			kn_account_subject(&incident.owner, &subject);
-		kn_incident_set_status(&incident.id, from, to, actor_of(relation), &subject, note,
-							   reason);
+		kn_incident_set_status(&incident.id, from, is_part ? from : to, actor_of(relation),
+							   &subject, note, reason);
 		kn_subject_forget(&subject);
 		if (relation != KN_OWNER)
 			kn_notify_owner(&incident.id);
 	}
-	if (moves || from == to)
+	if (is_part)
+	{
+		finish_work(needs, n, call, &call->caller->provider);
+		kn_incident_follow_needs(&incident.id);
+	}
+	else if (moves || from == to)
 		follow_status(&incident, from, to, needs, n, call, relation);
 	if (!kn_incident_status_lock(&incident.id, &to, &urgency))
 		kn_refuse_absent();
@@ -182,7 +198,7 @@ follow_status(const KnIncident *incident, KnCaseStatus from, KnCaseStatus to, Kn
 		part_helpers(&incident->id);
 	}
 	else if (to == KN_CASE_COMPLETED)
-		finish_work(needs, n, call);
+		finish_work(needs, n, call, NULL);
 	else if (to == KN_CASE_IN_PROGRESS)
 	{
 		if (kn_case_is_over(from))
@@ -213,11 +229,12 @@ has_open(const KnNeed *needs, int n)
 
 /* That a team wrote of contact is its word; hers, or a reason, is what completes a case. */
 static void
-require_reached(const pg_uuid_t *incident, const char *reason)
+require_reached(const pg_uuid_t *incident, const pg_uuid_t *team, const char *reason)
 {
 	KnArgs args = {0};
 
 	kn_arg_uuid(&args, incident);
+	kn_arg_uuid(&args, team);
 	if (reason == NULL && kn_run(&select_unreached, &args) > 0)
 		kn_refuse(ERRCODE_KN_NOT_REACHED, "she has not said that she was reached",
 				  "Send a reason: helped, referred, help_declined, unreachable or other.");
@@ -240,12 +257,9 @@ mark_contact(KnNeed *needs, int n, const pg_uuid_t *team)
 	for (int i = 0; i < n; i++)
 	{
 		KnNeed *need = &needs[i];
-		KnAssignment accepted;
 
 		if ((need->state != KN_NEED_ENGAGED && need->state != KN_NEED_STALLED) ||
-			need->contacted_at != 0 ||
-			!kn_assignment_accepted(&need->bucket, &need->id, &accepted) ||
-			!kn_uuid_equal(&accepted.provider, team))
+			need->contacted_at != 0 || !is_of(need, team))
 			continue;
 		kn_need_move(need, KN_NEED_ENGAGED);
 		need->contacted_at = GetCurrentTimestamp();
@@ -254,15 +268,47 @@ mark_contact(KnNeed *needs, int n, const pg_uuid_t *team)
 	}
 }
 
-/* Engaged needs are met and free their team's capacity; the team keeps the case. */
+/* Whether anything goes on that the team has not; and whether the team has something. */
+static bool
+leaves_some(const KnNeed *needs, int n, const pg_uuid_t *team, bool *works)
+{
+	bool others = false;
+
+	*works = false;
+	for (int i = 0; i < n; i++)
+	{
+		bool own = is_of(&needs[i], team);
+
+		if (!kn_need_is_open(&needs[i]) || kn_need_is_paused(&needs[i]))
+			continue;
+		*works = *works || own;
+		others = others || !own;
+	}
+	return others;
+}
+
+static bool
+is_of(const KnNeed *need, const pg_uuid_t *team)
+{
+	KnAssignment accepted;
+
+	return kn_assignment_accepted(&need->bucket, &need->id, &accepted) &&
+		   kn_uuid_equal(&accepted.provider, team);
+}
+
+/*
+ * Engaged needs are met and free their team's capacity; the team keeps the case.  Of one team,
+ * or all; what nobody has then is unmet.
+ */
 static void
-finish_work(KnNeed *needs, int n, KnCall *call)
+finish_work(KnNeed *needs, int n, KnCall *call, const pg_uuid_t *team)
 {
 	for (int i = 0; i < n; i++)
 	{
 		KnAssignment accepted;
 
-		if (!kn_need_is_open(&needs[i]) || kn_need_is_paused(&needs[i]))
+		if (!kn_need_is_open(&needs[i]) || kn_need_is_paused(&needs[i]) ||
+			(team != NULL && !is_of(&needs[i], team)))
 			continue;
 		if (!kn_assignment_accepted(&needs[i].bucket, &needs[i].id, &accepted))
 		{
@@ -362,7 +408,7 @@ incident_timeline(KnCall *call)
 		const char *to = kn_case_status_word(kn_col_case_status(&rows, i, 3), relation);
 
 		/* a step that this reader does not see; the machine's tell a helper of other teams */
-		if (strcmp(to, shown) == 0 ||
+		if ((strcmp(to, shown) == 0 && kn_col_is_null(&rows, i, 5)) ||
 			(relation == KN_HELPER && strcmp(kn_col_text(&rows, i, 4), "machine") == 0))
 			continue;
 		shown = to;

@@ -1,5 +1,5 @@
 \ir ../data/play.sql
-SELECT plan(139);
+SELECT plan(144);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.staff('dora', 'dispatcher'), play.register('amina'),
     play.register('zawadi') \g /dev/null
 CREATE TEMP TABLE state AS SELECT unnest(ARRAY['new', 'pending_dispatcher_review', 'assigned', 'in_progress',
@@ -63,7 +63,16 @@ SELECT is(play.outcome('incident_status', 'clinic', ARRAY[id::text], '{"status":
     "reason": "helped"}'), 'ok',
     'completed') FROM life;
 SELECT is((SELECT array_agg(service || ' ' || state ORDER BY service) FROM kintaraa.need n
-    JOIN life ON n.bucket = life.id), '{"legal unmet","medical met"}', 'what was engaged is met, the rest unmet');
+    JOIN life ON n.bucket = life.id), '{"legal needs_dispatcher","medical met"}',
+    'what the clinic had is met, the rest goes on');
+SELECT is((SELECT status FROM kintaraa.incident i JOIN life USING (id)), 'pending_dispatcher_review',
+    'and the case is where that is');
+SELECT is(play.outcome('incident_status', 'clinic', ARRAY[id::text], '{"status": "completed", "note": "done",
+    "reason": "helped"}'), 'ok', 'again is the same answer') FROM life;
+SELECT is((SELECT count(note_sealed)::int FROM kintaraa.status_history h JOIN life ON h.bucket = life.id), 1,
+    'said once');
+SELECT is(play.outcome('need_withdraw', 'amina', '{life,legal}'), 'ok', 'she withdraws the rest');
+SELECT is((SELECT status FROM kintaraa.incident i JOIN life USING (id)), 'completed', 'which completes the case');
 SELECT is(pg_temp.load(), 0, 'capacity is free');
 SELECT is(play.outcome('incident_get', 'clinic', ARRAY[id::text]), 'ok', 'the clinic still reads it') FROM life;
 UPDATE kintaraa.provider_dispatch d SET load = capacity FROM play.person p WHERE p.provider = d.provider_id

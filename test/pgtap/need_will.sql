@@ -1,6 +1,6 @@
 -- What she says about her needs, and what completed means.
 \ir ../data/play.sql
-SELECT plan(111);
+SELECT plan(121);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
        play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
 CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS
@@ -235,4 +235,23 @@ SELECT is(pg_temp.accept_all() || ' ' || pg_temp.sees_place(), 'ok ok true', 'wh
 SELECT is(pg_temp.move('social', 'afar', '{"status": "completed", "reason": "helped"}'), 'ok', 'it is done');
 SELECT is(play.outcome('need_ask', 'amina', '{afar,financial}'), 'ok', 'she asks for the one again');
 SELECT is(pg_temp.accept_all() || ' ' || pg_temp.sees_place(), 'ok false', 'for which nobody has to come to her');
+
+-- A team completes what it has; another team's need is not its to end.
+SELECT play.report('amina', 'two', '{medical,shelter,legal}', '{"urgencyLevel": "urgent"}') AS two \gset
+SELECT play.outcome('assignment_accept', who, ARRAY[play.offer(who, :'two')::text])
+  FROM unnest('{clinic,social}'::text[]) AS who \g /dev/null
+CREATE FUNCTION pg_temp.needs() RETURNS text LANGUAGE sql AS
+    $$ SELECT string_agg(service || ' ' || state, ', ' ORDER BY service) FROM kintaraa.need
+        WHERE bucket = pg_temp.id('two') $$;
+SELECT is(pg_temp.move('clinic', 'two', '{"status": "completed"}'), 'conflict KN413', 'unseen neither');
+SELECT is(pg_temp.say('reached', 'two'), 'ok engaged', 'the one reached her');
+SELECT is(pg_temp.move('clinic', 'two', '{"status": "completed"}'), 'ok', 'and has done its part');
+SELECT is(pg_temp.needs(), 'legal needs_dispatcher, medical met, shelter engaged', 'and no more');
+SELECT is((SELECT status FROM kintaraa.incident WHERE id = :'two'), 'in_progress', 'the case goes on');
+SELECT is(pg_temp.load('clinic'), 0, 'without that team');
+SELECT is(pg_temp.move('social', 'two', '{"status": "completed"}'), 'conflict KN413', 'the other says for itself');
+SELECT is(pg_temp.move('social', 'two', '{"status": "completed", "reason": "referred"}'), 'ok', 'why');
+SELECT is((SELECT string_agg(i ->> 'reason', ', ') FROM play.call('incident_timeline', 'amina', '{two}') AS c,
+    jsonb_array_elements(c.body -> 'items') AS i), 'referred', 'which she reads');
+SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
 SELECT * FROM finish();

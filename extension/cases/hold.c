@@ -44,7 +44,7 @@
 
 PG_FUNCTION_INFO_V1(kn_hold_end_sql);
 
-static bool find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation, char **spelling);
+static bool find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation, const char **spelling);
 static bool run_own(KnCall *call, const char *client_id);
 static void require_word(KnCall *call, const pg_uuid_t *id, KnRelation relation, char **note);
 static void go_on(const pg_uuid_t *id, KnNeed *needs, int n, const char *note);
@@ -115,10 +115,10 @@ static KnStatement select_hold = KN_READ(
 
 static KnStatement select_own = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT id, COALESCE(spelling, client_id) FROM kintaraa.incident "
-	" WHERE owner_id = $1 AND client_id = $2 "
+	"SELECT id, spelling_sealed FROM kintaraa.incident "
+	" WHERE owner_id = $1 AND client_key = $2 "
 	"   AND (held_until > pg_catalog.now() OR restored_at IS NOT NULL)",
-	UUIDOID, TEXTOID);
+	UUIDOID, BYTEAOID);
 
 static KnStatement select_restored = KN_FRESH(
 	KN_AS_SYSTEM,
@@ -238,7 +238,7 @@ case_restore(KnCall *call)
 	KnUrgency urgency;
 	char *note = NULL;
 	KnCaseStatus status;
-	char *spelling;
+	const char *spelling;
 	int n;
 
 	if (!find_held(call, &id, &relation, &spelling))
@@ -292,9 +292,9 @@ go_on(const pg_uuid_t *id, KnNeed *needs, int n, const char *note)
 
 /* Her own by her id for it, hidden as it is; a dispatcher's as she may see it. */
 static bool
-find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation, char **spelling)
+find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation, const char **spelling)
 {
-	KnIncident incident;
+	KnIncident incident = {.owner = call->caller->account};
 	KnRows rows;
 
 	if (call->n_path < 1)
@@ -303,8 +303,11 @@ find_held(KnCall *call, pg_uuid_t *id, KnRelation *relation, char **spelling)
 	if (run_own(call, kn_incident_spelt(&call->caller->account, call->path[0])))
 	{
 		rows = kn_rows();
-		*spelling = kn_col_text(&rows, 0, 2);
-		return kn_col_uuid(&rows, 0, 1, id);
+		kn_col_uuid(&rows, 0, 1, id);
+		incident.id = *id;
+		incident.spelling_sealed = kn_col_bytea(&rows, 0, 2);
+		*spelling = kn_incident_own_id(&incident);
+		return true;
 	}
 	if (!kn_incident_load(call->caller, call->path[0], &incident, relation) ||
 		*relation != KN_DISPATCHER ||
@@ -320,7 +323,7 @@ run_own(KnCall *call, const char *client_id)
 	KnArgs args = {0};
 
 	kn_arg_uuid(&args, &call->caller->account);
-	kn_arg_text(&args, client_id);
+	kn_arg_bytea(&args, kn_client_key(&call->caller->account, "incident", client_id));
 	return kn_run(&select_own, &args) > 0;
 }
 

@@ -75,7 +75,8 @@ incident_create(KnCall *call)
 	kn_opening_reporter(&incident, call->caller);
 	kn_call_writer(call, &incident.edited_by);
 	kn_incident_derive(&incident, now);
-	kn_incident_intake(&incident.owner, incident.client_id, &intake);
+	incident.client_key = kn_client_key(&incident.owner, "incident", incident.client_id);
+	kn_incident_intake(&incident.owner, incident.client_key, &intake);
 	if (intake.known)
 	{
 		answer_replay(call, &intake, &incident);
@@ -89,7 +90,7 @@ incident_create(KnCall *call)
 	if (!insert_with_number(&incident, &intake))
 	{
 		/* sent twice at once: the other one won */
-		kn_incident_intake(&incident.owner, incident.client_id, &intake);
+		kn_incident_intake(&incident.owner, incident.client_key, &intake);
 		if (!intake.known)
 			elog(ERROR, "no case number was free");
 		answer_replay(call, &intake, &incident);
@@ -152,7 +153,7 @@ insert_with_number(KnIncident *incident, const KnIntake *intake)
 		incident->case_number = kn_case_number(incident->created_at);
 		if (kn_incident_insert(incident, &intake->subject))
 			return true;
-		kn_incident_intake(&incident->owner, incident->client_id, &again);
+		kn_incident_intake(&incident->owner, incident->client_key, &again);
 		if (again.known)
 			return false;
 		if (kn_incident_exists(&incident->id))
@@ -438,8 +439,7 @@ incident_update(KnCall *call)
 		answer_late_change(call);
 		return;
 	}
-	write.client_id = incident.client_id;
-	write.spelling = incident.spelling;
+	write.client_id = kn_incident_own_id(&incident);
 	kn_incident_read(body, &fresh, &left);
 	kn_incident_settle(&incident, fresh.values);
 	/* the answer to this very change got lost */
@@ -484,11 +484,12 @@ find_taken_back(KnCall *call, pg_uuid_t *id)
 {
 	const pg_uuid_t *me = &call->caller->account;
 	char *client_id = call->n_path > 0 ? kn_incident_spelt(me, call->path[0]) : NULL;
+	bytea *key = client_id ? kn_client_key(me, "incident", client_id) : NULL;
 	KnIntake intake;
 
-	if (client_id == NULL || !kn_incident_is_taken_back(me, client_id))
+	if (key == NULL || !kn_incident_is_taken_back(me, key))
 		return NULL;
-	kn_incident_intake(me, client_id, &intake);
+	kn_incident_intake(me, key, &intake);
 	if (!intake.known)
 		return NULL;
 	kn_subject_forget(&intake.subject);
@@ -510,7 +511,7 @@ check_version(KnCall *call, KnWrite *write, const KnIncident *incident)
 		return true;
 	kn_archive_keep(call, write, &incident->id, "version", &result.archive);
 	kn_change_touch(&incident->id, "incident", &incident->id);
-	show_found(call, incident->client_id);
+	show_found(call, kn_incident_own_id(incident));
 	result.current = pstrdup(call->json.text.data);
 	kn_json_init(&call->json);
 	kn_record_answer_conflict(call, &result);

@@ -62,9 +62,12 @@ typedef struct KnIncident
 {
 	pg_uuid_t id;
 	pg_uuid_t owner;
-	char *client_id;      /* folded */
-	const char *spelling; /* as it came first, which its owner reads; NULL where it is the same */
-	char *language;       /* of her account; filled for routing */
+	/* of one that is sent: her id for it, folded, and as she spells it or NULL where that is it */
+	char *client_id;
+	const char *spelling;
+	bytea *client_key;      /* what it is found by */
+	bytea *spelling_sealed; /* of one that is stored: her id as it came first */
+	char *language;         /* of her account; filled for routing */
 	char *case_number;
 	KnCaseStatus status;
 	KnUrgency asked;   /* as reported, routine when not said */
@@ -110,5 +113,6 @@ extern bool kn_incident_hash_matches(const bytea *stored, const KnIncident *sent
 extern void kn_incident_derive(KnIncident *incident, TimestampTz now);
 /* The id that its owner knows it by. */
 extern const char *kn_incident_own_id(const KnIncident *incident);
+#define KN_INCIDENT_SPELLING "incident.spelling" /* as it is sealed */
 
 #endif

@@ -49,12 +49,11 @@ kn_incident_lock_own(const KnCaller *caller, KnIncident *incident)
 	KnNeed *needs;
 	KnCaseStatus status;
 	KnUrgency urgency;
-	KnRelation relation;
-	char *text = incident->client_id;
+	bytea *client_key = incident->client_key;
 
 	kn_case_lock(&incident->id, &needs);
 	if (!kn_incident_status_lock(&incident->id, &status, &urgency) ||
-		!kn_incident_load(caller, text, incident, &relation) || relation != KN_OWNER)
+		!kn_incident_load_own(&caller->account, client_key, incident))
 		return false;
 	kn_incident_unseal(incident, KN_OWNER, true);
 	return true;
@@ -128,7 +127,7 @@ kn_incident_change(KnCall *call, KnIncident *incident, const KnValue *fresh)
 	/* a machine raises urgency, only a person lowers it */
 	if (!fresh[KN_INCIDENT_URGENCY].present && !fresh[KN_INCIDENT_URGENCY].cleared)
 		incident->urgency = Max(incident->urgency, before);
-	kn_incident_intake(&incident->owner, incident->client_id, &intake);
+	kn_incident_intake(&incident->owner, incident->client_key, &intake);
 	incident->language = intake.language;
 	sign(call, incident);
 	kn_incident_update(incident, &intake.subject);

@@ -20,8 +20,9 @@
 #define INCIDENT_COLUMNS(C) \
 	C("id", "", "", KN_COLUMN_UUID, KN_COLUMN_KEPT, AT(id), NONE, NULL) \
 	C("owner_id", "", "", KN_COLUMN_UUID, KN_COLUMN_KEPT, AT(owner), NONE, NULL) \
-	C("client_id", "", "", KN_COLUMN_TEXT, KN_COLUMN_KEPT, AT(client_id), NONE, NULL) \
-	C("spelling", "", "", KN_COLUMN_TEXT, KN_COLUMN_KEPT, AT(spelling), NONE, NULL) \
+	C("client_key", "", "", KN_COLUMN_BYTES, KN_COLUMN_KEPT, AT(client_key), NONE, NULL) \
+	C("spelling_sealed", "", "", KN_COLUMN_SEALED_TEXT, KN_COLUMN_KEPT, \
+	  AT(spelling_sealed), AT(spelling), KN_INCIDENT_SPELLING) \
 	C("case_number", "", "", KN_COLUMN_TEXT, KN_COLUMN_KEPT, AT(case_number), NONE, NULL) \
 	C("status", "", "", KN_COLUMN_WORD, KN_COLUMN_KEPT, AT(status), NONE, kn_case_statuses) \
 	C("reporter", "", "", KN_COLUMN_EITHER, KN_COLUMN_KEPT, AT(by_provider), NONE, kn_reporters) \

@@ -18,7 +18,9 @@
 
 #include "base/limits.h"
 #include "cases/incident.h"
+#include "identity/subject.h"
 #include "keys/keystore.h"
+#include "records/client_id.h"
 #include "records/word.h"
 
 #define HASHED_BY_NAME 2
@@ -214,7 +216,17 @@ plain_hash(JsonbContainer *record)
 const char *
 kn_incident_own_id(const KnIncident *incident)
 {
-	return incident->spelling ? incident->spelling : incident->client_id;
+	KnSubject subject = {0};
+	char *spelling;
+
+	if (incident->spelling != NULL || incident->client_id != NULL)
+		return incident->spelling ? incident->spelling : incident->client_id;
+	if (incident->spelling_sealed != NULL)
+		kn_account_subject(&incident->owner, &subject);
+	spelling = kn_spelling_open(&subject, KN_INCIDENT_SPELLING, &incident->id,
+								incident->spelling_sealed);
+	kn_subject_forget(&subject);
+	return spelling;
 }
 
 void

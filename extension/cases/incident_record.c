@@ -40,7 +40,7 @@ typedef struct Report
 } Report;
 
 static void read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n);
-static void find_known(const pg_uuid_t *owner, const KnWrite *writes, Report *reports, int n,
+static void find_known(const pg_uuid_t *owner, Report *reports, int n,
 					   KnSubject *subject, char **language, bool *is_anonymous);
 static void mark_new(const KnWrite *writes, Report *reports, int n);
 static void insert_new(Report *reports, int n, const KnSubject *subject);
@@ -61,14 +61,14 @@ static void keep_unreadable(KnCall *call, const KnWrite *write, const Report *re
 							KnRecordResult *result);
 static KnStatement select_known = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT k.wrapped, a.language, i.id, i.client_id, i.created_hash, i.deleted_at IS NOT NULL, "
+	"SELECT k.wrapped, a.language, i.id, i.client_key, i.created_hash, i.deleted_at IS NOT NULL, "
 	"       a.is_anonymous "
 	"  FROM kintaraa.subject_key k JOIN kintaraa.account a ON a.id = k.subject "
-	"  LEFT JOIN (pg_catalog.unnest($2) AS w (client_id) CROSS JOIN LATERAL ("
+	"  LEFT JOIN (pg_catalog.unnest($2) AS w (client_key) CROSS JOIN LATERAL ("
 	"       SELECT * FROM kintaraa.incident o WHERE o.owner_id = $1 "
-	"          AND o.client_id = w.client_id LIMIT 1) i) ON true "
+	"          AND o.client_key = w.client_key LIMIT 1) i) ON true "
 	" WHERE k.subject = $1",
-	UUIDOID, TEXTARRAYOID);
+	UUIDOID, BYTEAARRAYOID);
 
 void
 kn_incident_apply_many(KnCall *call, const KnWrite *writes, KnRecordResult *results, int n)
@@ -80,7 +80,7 @@ kn_incident_apply_many(KnCall *call, const KnWrite *writes, KnRecordResult *resu
 
 	memset(results, 0, sizeof(KnRecordResult) * n);
 	read_reports(call, writes, reports, n);
-	find_known(&call->caller->account, writes, reports, n, &subject, &language, &is_anonymous);
+	find_known(&call->caller->account, reports, n, &subject, &language, &is_anonymous);
 	mark_new(writes, reports, n);
 	for (int i = 0; i < n; i++)
 		if (reports[i].is_new)
@@ -113,6 +113,7 @@ read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n)
 		incident->owner = call->caller->account;
 		incident->client_id = pstrdup(writes[i].client_id);
 		incident->spelling = writes[i].spelling;
+		incident->client_key = kn_client_key(&incident->owner, "incident", writes[i].client_id);
 		incident->created_at = GetCurrentTransactionStartTimestamp();
 		kn_opening_reporter(incident, call->caller);
 		kn_call_writer(call, &incident->edited_by);
@@ -126,17 +127,17 @@ read_reports(KnCall *call, const KnWrite *writes, Report *reports, int n)
 }
 
 static void
-find_known(const pg_uuid_t *owner, const KnWrite *writes, Report *reports, int n,
+find_known(const pg_uuid_t *owner, Report *reports, int n,
 		   KnSubject *subject, char **language, bool *is_anonymous)
 {
-	char **ids = palloc(sizeof(char *) * Max(n, 1));
+	Datum *keys = palloc(sizeof(Datum) * Max(n, 1));
 	KnArgs args = {0};
 	KnRows rows;
 
 	for (int i = 0; i < n; i++)
-		ids[i] = (char *) writes[i].client_id;
+		keys[i] = PointerGetDatum(reports[i].incident.client_key);
 	kn_arg_uuid(&args, owner);
-	kn_arg_text_array(&args, ids, n);
+	kn_arg_array(&args, BYTEAOID, keys, NULL, n);
 	if (kn_run(&select_known, &args) == 0)
 		elog(ERROR, "an account has no data key");
 	rows = kn_rows();
@@ -145,11 +146,11 @@ find_known(const pg_uuid_t *owner, const KnWrite *writes, Report *reports, int n
 	*is_anonymous = kn_col_bool(&rows, 0, 7);
 	for (uint64 row = 0; row < rows.n; row++)
 	{
-		char *client_id = kn_col_text(&rows, row, 4);
+		bytea *key = kn_col_bytea(&rows, row, 4);
 
-		for (int i = 0; client_id != NULL && i < n; i++)
+		for (int i = 0; key != NULL && i < n; i++)
 		{
-			if (strcmp(writes[i].client_id, client_id) != 0)
+			if (!kn_client_key_equal(reports[i].incident.client_key, key))
 				continue;
 			reports[i].known = true;
 			kn_col_uuid(&rows, row, 3, &reports[i].incident.id);
@@ -299,7 +300,7 @@ apply_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *re
 			return;
 		}
 		/* the first of two in this batch, or of two batches at once */
-		kn_incident_intake(&call->caller->account, write->client_id, &intake);
+		kn_incident_intake(&call->caller->account, report->incident.client_key, &intake);
 		kn_subject_forget(&intake.subject);
 		if (!intake.known)
 		{
@@ -316,7 +317,7 @@ apply_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *re
 static void
 change_one(KnCall *call, const KnWrite *write, Report *report, KnRecordResult *result)
 {
-	KnIncident stored = {.id = report->incident.id, .client_id = pstrdup(write->client_id)};
+	KnIncident stored = {.id = report->incident.id, .client_key = report->incident.client_key};
 
 	if (report->deleted || !kn_incident_lock_own(call->caller, &stored))
 	{
@@ -445,9 +446,10 @@ render_own(KnCall *call, KnIncident *incident)
 void
 kn_incident_touch(KnCall *call, const KnWrite *write, KnRecordResult *result)
 {
+	const pg_uuid_t *me = &call->caller->account;
 	KnIntake intake;
 
-	kn_incident_intake(&call->caller->account, write->client_id, &intake);
+	kn_incident_intake(me, kn_client_key(me, "incident", write->client_id), &intake);
 	kn_subject_forget(&intake.subject);
 	if (intake.known)
 		kn_change_touch(&intake.id, "incident", &intake.id);

@@ -52,14 +52,15 @@ prepare(void)
 					 &update_incident);
 }
 
-/* Who made it wrote its words, and a spelling is stored where it says more than the id. */
+/* Who made it wrote its words, and a spelling is stored where it is not the row's id. */
 static KnIncident
 as_new(const KnIncident *incident)
 {
 	KnIncident row = *incident;
 
 	row.has_editor = true;
-	if (row.spelling != NULL && strcmp(row.spelling, row.client_id) == 0)
+	row.spelling = kn_incident_own_id(incident);
+	if (strcmp(row.spelling, kn_uuid_text(&row.id)) == 0)
 		row.spelling = NULL;
 	return row;
 }

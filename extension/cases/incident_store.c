@@ -39,7 +39,6 @@
 
 static void read_incident(const KnRows *rows, uint64 row, KnIncident *out);
 static void set_text(KnIncident *out, KnIncidentField field, char *text);
-static bool run_own(const pg_uuid_t *owner, const char *text);
 static void render_person(KnJson *json, const pg_uuid_t *account, bool of_team, bool reachable);
 
 static KnStatement select_intake = KN_READ(
@@ -47,15 +46,15 @@ static KnStatement select_intake = KN_READ(
 	"SELECT k.wrapped, i.id, i.created_hash, a.language, a.is_anonymous "
 	"  FROM kintaraa.subject_key k "
 	"  JOIN kintaraa.account a ON a.id = k.subject "
-	"  LEFT JOIN kintaraa.incident i ON i.owner_id = k.subject AND i.client_id = $2 "
+	"  LEFT JOIN kintaraa.incident i ON i.owner_id = k.subject AND i.client_key = $2 "
 	" WHERE k.subject = $1",
-	UUIDOID, TEXTOID);
+	UUIDOID, BYTEAOID);
 
 static KnStatement select_own = KN_READ(
 	KN_AS_DOOR,
 	"SELECT " INCIDENT_SELECT INCIDENT_FROM
-	" WHERE i.owner_id = $1 AND i.client_id = $2 AND i.deleted_at IS NULL",
-	UUIDOID, TEXTOID);
+	" WHERE i.owner_id = $1 AND i.client_key = $2 AND i.deleted_at IS NULL",
+	UUIDOID, BYTEAOID);
 
 static KnStatement select_shared = KN_READ(
 	KN_AS_DOOR,
@@ -79,9 +78,9 @@ static KnStatement select_many_dispatch = KN_READ(
 	" WHERE i.id = ANY ($2) AND i.deleted_at IS NULL AND " NOT_BARRED,
 	UUIDARRAYOID, UUIDARRAYOID);
 
-static KnStatement select_client_ids = KN_READ(
+static KnStatement select_spellings = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT id, COALESCE(spelling, client_id) FROM kintaraa.incident "
+	"SELECT id, spelling_sealed FROM kintaraa.incident "
 	" WHERE owner_id = $1 AND id = ANY ($2)",
 	UUIDOID, UUIDARRAYOID);
 
@@ -134,12 +133,12 @@ static KnStatement move_status = KN_WRITE(
 static KnStatement select_taken_back = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT 1 FROM kintaraa.incident "
-	" WHERE owner_id = $1 AND client_id = $2 AND deleted_at IS NOT NULL",
-	UUIDOID, TEXTOID);
+	" WHERE owner_id = $1 AND client_key = $2 AND deleted_at IS NOT NULL",
+	UUIDOID, BYTEAOID);
 
 static KnStatement select_known = KN_READ(
-	KN_AS_SYSTEM, "SELECT 1 FROM kintaraa.incident WHERE owner_id = $1 AND client_id = $2",
-	UUIDOID, TEXTOID);
+	KN_AS_SYSTEM, "SELECT 1 FROM kintaraa.incident WHERE owner_id = $1 AND client_key = $2",
+	UUIDOID, BYTEAOID);
 
 static KnStatement select_owner = KN_READ(
 	KN_AS_SYSTEM, "SELECT owner_id FROM kintaraa.incident WHERE id = $1", UUIDOID);
@@ -178,13 +177,13 @@ static KnStatement select_person = KN_READ(
 	UUIDOID);
 
 void
-kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out)
+kn_incident_intake(const pg_uuid_t *owner, bytea *client_key, KnIntake *out)
 {
 	KnArgs args = {0};
 	KnRows rows;
 
 	kn_arg_uuid(&args, owner);
-	kn_arg_text(&args, client_id);
+	kn_arg_bytea(&args, client_key);
 	if (kn_run(&select_intake, &args) == 0)
 		elog(ERROR, "an account has no data key");
 	rows = kn_rows();
@@ -204,50 +203,54 @@ kn_incident_spelt(const pg_uuid_t *owner, const char *text)
 	if (strcmp(folded, text) == 0)
 		return folded;
 	kn_arg_uuid(&args, owner);
-	kn_arg_text(&args, text);
+	kn_arg_bytea(&args, kn_client_key(owner, "incident", text));
 	return kn_run(&select_known, &args) > 0 ? pstrdup(text) : folded;
 }
 
-static bool
-run_own(const pg_uuid_t *owner, const char *text)
+bool
+kn_incident_load_own(const pg_uuid_t *owner, bytea *client_key, KnIncident *out)
 {
 	KnArgs args = {0};
-	const char *id = kn_incident_spelt(owner, text);
+	KnRows rows;
 
 	kn_arg_uuid(&args, owner);
-	kn_arg_text(&args, id);
-	return kn_run(&select_own, &args) > 0;
+	kn_arg_bytea(&args, client_key);
+	if (kn_run(&select_own, &args) == 0)
+		return false;
+	rows = kn_rows();
+	read_incident(&rows, 0, out);
+	return true;
 }
 
 bool
 kn_incident_load(const KnCaller *caller, const char *text, KnIncident *out, KnRelation *relation)
 {
+	const pg_uuid_t *me = &caller->account;
 	KnArgs args = {0};
 	pg_uuid_t id;
 	KnRows rows;
 
 	*relation = KN_OWNER;
-	if (!run_own(&caller->account, text))
+	if (kn_incident_load_own(
+			me, kn_client_key(me, "incident", kn_incident_spelt(me, text)), out))
+		return true;
+	if (!kn_uuid_parse(kn_client_id_fold(text), &id) ||
+		!(caller->role & (KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN)))
+		return false;
+	if (caller->role == KN_ROLE_PROVIDER)
 	{
-		if (!kn_uuid_parse(kn_client_id_fold(text), &id) ||
-			!(caller->role & (KN_ROLE_PROVIDER | KN_ROLE_DISPATCHER | KN_ROLE_ADMIN)))
+		*relation = KN_HELPER;
+		kn_arg_uuid(&args, &id);
+		if (kn_run(&select_shared, &args) == 0)
 			return false;
-		args.n = 0;
-		if (caller->role == KN_ROLE_PROVIDER)
-		{
-			*relation = KN_HELPER;
-			kn_arg_uuid(&args, &id);
-			if (kn_run(&select_shared, &args) == 0)
-				return false;
-		}
-		else
-		{
-			*relation = KN_DISPATCHER;
-			kn_arg_uuid_array(&args, caller->principals, caller->n_principals);
-			kn_arg_uuid(&args, &id);
-			if (kn_run(&select_dispatch, &args) == 0)
-				return false;
-		}
+	}
+	else
+	{
+		*relation = KN_DISPATCHER;
+		kn_arg_uuid_array(&args, caller->principals, caller->n_principals);
+		kn_arg_uuid(&args, &id);
+		if (kn_run(&select_dispatch, &args) == 0)
+			return false;
 	}
 	rows = kn_rows();
 	read_incident(&rows, 0, out);
@@ -280,13 +283,13 @@ kn_incident_load_many(const KnCaller *caller, const pg_uuid_t *ids, int n, KnInc
 }
 
 KnRows
-kn_incident_client_ids(const pg_uuid_t *owner, const pg_uuid_t *ids, int n)
+kn_incident_spellings(const pg_uuid_t *owner, const pg_uuid_t *ids, int n)
 {
 	KnArgs args = {0};
 
 	kn_arg_uuid(&args, owner);
 	kn_arg_uuid_array(&args, ids, n);
-	kn_run(&select_client_ids, &args);
+	kn_run(&select_spellings, &args);
 	return kn_rows();
 }
 
@@ -387,6 +390,9 @@ kn_incident_unseal_with(KnIncident *incident, const KnSubject *subject, KnRelati
 
 	if (!kn_class_visible(KN_CLASS_CASE, relation, in_person))
 		return;
+	if (relation == KN_OWNER && incident->spelling == NULL)
+		incident->spelling = kn_spelling_open(subject, KN_INCIDENT_SPELLING, id,
+											  incident->spelling_sealed);
 	set_text(incident, KN_INCIDENT_DESCRIPTION,
 			 kn_unseal(subject, "incident.description", id, incident->description_sealed));
 	if (!kn_class_visible(KN_CLASS_PLACE, relation, in_person))
@@ -430,12 +436,12 @@ kn_incident_set_status(const pg_uuid_t *id, KnCaseStatus from, KnCaseStatus to, 
 }
 
 bool
-kn_incident_is_taken_back(const pg_uuid_t *owner, const char *client_id)
+kn_incident_is_taken_back(const pg_uuid_t *owner, bytea *client_key)
 {
 	KnArgs args = {0};
 
 	kn_arg_uuid(&args, owner);
-	kn_arg_text(&args, client_id);
+	kn_arg_bytea(&args, client_key);
 	return kn_run(&select_taken_back, &args) > 0;
 }
 

@@ -23,7 +23,9 @@ typedef struct KnIntake
 	bool is_anonymous; /* what her account says where a report does not */
 } KnIntake;
 
-extern void kn_incident_intake(const pg_uuid_t *owner, const char *client_id, KnIntake *out);
+extern void kn_incident_intake(const pg_uuid_t *owner, bytea *client_key, KnIntake *out);
+/* One that is hers and there. */
+extern bool kn_incident_load_own(const pg_uuid_t *owner, bytea *client_key, KnIncident *out);
 /*
  * Reads an incident as this caller may; fills relation.  text is the id in the
  * path: her own client id for the owner, the incident's id for all others.
@@ -34,8 +36,8 @@ extern bool kn_incident_load(const KnCaller *caller, const char *text, KnInciden
 /* Those of ids that the caller may see, with what the caller is to each. */
 extern int kn_incident_load_many(const KnCaller *caller, const pg_uuid_t *ids, int n,
 								 KnIncident **out, KnRelation **relations);
-/* The ids her phone knows incidents of this owner by: rows (id, client_id). */
-extern KnRows kn_incident_client_ids(const pg_uuid_t *owner, const pg_uuid_t *ids, int n);
+/* What opens to the ids her phone knows incidents of this owner by: rows (id, spelling). */
+extern KnRows kn_incident_spellings(const pg_uuid_t *owner, const pg_uuid_t *ids, int n);
 /* One page of a list; rows after (before_at, before_id) in falling order. */
 typedef struct KnIncidentFilter
 {
@@ -58,7 +60,7 @@ extern void kn_incident_set_status(const pg_uuid_t *id, KnCaseStatus from, KnCas
  */
 extern char *kn_incident_spelt(const pg_uuid_t *owner, const char *text);
 /* Whether she has a report of this id of hers and took it back. */
-extern bool kn_incident_is_taken_back(const pg_uuid_t *owner, const char *client_id);
+extern bool kn_incident_is_taken_back(const pg_uuid_t *owner, bytea *client_key);
 /* Status moves of a case, oldest first, as rows (at, from, to, actor). */
 extern KnRows kn_incident_history(const pg_uuid_t *id);
 /* Whether the last move by a person was this one, and reopened the case. */

@@ -65,7 +65,7 @@ extern bool kn_need_read(const pg_uuid_t *bucket, const pg_uuid_t *id, KnNeed *o
  */
 extern int kn_case_lock(const pg_uuid_t *bucket, KnNeed **needs);
 /* The same for several reports of one author: all their needs before any team. */
-extern void kn_cases_lock(const pg_uuid_t *owner, char *const *client_ids, int n);
+extern void kn_cases_lock(const pg_uuid_t *owner, Datum *client_keys, int n);
 /* Of any cases, in the order of their ids; beside their teams those given are locked as well. */
 extern void kn_cases_lock_all(const pg_uuid_t *buckets, int n, const pg_uuid_t *teams, int n_teams);
 /* To the state given, in memory; an error when no rule leads there. */

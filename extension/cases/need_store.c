@@ -130,10 +130,10 @@ static KnStatement lock_teams = KN_WRITE(
 
 static KnStatement select_cases = KN_READ(
 	KN_AS_SYSTEM,
-	"SELECT i.id FROM pg_catalog.unnest($2) AS w (client_id) CROSS JOIN LATERAL ("
-	"       SELECT id FROM kintaraa.incident WHERE owner_id = $1 AND client_id = w.client_id "
+	"SELECT i.id FROM pg_catalog.unnest($2) AS w (client_key) CROSS JOIN LATERAL ("
+	"       SELECT id FROM kintaraa.incident WHERE owner_id = $1 AND client_key = w.client_key "
 	"        LIMIT 1) i ORDER BY i.id",
-	UUIDOID, TEXTARRAYOID);
+	UUIDOID, BYTEAARRAYOID);
 
 static KnStatement insert_one = {.actor = KN_AS_SYSTEM, .writes = true};
 static KnStatement insert_many = {.actor = KN_AS_SYSTEM, .writes = true};
@@ -301,14 +301,14 @@ lock_teams_of(const pg_uuid_t *buckets, int n, const pg_uuid_t *teams, int n_tea
 }
 
 void
-kn_cases_lock(const pg_uuid_t *owner, char *const *client_ids, int n)
+kn_cases_lock(const pg_uuid_t *owner, Datum *client_keys, int n)
 {
 	pg_uuid_t *buckets = palloc(sizeof(pg_uuid_t) * Max(n, 1));
 	KnArgs args = {0};
 	KnRows rows;
 
 	kn_arg_uuid(&args, owner);
-	kn_arg_text_array(&args, client_ids, n);
+	kn_arg_array(&args, BYTEAOID, client_keys, NULL, n);
 	kn_run(&select_cases, &args);
 	rows = kn_rows();
 	n = rows.n;

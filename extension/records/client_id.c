@@ -72,6 +72,13 @@ kn_client_key(const pg_uuid_t *account, const char *noun, const char *folded)
 	return key;
 }
 
+bool
+kn_client_key_equal(const bytea *a, const bytea *b)
+{
+	return VARSIZE_ANY_EXHDR(a) == KN_BLIND_SIZE && VARSIZE_ANY_EXHDR(b) == KN_BLIND_SIZE &&
+		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), KN_BLIND_SIZE) == 0;
+}
+
 bytea *
 kn_spelling_seal(const KnSubject *subject, const char *place, const pg_uuid_t *row,
 				 const char *spelling)

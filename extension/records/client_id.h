@@ -25,6 +25,8 @@ extern bool kn_client_id_uuid(const char *folded, pg_uuid_t *out);
 /* The index of a folded id among those that an account made for a noun; returns new. */
 extern bytea *kn_client_key(const pg_uuid_t *account, const char *noun, const char *folded);
 
+extern bool kn_client_key_equal(const bytea *a, const bytea *b);
+
 /* NULL where the spelling is the row's id.  place is "table.spelling". */
 extern bytea *kn_spelling_seal(const KnSubject *subject, const char *place, const pg_uuid_t *row,
 							   const char *spelling);

@@ -17,10 +17,12 @@
 #include "base/errcodes.h"
 #include "base/filter.h"
 #include "base/spi.h"
+#include "cases/incident.h"
 #include "identity/door.h"
 #include "identity/subject.h"
 #include "keys/hash.h"
 #include "records/client_id.h"
+#include "records/personal.h"
 #include "sync/wire.h"
 #include "trail/change.h"
 
@@ -31,36 +33,35 @@
 	"                 AND " KN_NOT_BARRED("m.bucket", "$1") "), " \
 	"record AS (" \
 	"  SELECT 'incident' AS noun, " \
-	"         i.id, CASE WHEN i.owner_id = $2 THEN COALESCE(i.spelling, i.client_id) END AS text, " \
-	"         NULL::bytea AS spelling_sealed, c.version " \
+	"         i.id, CASE WHEN i.owner_id = $2 THEN i.spelling_sealed END AS spelling_sealed, c.version " \
 	"    FROM mine JOIN kintaraa.incident i ON i.id = mine.bucket AND i.deleted_at IS NULL " \
 	"   CROSS JOIN " KN_STAMP_OF("i.id", "'incident'", "i.id") \
-	"  UNION ALL SELECT 'note', n.id, NULL, CASE WHEN n.author_id = $2 THEN n.spelling_sealed END, c.version " \
+	"  UNION ALL SELECT 'note', n.id, CASE WHEN n.author_id = $2 THEN n.spelling_sealed END, c.version " \
 	"    FROM mine JOIN kintaraa.note n ON n.bucket = mine.bucket AND n.provider_id = ANY ($1) " \
 	"   CROSS JOIN " KN_STAMP_OF("n.bucket", "'note'", "n.id") \
-	"  UNION ALL SELECT 'assignment', a.id, NULL, NULL, c.version " \
+	"  UNION ALL SELECT 'assignment', a.id, NULL, c.version " \
 	"    FROM kintaraa.assignment a CROSS JOIN " KN_STAMP_OF("a.provider_id", "'assignment'", "a.id") \
 	"   WHERE a.provider_id = ANY ($1) AND " KN_NOT_BARRED("a.incident_bucket", "$1") \
-	"  UNION ALL SELECT 'notification', n.id, NULL, NULL, c.version " \
+	"  UNION ALL SELECT 'notification', n.id, NULL, c.version " \
 	"    FROM kintaraa.notification n CROSS JOIN " \
 	KN_STAMP_OF("n.account_id", "'notification'", "n.id") \
 	"   WHERE n.account_id = $2 AND " KN_NOT_BARRED("n.bucket", "$1") \
-	"  UNION ALL SELECT 'account', c.id, NULL, NULL, c.version FROM kintaraa.change c " \
+	"  UNION ALL SELECT 'account', c.id, NULL, c.version FROM kintaraa.change c " \
 	"     WHERE c.bucket = $2 AND c.noun = 'account' AND c.id = $2 " \
-	"  UNION ALL SELECT p.noun, p.id, NULL, p.spelling_sealed, c.version " \
+	"  UNION ALL SELECT p.noun, p.id, p.spelling_sealed, c.version " \
 	"    FROM kintaraa.personal p CROSS JOIN " KN_STAMP_OF("p.owner_id", "p.noun", "p.id") \
 	"   WHERE p.owner_id = $2 AND p.deleted_at IS NULL) "
 /* clang-format on */
 
 static KnStatement select_digest = KN_READ(
 	KN_AS_SYSTEM,
-	RECORDS "SELECT r.id, r.text, r.spelling_sealed, r.version, r.noun FROM record r "
+	RECORDS "SELECT r.id, r.spelling_sealed, r.version, r.noun FROM record r "
 			" ORDER BY r.noun",
 	UUIDARRAYOID, UUIDOID);
 
 static KnStatement select_manifest = KN_READ(
 	KN_AS_SYSTEM,
-	RECORDS "SELECT r.id, r.text, r.spelling_sealed, r.version FROM record r "
+	RECORDS "SELECT r.id, r.spelling_sealed, r.version FROM record r "
 			" WHERE r.noun = $3 AND ($4 IS NULL OR r.id > $4) ORDER BY r.id LIMIT $5",
 	UUIDARRAYOID, UUIDOID, TEXTOID, UUIDOID, INT4OID);
 
@@ -92,11 +93,11 @@ sync_digest(KnCall *call)
 	kn_json_open(&call->json, '{');
 	for (uint64 i = 0; i < rows.n; i++)
 	{
-		char *noun = kn_col_text(&rows, i, 5);
+		char *noun = kn_col_text(&rows, i, 4);
 
-		hash ^= hash_of(noun, id_of(&subject, noun, &rows, i), kn_col_bigint(&rows, i, 4, 0));
+		hash ^= hash_of(noun, id_of(&subject, noun, &rows, i), kn_col_bigint(&rows, i, 3, 0));
 		n++;
-		if (i + 1 < rows.n && strcmp(kn_col_text(&rows, i + 1, 5), noun) == 0)
+		if (i + 1 < rows.n && strcmp(kn_col_text(&rows, i + 1, 4), noun) == 0)
 			continue;
 		kn_json_key(&call->json, noun);
 		kn_json_open(&call->json, '{');
@@ -149,7 +150,7 @@ sync_manifest(KnCall *call)
 	{
 		kn_json_open(&call->json, '{');
 		kn_json_pair_text(&call->json, "id", id_of(&subject, noun, &rows, i));
-		kn_json_pair_int(&call->json, "serverVersion", kn_col_bigint(&rows, i, 4, 0));
+		kn_json_pair_int(&call->json, "serverVersion", kn_col_bigint(&rows, i, 3, 0));
 		kn_json_close(&call->json, '}');
 	}
 	kn_subject_forget(&subject);
@@ -166,14 +167,13 @@ KN_DOOR(sync_manifest, sync_manifest, KN_ROLE_ANY, KN_DOOR_READS | KN_DOOR_AUDIT
 static char *
 id_of(const KnSubject *subject, const char *noun, const KnRows *rows, uint64 row)
 {
-	const char *place = strcmp(noun, "note") == 0 ? "note.spelling" : "personal.spelling";
-	char *text = kn_col_text(rows, row, 2);
+	const char *place = kn_personal_noun(noun) != NULL ? "personal.spelling"
+						: strcmp(noun, "note") == 0    ? "note.spelling"
+													   : KN_INCIDENT_SPELLING;
 	pg_uuid_t id;
 
 	kn_col_uuid(rows, row, 1, &id);
-	if (text != NULL)
-		return text;
-	return kn_spelling_open(subject, place, &id, kn_col_bytea(rows, row, 3));
+	return kn_spelling_open(subject, place, &id, kn_col_bytea(rows, row, 2));
 }
 
 static uint64

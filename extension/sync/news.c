@@ -208,15 +208,16 @@ tell_incidents(KnNews *news, const KnChangedList *list)
 		ArrayType *ids = kn_news_ids(&rows, i, 8);
 		KnRelation relation = relations[kn_col_int(&rows, i, 7, RANK_DISPATCHER)];
 		KnFrame *frame;
-		pg_uuid_t incident;
+		KnIncident incident = {.spelling_sealed = kn_col_bytea(&rows, i, 2)};
 
-		if (ids == NULL || !kn_col_uuid(&rows, i, 1, &incident))
+		if (ids == NULL || !kn_col_uuid(&rows, i, 1, &incident.id))
 			continue;
+		kn_col_uuid(&rows, i, 9, &incident.owner);
 		frame = kn_news_frame(news, "incident.updated", kn_col_bigint(&rows, i, 6, 0), ids);
 		if (relation == KN_OWNER)
-			kn_json_pair_text(&frame->json, "incidentId", kn_col_text(&rows, i, 2));
+			kn_json_pair_text(&frame->json, "incidentId", kn_incident_own_id(&incident));
 		else
-			kn_json_pair_uuid(&frame->json, "incidentId", &incident);
+			kn_json_pair_uuid(&frame->json, "incidentId", &incident.id);
 		kn_json_pair_text(&frame->json, "status",
 						  kn_case_status_word(kn_col_case_status(&rows, i, 3), relation));
 		kn_json_pair_text(&frame->json, "assignedProvider", kn_col_text(&rows, i, 5));

@@ -132,14 +132,14 @@ static KnStatement assignment_readers = KN_FRESH(
  */
 static KnStatement incident_readers = KN_FRESH(
 	KN_AS_SYSTEM,
-	"SELECT i.id, COALESCE(i.spelling, i.client_id), i.status, "
+	"SELECT i.id, i.spelling_sealed, i.status, "
 	"       (SELECT pg_catalog.max(c.updated_at) FROM kintaraa.change c WHERE c.bucket = i.id "
 	"           AND (r.rank = 3 OR c.noun = 'incident')), "
 	"       (SELECT p.name FROM kintaraa.assignment a JOIN kintaraa.provider p "
 	"            ON p.id = a.provider_id "
 	"         WHERE a.incident_bucket = i.id AND a.status = 'accepted' "
 	"           AND (r.team IS NULL OR a.provider_id = r.team::uuid) "
-	"         ORDER BY a.responded_at, a.id LIMIT 1), w.tick, r.rank, r.ids "
+	"         ORDER BY a.responded_at, a.id LIMIT 1), w.tick, r.rank, r.ids, i.owner_id "
 	"  FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS w (id, tick) "
 	"  JOIN kintaraa.incident i ON i.id = w.id AND i.deleted_at IS NULL "
 	BARRED("i.id")

@@ -18,6 +18,7 @@
 #include "cases/incident_store.h"
 #include "cases/projection.h"
 #include "identity/account_store.h"
+#include "identity/subject.h"
 #include "records/personal.h"
 #include "sync/pull.h"
 #include "work/note.h"
@@ -198,8 +199,12 @@ static void
 remove_incidents(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n,
 				 const char *reason)
 {
-	KnRows rows = kn_incident_client_ids(&pull->caller->account, ids, n);
+	const pg_uuid_t *me = &pull->caller->account;
+	KnRows rows = kn_incident_spellings(me, ids, n);
+	KnSubject subject = {0};
 
+	if (rows.n > 0)
+		kn_account_subject(me, &subject);
 	for (int i = 0; i < n; i++)
 	{
 		const char *text = kn_uuid_text(&ids[i]);
@@ -210,10 +215,12 @@ remove_incidents(KnPull *pull, const KnPullOut *out, const pg_uuid_t *ids, int n
 
 			kn_col_uuid(&rows, row, 1, &id);
 			if (kn_uuid_equal(&id, &ids[i]))
-				text = kn_col_text(&rows, row, 2);
+				text = kn_spelling_open(&subject, KN_INCIDENT_SPELLING, &id,
+										kn_col_bytea(&rows, row, 2));
 		}
 		out->removed(out->arg, "incident", text, reason);
 	}
+	kn_subject_forget(&subject);
 }
 
 /* What everybody knows by the same id. */

@@ -271,14 +271,16 @@ replay(KnCall *call, KnPush *push, int i, const KnApplied *applied)
 static void
 lock_cases(KnCall *call, const KnPush *push, const bool *done)
 {
-	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
+	const pg_uuid_t *me = &call->caller->account;
+	Datum *keys = palloc(sizeof(Datum) * Max(push->n, 1));
 	int n = 0;
 
 	for (int i = 0; i < push->n; i++)
 		if (!done[i] && is_incident(push, i))
-			ids[n++] = (char *) push->writes[i].client_id;
+			keys[n++] =
+				PointerGetDatum(kn_client_key(me, "incident", push->writes[i].client_id));
 	if (n > 0 && push->n > 1)
-		kn_cases_lock(&call->caller->account, ids, n);
+		kn_cases_lock(me, keys, n);
 }
 
 static void

@@ -83,32 +83,31 @@ static KnStatement select_seen = KN_FRESH(
 	"SELECT w.i, CASE WHEN c.x < $4 AND c.x <> ALL ($5) THEN c.version "
 	"                 ELSE COALESCE(r.version, c.version) END, "
 	"       COALESCE(r.writer, c.writer) = $6 "
-	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($7)) "
-	"       WITH ORDINALITY AS w (noun, key, id, i) "
+	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS w (noun, key, i) "
 	" CROSS JOIN LATERAL ("
 	"    SELECT i.id, i.id AS bucket, i.edited_by AS writer, i.edited_version AS version "
 	"      FROM kintaraa.incident i "
-	"     WHERE i.owner_id = $1 AND i.client_id = w.id AND w.noun = 'incident' "
+	"     WHERE i.owner_id = $1 AND i.client_key = w.key AND w.noun = 'incident' "
 	"    UNION ALL SELECT p.id, p.owner_id, NULL, NULL FROM kintaraa.personal p "
 	"     WHERE p.owner_id = $1 AND p.noun = w.noun AND p.client_key = w.key) r "
 	" CROSS JOIN " KN_STAMP_OF("r.bucket", "w.noun", "r.id")
 	" WHERE (c.x < $4 AND c.x <> ALL ($5)) OR COALESCE(r.writer, c.writer) = $6",
-	UUIDOID, TEXTARRAYOID, BYTEAARRAYOID, XID8OID, XID8ARRAYOID, UUIDOID, TEXTARRAYOID);
+	UUIDOID, TEXTARRAYOID, BYTEAARRAYOID, XID8OID, XID8ARRAYOID, UUIDOID);
 /* clang-format on */
 
 /* Records that are known by the very spelling, though it folds to another id. */
 static KnStatement select_spelt = KN_READ(
 	KN_AS_SYSTEM,
 	"SELECT w.i "
-	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) "
-	"       WITH ORDINALITY AS w (noun, key, id, i) "
+	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) "
+	"       WITH ORDINALITY AS w (noun, key, i) "
 	" WHERE EXISTS (SELECT FROM kintaraa.incident i "
-	"                WHERE i.owner_id = $1 AND i.client_id = w.id AND w.noun = 'incident') "
+	"                WHERE i.owner_id = $1 AND i.client_key = w.key AND w.noun = 'incident') "
 	"    OR EXISTS (SELECT FROM kintaraa.note n "
 	"                WHERE n.author_id = $1 AND n.client_key = w.key AND w.noun = 'note') "
 	"    OR EXISTS (SELECT FROM kintaraa.personal p "
 	"                WHERE p.owner_id = $1 AND p.noun = w.noun AND p.client_key = w.key)",
-	UUIDOID, TEXTARRAYOID, BYTEAARRAYOID, TEXTARRAYOID);
+	UUIDOID, TEXTARRAYOID, BYTEAARRAYOID);
 
 static Datum
 key_of(KnCall *call, const KnWrite *write, const char *id)
@@ -121,7 +120,6 @@ void
 kn_push_settle_ids(KnCall *call, KnPush *push)
 {
 	char **nouns = palloc(sizeof(char *) * Max(push->n, 1));
-	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
 	Datum *keys = palloc(sizeof(Datum) * Max(push->n, 1));
 	int *from = palloc(sizeof(int) * Max(push->n, 1));
 	KnArgs args = {0};
@@ -135,7 +133,6 @@ kn_push_settle_ids(KnCall *call, KnPush *push)
 		if (write->noun == NULL || strcmp(write->spelling, write->client_id) == 0)
 			continue;
 		nouns[n] = (char *) write->noun;
-		ids[n] = (char *) write->spelling;
 		keys[n] = key_of(call, write, write->spelling);
 		from[n++] = i;
 	}
@@ -144,7 +141,6 @@ kn_push_settle_ids(KnCall *call, KnPush *push)
 	kn_arg_uuid(&args, &call->caller->account);
 	kn_arg_text_array(&args, nouns, n);
 	kn_arg_array(&args, BYTEAOID, keys, NULL, n);
-	kn_arg_text_array(&args, ids, n);
 	kn_run(&select_spelt, &args);
 	rows = kn_rows();
 	for (uint64 row = 0; row < rows.n; row++)
@@ -159,7 +155,6 @@ void
 kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 {
 	char **nouns = palloc(sizeof(char *) * Max(push->n, 1));
-	char **ids = palloc(sizeof(char *) * Max(push->n, 1));
 	Datum *keys = palloc(sizeof(Datum) * Max(push->n, 1));
 	int *from = palloc(sizeof(int) * Max(push->n, 1));
 	KnArgs args = {0};
@@ -172,8 +167,7 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 		if (push->writes[i].has_base || push->writes[i].noun == NULL)
 			continue;
 		nouns[n] = (char *) push->writes[i].noun;
-		ids[n] = (char *) push->writes[i].client_id;
-		keys[n] = key_of(call, &push->writes[i], ids[n]);
+		keys[n] = key_of(call, &push->writes[i], push->writes[i].client_id);
 		from[n++] = i;
 	}
 	if (n == 0 || kn_mutant("no_bases"))
@@ -187,7 +181,6 @@ kn_push_bases(KnCall *call, KnPush *push, const KnCursor *since)
 	kn_arg_datum(&args, since->xip, !since->known);
 	kn_call_writer(call, &writer);
 	kn_arg_uuid(&args, &writer);
-	kn_arg_text_array(&args, ids, n);
 	kn_run(&select_seen, &args);
 	rows = kn_rows();
 	for (uint64 row = 0; row < rows.n; row++)

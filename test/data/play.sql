@@ -9,6 +9,28 @@ CREATE TABLE play.person (
     provider  uuid
 );
 
+-- Ids that phones made, which no table of ours has in the clear, and reports with them.
+CREATE TABLE play.spoken (key bytea NOT NULL, id text NOT NULL);
+CREATE INDEX ON play.spoken (key);
+CREATE FUNCTION play.speak(owner uuid, id text) RETURNS bytea LANGUAGE plpgsql STRICT AS $$
+DECLARE
+    folded text := CASE WHEN id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN lower(id) ELSE id END;
+    found bytea := kintaraa.client_key(owner, 'incident', folded);
+BEGIN
+    INSERT INTO play.spoken (key, id) SELECT found, folded
+     WHERE NOT EXISTS (SELECT FROM play.spoken s WHERE s.key = found);
+    RETURN found;
+END
+$$;
+CREATE FUNCTION play.see() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE VIEW play.incident AS
+    SELECT i.*, COALESCE((SELECT s.id FROM play.spoken s WHERE s.key = i.client_key LIMIT 1), i.id::text) AS client_id
+      FROM kintaraa.incident i;
+END
+$$;
+DO $$ BEGIN PERFORM play.see(); END $$;
+
 CREATE FUNCTION play.raw(door text, token text, path text[], query jsonb, input jsonb, context jsonb,
     OUT outcome text, OUT body text)
     LANGUAGE plpgsql AS $$
@@ -32,6 +54,12 @@ BEGIN
                                        path, query, input, context);
     outcome := answer.outcome;
     body := answer.body::jsonb;
+    IF door IN ('incident_create', 'sync_batch', 'sync_push') AND outcome IN ('created', 'ok') THEN
+        PERFORM play.speak(p.id, said #>> '{}') FROM play.person p, jsonb_path_query(jsonb_build_array(
+            jsonb_path_query_array(input, '$.id'), jsonb_path_query_array(input, '$.records[*].id'),
+            jsonb_path_query_array(input, '$.*.created[*].id'), jsonb_path_query_array(input, '$.*.updated[*].id')),
+            '$[*][*]') AS said WHERE p.name = who;
+    END IF;
 END
 $$;
 
@@ -128,7 +156,7 @@ BEGIN
         RAISE EXCEPTION 'report % gave % %', id, answer.outcome, answer.body;
     END IF;
     RETURN (SELECT i.id FROM kintaraa.incident i JOIN play.person p ON p.id = i.owner_id
-             WHERE p.name = who AND i.client_id = report.id);
+             WHERE p.name = who AND i.client_key = kintaraa.client_key(p.id, 'incident', report.id));
 END
 $$;
 

@@ -267,6 +267,11 @@ def flush_offline_queue(on, cast, latencies):
     return sent
 
 
+def is_case(body):
+    """What of row i of a report says that it is this one: the id she sent lies there as a keyed index."""
+    return f"i.client_key = kintaraa.client_key(i.owner_id, 'incident', '{body['id']}')"
+
+
 def show_routes(on, sent):
     title("Where each need went, and why (minutes)")
     for body, _, _ in sent:
@@ -276,13 +281,13 @@ def show_routes(on, sent):
                       "WHERE s.provider_id = p.id) FROM kintaraa.assignment a "
                       "JOIN kintaraa.provider p ON p.id = a.provider_id "
                       "JOIN kintaraa.incident i ON i.id = a.incident_bucket "
-                      f"WHERE i.client_id = '{body['id']}' ORDER BY a.service, a.cost_minutes")
+                      f"WHERE {is_case(body)} ORDER BY a.service, a.cost_minutes")
         for case, service, name, km, cost, travel, ack, mismatch, telephone in rows:
             say(f"{case} {service:10} {name[:40]:40} {km:>5} km, cost {cost:>5} = travel {float(travel):4.1f}"
                 f" + answer {float(ack):4.1f} + preference {float(mismatch):4.1f}"
                 f"{'  (by telephone)' if telephone == 't' else ''}")
         waiting = on.sql("SELECT i.case_number, n.service FROM kintaraa.need n JOIN kintaraa.incident i "
-                         f"ON i.id = n.bucket WHERE i.client_id = '{body['id']}' AND n.state = 'needs_dispatcher'")
+                         f"ON i.id = n.bucket WHERE {is_case(body)} AND n.state = 'needs_dispatcher'")
         for case, service in waiting:
             say(f"{case} {service:10} nobody suitable in reach: a dispatcher has it, with a due time")
 
@@ -295,7 +300,7 @@ def one_case_to_its_end(on, cast, admin, helpers, latencies):
     body = report(PLACES[0], ["medical"], "urgent")
     began = time.monotonic()
     case = on.ok(on.api.post("/api/incidents", body, token=token), 201)
-    incident = on.sql(f"SELECT id FROM kintaraa.incident WHERE client_id = '{body['id']}'")[0][0]
+    incident = on.sql(f"SELECT id FROM kintaraa.incident AS i WHERE {is_case(body)}")[0][0]
     asked = on.sql(f"SELECT provider_id FROM kintaraa.assignment WHERE incident_bucket = '{incident}' "
                    "ORDER BY cost_minutes")
     first, second = (helpers[row[0]] for row in asked[:2])
@@ -333,8 +338,8 @@ def one_case_to_its_end(on, cast, admin, helpers, latencies):
 def check(on, sent, finished):
     title("Nothing lost, nothing doubled")
     ids = ",".join(f"'{body['id']}'" for body, _, _ in sent)
-    rows = on.sql(f"SELECT count(*), count(DISTINCT client_id), count(DISTINCT case_number) FROM kintaraa.incident "
-                  f"WHERE client_id IN ({ids})")[0]
+    rows = on.sql(f"SELECT count(*), count(DISTINCT client_key), count(DISTINCT case_number) FROM kintaraa.incident i "
+                  f"JOIN unnest(ARRAY[{ids}]) AS n ON i.client_key = kintaraa.client_key(i.owner_id, 'incident', n)")[0]
     needs = on.sql("SELECT count(*) FROM kintaraa.need WHERE due_at IS NULL AND state NOT IN "
                    "('engaged', 'met', 'unmet', 'withdrawn')")[0][0]
     doubled = on.sql("SELECT count(*) FROM (SELECT need_id FROM kintaraa.assignment WHERE status = 'accepted' "

@@ -74,9 +74,11 @@ class World:
         return answer["user"]["id"], answer["tokens"]["access"]
 
     def incident_statements(self, incident, status="new"):
-        return [("INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, urgency_level, "
-                 "created_hash) VALUES (%s, %s, %s, %s, %s, 'urgent', '')",
-                 incident, self.her, "phone-" + incident[:8], incident[:13], status),
+        return [("INSERT INTO kintaraa.incident (id, owner_id, client_key, case_number, status, urgency_level, "
+                 "created_hash, spelling_sealed) VALUES (%s, %s, kintaraa.client_key(%s, 'incident', %s), %s, %s, "
+                 "'urgent', '', kintaraa.spelling_seal(%s, 'incident.spelling', %s, %s))",
+                 incident, self.her, self.her, "phone-" + incident[:8], incident[:13], status, self.her, incident,
+                 "phone-" + incident[:8]),
                 ("INSERT INTO kintaraa.member (principal, bucket, relation) VALUES (%s, %s, 'owner')",
                  self.her, incident),
                 ("INSERT INTO kintaraa.member (principal, bucket, relation) VALUES (%s, %s, 'dispatcher')",

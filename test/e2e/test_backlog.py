@@ -38,9 +38,10 @@ def sweep(at_most=1000):
 
 def needs_of(ids):
     """What became of the reports and how many teams were asked, as a set."""
+    cluster.psql("SELECT play.speak(p.id, n) FROM play.person p, unnest(%s) AS n", [ids])
     return set(cluster.psql("""SELECT i.status, n.state, n.level, n.round, n.due_at > now(), (SELECT count(*)
           FROM kintaraa.assignment a WHERE a.incident_bucket = n.bucket AND a.need_id = n.id AND a.status = 'pending')
-        FROM kintaraa.incident i JOIN kintaraa.need n ON n.bucket = i.id WHERE i.client_id = ANY (%s)""", [ids]))
+        FROM play.incident i JOIN kintaraa.need n ON n.bucket = i.id WHERE i.client_id = ANY (%s)""", [ids]))
 
 
 def test_ten_reports_are_routed_before_the_answer_and_eleven_wait():

@@ -19,6 +19,7 @@ MARKS = {
     "release note": "Xq7releaseXq7",
     "password": "xq7 secret horse xq7", "patched": "Xq7patchedXq7", "archived": "Xq7archivedXq7",
     "id of a mood": "Xq7moodXq7", "id of a journal entry": "Xq7journalXq7", "id of a note": "Xq7noteXq7",
+    "id of a report": "Xq7reportXq7",
 }
 CONTROL = "Xq7controlXq7"
 
@@ -65,7 +66,7 @@ def tell_the_story():
     marks_of_tokens.update({"access token": token.split(".")[2], "refresh token": answer.body["tokens"]["refresh"]})
     stage.value("SELECT play.helper('clinic', 'healthcare', -1.29, 36.82), play.helper('lawyer', 'legal', -1.29, "
                 "36.82), play.helper('refuge', 'social', -1.29, 36.82), play.staff('dora', 'dispatcher')")
-    report = {"id": "canary", "type": "sexual", "supportServices": ["medical", "legal", "shelter"],
+    report = {"id": MARKS["id of a report"], "type": "sexual", "supportServices": ["medical", "legal", "shelter"],
         "urgencyLevel": "immediate",
               "description": MARKS["description"], "surprise": {"text": MARKS["unreadable"]},
               "location": {"address": MARKS["address"], "description": MARKS["place"], "coordinates":
@@ -75,8 +76,8 @@ def tell_the_story():
     assert api.post("/api/incidents", {**report, "description": MARKS["archived"]}, token=token).status == 409
     assert api.post("/api/incidents", {"id": "long", "description": (MARKS[
         "long description"] + os.urandom(1500).hex()) * 15}, token=token).status == 201
-    assert api.patch("/api/incidents/canary", {"description": MARKS["patched"]}, token=token).status == 200
-    assert api.get("/api/incidents/canary", token=token).body["location"]["address"] == MARKS["address"]
+    assert api.patch("/api/incidents/" + report["id"], {"description": MARKS["patched"]}, token=token).status == 200
+    assert api.get("/api/incidents/" + report["id"], token=token).body["location"]["address"] == MARKS["address"]
     for who, action, body in [("lawyer", "decline", {"reason": "other", "note": MARKS["decline note"]}),
         ("refuge", "accept", None),
                               ("refuge", "release", {"reason": MARKS["release note"]}), ("clinic", "accept", None)]:
@@ -137,8 +138,8 @@ def test_the_scan_finds_an_unsealed_mark_everywhere():
 
 
 def test_what_is_sealed_is_there():
-    assert stage.value("SELECT count(*) FROM kintaraa.incident WHERE description_sealed IS NOT NULL AND client_id IN "
-                       "('canary', 'long')") == 2
+    assert stage.value("SELECT count(*) FROM kintaraa.incident WHERE description_sealed IS NOT NULL "
+                       "AND spelling_sealed IS NOT NULL") == 2
     assert stage.value("SELECT count(*) FROM kintaraa.assignment WHERE note_sealed IS NOT NULL") == 2
     assert stage.value("SELECT count(*) FROM kintaraa.status_history WHERE note_sealed IS NOT NULL") == 1
 

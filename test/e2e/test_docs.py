@@ -126,7 +126,8 @@ def offer_to(token, incident):
 
 
 def uuid_of(body):
-    return cluster.value("SELECT id::text FROM kintaraa.incident WHERE client_id = %s", [body["id"]])
+    return cluster.value("SELECT id::text FROM kintaraa.incident WHERE client_key = "
+                         "kintaraa.client_key(owner_id, 'incident', %s)", [body["id"]])
 
 
 def test_accounts_and_sessions_answer_as_described():

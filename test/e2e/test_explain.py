@@ -23,8 +23,8 @@ SELECT gen_random_uuid(), o.id, (ARRAY['healthcare', 'legal', 'police', 'counsel
   FROM generate_series(1, 20000) n, (SELECT id FROM kintaraa.organisation WHERE kind = 'helper' LIMIT 1) o;
 INSERT INTO kintaraa.account (id, role, email_index, password_hash)
 SELECT md5('a' || n)::uuid, 'survivor', decode(md5('e' || n), 'hex'), '\\x00' FROM generate_series(1, 50000) n;
-INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, urgency_level, created_hash, created_at)
-SELECT md5('i' || n)::uuid, md5('a' || 1 + n %% 50000)::uuid, 'c' || n, 'KIN-' || n,
+INSERT INTO kintaraa.incident (id, owner_id, client_key, case_number, status, urgency_level, created_hash, created_at)
+SELECT md5('i' || n)::uuid, md5('a' || 1 + n %% 50000)::uuid, decode(md5('c' || n), 'hex'), 'KIN-' || n,
        CASE WHEN n %% 100 = 0 THEN 'in_progress' ELSE 'closed' END, 'routine', '\\x00', now() - n * interval '1 minute'
            FROM generate_series(1, %(n)s) n;
 INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, due_at, escalation)
@@ -111,7 +111,7 @@ def test_doors_of_the_survivor():
 def test_doors_of_the_helper():
     offer = stage.value("SELECT play.offer('clinic', play.report('amina', 'for-clinic', '{medical}', "
                         "'{\"urgencyLevel\": \"immediate\"}'))::text")
-    case = stage.value("SELECT id::text FROM kintaraa.incident WHERE client_id = 'for-clinic'")
+    case = stage.value("SELECT id::text FROM play.incident WHERE client_id = 'for-clinic'")
     assert offer is not None
     for query in (None, {"status": "pending"}, {"limit": "1"}):
         check("assignment_list", "clinic", query=query)
@@ -137,7 +137,7 @@ def test_doors_of_the_helper():
 
 
 def test_doors_of_the_dispatcher():
-    case = stage.value("SELECT id::text FROM kintaraa.incident WHERE client_id = 'for-clinic'")
+    case = stage.value("SELECT id::text FROM play.incident WHERE client_id = 'for-clinic'")
     for query in (None, {"urgency": "immediate"}, {"state": "needs_dispatcher", "limit": "1"}):
         check("dispatch_queue", "dora", query=query)
     check("dispatch_dashboard", "dora")

@@ -40,7 +40,7 @@ class Racer(threading.Thread):
             self.failure = error
 
     def case(self):
-        rows = self.stage.rows("SELECT p.name, i.client_id, i.id::text FROM kintaraa.incident i JOIN play.person p ON "
+        rows = self.stage.rows("SELECT p.name, i.client_id, i.id::text FROM play.incident i JOIN play.person p ON "
                                "p.id = i.owner_id "
                                "WHERE i.deleted_at IS NULL ORDER BY i.created_at DESC LIMIT 12")
         return self.choose.choice(rows) if rows else ("amina", "none", "none")
@@ -175,8 +175,8 @@ def test_one_report_sent_twenty_times_at_once_is_one():
     for thread in threads:
         thread.join(30)
     assert sorted(answers) == ["created"] + ["ok"] * 19, answers
-    assert stage.value("SELECT count(*) FROM kintaraa.incident WHERE client_id = 'twenty'") == 1
-    assert stage.value("SELECT count(*) FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket WHERE "
+    assert stage.value("SELECT count(*) FROM play.incident WHERE client_id = 'twenty'") == 1
+    assert stage.value("SELECT count(*) FROM kintaraa.need n JOIN play.incident i ON i.id = n.bucket WHERE "
                        "client_id = 'twenty'") == 1
 
 

@@ -117,8 +117,8 @@ def engaged(team, number):
         SET session_replication_role = replica;
         CREATE TEMP TABLE made AS SELECT gen_random_uuid() AS id, gen_random_uuid() AS need
                                     FROM generate_series(1, %(number)s);
-        INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, urgency_level, created_hash)
-        SELECT m.id, p.id, m.id, m.id, 'assigned', 'routine', '\\x00'
+        INSERT INTO kintaraa.incident (id, owner_id, client_key, case_number, status, urgency_level, created_hash)
+        SELECT m.id, p.id, uuid_send(m.id), m.id, 'assigned', 'routine', '\\x00'
           FROM made AS m, play.person AS p WHERE p.name = 'amina';
         INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, contacted_at)
         SELECT id, need, 'medical', 'engaged', 'routine', now() FROM made;

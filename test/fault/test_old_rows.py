@@ -182,7 +182,7 @@ def test_people_sign_in_and_reports_sent_again_are_the_same():
 
 def test_a_report_is_hashed_as_ever():
     assert stage.outcome("incident_create", "amina", None, dict(HASHED, id="hashed")) == "created"
-    made = server.value("SELECT encode(created_hash, 'hex') FROM kintaraa.incident WHERE client_id = 'hashed'")
+    made = server.value("SELECT encode(created_hash, 'hex') FROM play.incident WHERE client_id = 'hashed'")
     assert made == HASH, made
 
 

@@ -6,14 +6,14 @@ SELECT play.helper('c1', 'healthcare', -1.2801, 36.8201, 1), play.helper('c2', '
 CREATE FUNCTION play.begin_case() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE kintaraa.provider_dispatch SET load = 0;
-    PERFORM play.report('amina', 'case-' || (SELECT count(*) FROM kintaraa.incident), '{medical}',
+    PERFORM play.report('amina', 'case-' || (SELECT count(*) FROM play.incident), '{medical}',
         '{"urgencyLevel": "immediate"}');
 END
 $$;
 CREATE FUNCTION play.it() RETURNS uuid LANGUAGE sql STABLE AS
-    $$ SELECT id FROM kintaraa.incident ORDER BY created_at DESC LIMIT 1 $$;
+    $$ SELECT id FROM play.incident ORDER BY created_at DESC LIMIT 1 $$;
 CREATE FUNCTION play.her() RETURNS text LANGUAGE sql STABLE AS
-    $$ SELECT client_id FROM kintaraa.incident ORDER BY created_at DESC LIMIT 1 $$;
+    $$ SELECT client_id FROM play.incident ORDER BY created_at DESC LIMIT 1 $$;
 CREATE FUNCTION play.again(story text) RETURNS text LANGUAGE sql AS $$
 SELECT play.outcome('incident_create', 'amina', NULL, jsonb_build_object('id', play.her(), 'supportServices',
     '{medical}'::text[], 'urgencyLevel', 'immediate', 'location', '{"coordinates": {"latitude": -1.28, "longitude":
@@ -110,7 +110,7 @@ SELECT (SELECT n.state || ' ' || n.level || ' ' || n.round FROM kintaraa.need n 
           JOIN play.person p ON p.provider = a.provider_id WHERE a.incident_bucket = play.it()),
        (SELECT string_agg(p.name || ' ' || d.load, ', ' ORDER BY p.name) FROM kintaraa.provider_dispatch d
           JOIN play.person p ON p.provider = d.provider_id),
-       (SELECT i.status || CASE WHEN deleted_at IS NOT NULL THEN ' deleted' ELSE '' END FROM kintaraa.incident i
+       (SELECT i.status || CASE WHEN deleted_at IS NOT NULL THEN ' deleted' ELSE '' END FROM play.incident i
            WHERE i.id = play.it()),
        (SELECT string_agg(what, ', ') FROM play.broken WHERE id = play.it() OR id IS NULL)
 $$;

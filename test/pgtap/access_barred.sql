@@ -14,7 +14,7 @@ SELECT play.report('amina', kind || stage, '{medical}', '{"urgencyLevel": "immed
   FROM kind, unnest(ARRAY['-offered', '-accepted', '-row']) AS stage \g /dev/null
 CREATE TEMP TABLE kase AS
 SELECT k.kind, i.id, play.offer('near', i.id) AS offer, split_part(i.client_id, '-', 2) AS stage
-  FROM kind k JOIN kintaraa.incident i ON i.client_id LIKE k.kind || '-%';
+  FROM kind k JOIN play.incident i ON i.client_id LIKE k.kind || '-%';
 SELECT play.outcome('assignment_accept', 'near', ARRAY[offer::text]) FROM kase WHERE stage = 'accepted' \g /dev/null
 
 -- the row alone closes the case

@@ -17,7 +17,7 @@ SELECT play.report('amina', kind, '{medical,counseling,legal}', jsonb_build_obje
     'providerPreferences', '{"communicationMethod": "call", "preferredGender": "female",
         "proximityPreference": "specific_facility"}'::jsonb))
   FROM unnest(ARRAY['named', 'confidential']) AS kind \g /dev/null
-CREATE TEMP TABLE kase AS SELECT client_id AS kind, id FROM kintaraa.incident WHERE client_id IN ('named',
+CREATE TEMP TABLE kase AS SELECT client_id AS kind, id FROM play.incident WHERE client_id IN ('named',
     'confidential');
 INSERT INTO kintaraa.barred SELECT k.id, p.id FROM kase k, play.person p WHERE p.name = 'barred';
 
@@ -43,7 +43,7 @@ BEGIN
            LATERAL (SELECT COALESCE(jsonb_agg(i), '[]') AS item FROM jsonb_array_elements(COALESCE(c.body -> 'items',
                '[]')) AS i
                      WHERE i::text LIKE '%' || k.id || '%' OR (p.name = 'amina' AND i ->> 'id' = k.kind)
-                        OR i::text LIKE '%' || (SELECT case_number FROM kintaraa.incident n
+                        OR i::text LIKE '%' || (SELECT case_number FROM play.incident n
                             WHERE n.id = k.id) || '%') AS items;
 END
 $$;
@@ -177,7 +177,7 @@ SELECT is((play.call('incident_list', who, query => '{"type": "femicide"}')).out
 SELECT play.report(who, id, '{medical}', '{"isAnonymous": true, "urgencyLevel": "immediate", "type": "online"}')
     FROM (VALUES ('amina', 'an7-a'), ('zawadi', 'an7-b')) AS t (who, id) \g /dev/null
 SELECT is(play.outcome('assignment_accept', 'clinic', ARRAY[play.offer('clinic', i.id)::text]), 'ok',
-    'AN7: the clinic accepts') FROM kintaraa.incident i WHERE client_id LIKE 'an7%';
+    'AN7: the clinic accepts') FROM play.incident i WHERE client_id LIKE 'an7%';
 SELECT is((SELECT jsonb_object_agg(key, value) FROM jsonb_each((play.call('incident_get', 'clinic',
     ARRAY[a.id::text])).body)
             WHERE key NOT IN ('id', 'caseNumber', 'needs', 'assignments', 'createdAt', 'updatedAt', 'serverTime')),
@@ -185,7 +185,7 @@ SELECT is((SELECT jsonb_object_agg(key, value) FROM jsonb_each((play.call('incid
               ARRAY[b.id::text])).body)
             WHERE key NOT IN ('id', 'caseNumber', 'needs', 'assignments', 'createdAt', 'updatedAt', 'serverTime')),
                 'AN7: nothing but ids and times differs')
-  FROM kintaraa.incident a, kintaraa.incident b WHERE a.client_id = 'an7-a' AND b.client_id = 'an7-b';
+  FROM play.incident a, play.incident b WHERE a.client_id = 'an7-a' AND b.client_id = 'an7-b';
 
 SELECT is((SELECT count(*)::int FROM kintaraa.audit WHERE action = 'incident_get' AND actor_role = 'survivor'
     AND outcome = 'ok'), 0, 'AU1: her own reads leave no entry');

@@ -27,7 +27,7 @@ SELECT is(pg_temp.offers(:'race'), '{"clinic accepted 1","second withdrawn 1","t
 SELECT is((pg_temp.need(:'race')).state || ' ' || ((pg_temp.need(:'race')).due_at > now())::text, 'engaged true',
     'contact is due');
 SELECT is(pg_temp.load('clinic'), 1, 'capacity is taken');
-SELECT is((SELECT status FROM kintaraa.incident WHERE id = :'race'), 'in_progress', 'the case follows');
+SELECT is((SELECT status FROM play.incident WHERE id = :'race'), 'in_progress', 'the case follows');
 SELECT is((SELECT count(*)::int FROM kintaraa.notification n JOIN play.person p ON p.id = n.account_id
     WHERE p.name = 'amina' AND class = 'case_update'), 1, 'she is told that something changed');
 SELECT is(play.outcome('assignment_accept', 'clinic', ARRAY[play.offer('clinic', :'race', 'accepted')::text]), 'ok',
@@ -43,10 +43,10 @@ SELECT play.report('amina', 'fill-' || n, '{medical}', '{"urgencyLevel": "immedi
     3) AS n \g /dev/null
 SELECT is(play.outcome('assignment_accept', 'clinic', ARRAY[play.offer('clinic', i.id)::text]), wanted,
     client_id || ' of two')
-  FROM kintaraa.incident i, (VALUES ('fill-2', 'ok'), ('fill-3', 'conflict KN404')) AS t (id, wanted)
+  FROM play.incident i, (VALUES ('fill-2', 'ok'), ('fill-3', 'conflict KN404')) AS t (id, wanted)
       WHERE client_id = t.id ORDER BY 1 DESC;
 SELECT is(pg_temp.load('clinic'), 2, 'the load is the capacity');
-SELECT is((SELECT pg_temp.offers(id) FROM kintaraa.incident WHERE client_id = 'fill-3'),
+SELECT is((SELECT pg_temp.offers(id) FROM play.incident WHERE client_id = 'fill-3'),
     '{"clinic pending 1","second pending 1","third pending 1"}', 'a refused acceptance leaves the offers');
 SELECT play.report('amina', 'full', '{medical}', '{"urgencyLevel": "immediate"}') AS full \gset
 SELECT is(pg_temp.offers(:'full'), '{"second pending 1","third pending 1"}', '6.3: a full team is not asked');
@@ -102,7 +102,7 @@ SELECT is(pg_temp.offers(:'race'),
     'a new round asks the others');
 SELECT is(pg_temp.load('clinic'), 1, 'capacity is given back');
 SELECT is(play.outcome('incident_get', 'clinic', ARRAY[:'race']), 'absent KN301', 'PV7: access has ended');
-SELECT is((SELECT status FROM kintaraa.incident WHERE id = :'race'), 'new', 'the case follows');
+SELECT is((SELECT status FROM play.incident WHERE id = :'race'), 'new', 'the case follows');
 SELECT is(play.outcome('assignment_release', 'clinic', ARRAY[play.offer('clinic', :'race', 'released')::text],
     '{"reason": "ill"}'), 'ok', 'again is the same answer');
 SELECT is(pg_temp.load('clinic'), 1, 'and gives nothing back');
@@ -131,7 +131,7 @@ SELECT is((SELECT array_agg(o) FROM unnest(pg_temp.offers(:'given')) AS o WHERE 
     '{"second pending 2"}', 'as an offer of a new round');
 SELECT is((SELECT array_agg(o) FROM unnest(pg_temp.offers(:'given')) AS o WHERE o LIKE 'lawyer%'),
     '{"lawyer pending 1"}', 'the other need is as it was');
-SELECT is((SELECT status FROM kintaraa.incident WHERE id = :'given'), 'assigned', 'C21: the case is assigned');
+SELECT is((SELECT status FROM play.incident WHERE id = :'given'), 'assigned', 'C21: the case is assigned');
 SELECT is(play.outcome('assignment_assign', 'dora', ARRAY[:'given'], jsonb_build_object('providerId',
     pg_temp.team('second'), 'service', 'medical')), 'ok', 'again is the same answer');
 SELECT is(play.outcome('assignment_accept', 'second', ARRAY[play.offer('second', :'given')::text]), 'ok',

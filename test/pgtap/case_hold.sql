@@ -5,7 +5,7 @@ SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('secon
        play.helper('lawyer', 'legal', -1.2803, 36.8203), play.staff('dora', 'dispatcher'),
        play.register('amina', '{"lastName": "Otieno"}'), play.register('zawadi') \g /dev/null
 CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS
-    $$ SELECT id FROM kintaraa.incident WHERE client_id = name $$;
+    $$ SELECT id FROM play.incident WHERE client_id = name $$;
 CREATE FUNCTION pg_temp.path(who text) RETURNS text[] LANGUAGE sql AS
     $$ SELECT ARRAY[CASE who WHEN 'amina' THEN 'back' ELSE pg_temp.id('back')::text END] $$;
 CREATE FUNCTION pg_temp.needs(name text) RETURNS text LANGUAGE sql AS
@@ -69,7 +69,7 @@ SELECT is(play.outcome('case_restore', who, pg_temp.path(who)),
     ('clinic', 'absent KN301'), ('dora', 'KN501')) AS t (who, wanted);
 SELECT is(play.outcome('case_restore', 'dora', ARRAY[pg_temp.id('back')::text], '{}'), 'KN502',
     'a dispatcher says how she said so');
-UPDATE kintaraa.incident SET held_until = held_until - interval '16 minutes' WHERE client_id = 'back';
+UPDATE play.incident SET held_until = held_until - interval '16 minutes' WHERE client_id = 'back';
 UPDATE kintaraa.session SET created_at = now() - interval '15 minutes 1 second'
  WHERE account_id = (SELECT id FROM play.person WHERE name = 'amina');
 SELECT is(play.outcome('case_restore', 'amina', '{back}'), 'refused KN207', 'a sign-in of a quarter of an hour ago');
@@ -109,7 +109,7 @@ SELECT is(play.outcome('incident_status', 'dora', ARRAY[pg_temp.id('back')::text
     jsonb_build_object('status', status)), 'conflict KN414', 'a dispatcher does not move it on to ' || status)
   FROM unnest('{in_progress,completed,closed}'::text[]) AS status;
 SELECT is(pg_temp.needs('back'), 'legal paused, medical paused', 'her needs stay paused');
-SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'back'), 'closed', 'and her case closed');
+SELECT is((SELECT status FROM play.incident WHERE client_id = 'back'), 'closed', 'and her case closed');
 SELECT is((SELECT body ->> 'status' FROM play.call('incident_get', 'amina', '{back}')), 'closed', 'she reads closed');
 SELECT is(play.outcome('incident_update', 'amina', '{back}',
     '{"supportServices": ["counseling"]}'), 'ok', 'what she asks for meanwhile');
@@ -128,10 +128,10 @@ SELECT is(pg_temp.broken(), NULL, 'nothing is broken');
 -- After 72 hours it ends.
 SELECT play.outcome('assignment_accept', 'second', ARRAY[play.offer('second', pg_temp.id('back'))::text]) \g /dev/null
 SELECT is(play.outcome('incident_delete', 'amina', '{back}'), 'none', 'taken back');
-UPDATE kintaraa.incident SET held_until = now() + interval '1 second' WHERE client_id = 'back';
+UPDATE play.incident SET held_until = now() + interval '1 second' WHERE client_id = 'back';
 SELECT kintaraa.hold_end() \g /dev/null
 SELECT is(pg_temp.load('second'), 1, 'a second before, nothing ends');
-UPDATE kintaraa.incident SET held_until = now() WHERE client_id = 'back';
+UPDATE play.incident SET held_until = now() WHERE client_id = 'back';
 SELECT kintaraa.hold_end() \g /dev/null
 SELECT is(pg_temp.needs('back'), 'counseling withdrawn, legal withdrawn, medical withdrawn', 'then her needs end');
 SELECT is(pg_temp.load('second'), 0, 'and the team is free');
@@ -149,12 +149,12 @@ CREATE FUNCTION pg_temp.again(name text) RETURNS text LANGUAGE sql AS $$
 SELECT is(pg_temp.engage(name), 'ok', 'a team is on its way') FROM unnest('{shut,gone,anew}'::text[]) AS name;
 SELECT is(play.outcome('incident_status', 'amina', ARRAY[name], '{"status": "closed"}'), 'ok', 'she closes ' || name)
   FROM unnest('{shut,gone,anew}'::text[]) AS name;
-UPDATE kintaraa.incident SET held_until = held_until - interval '71 hours' WHERE client_id = 'shut';
+UPDATE play.incident SET held_until = held_until - interval '71 hours' WHERE client_id = 'shut';
 SELECT is(play.outcome('incident_delete', 'amina', '{shut}'), 'none', 'and takes it back');
 SELECT is(pg_temp.again('gone'), 'applied', 'or by a batch');
 SELECT is(play.outcome('incident_get', 'amina', ARRAY[name]), 'absent KN301', 'then her phone finds nothing: ' || name)
   FROM unnest('{shut,gone}'::text[]) AS name;
-SELECT is((SELECT held_until > now() + interval '71 hours' FROM kintaraa.incident WHERE client_id = 'shut'), true,
+SELECT is((SELECT held_until > now() + interval '71 hours' FROM play.incident WHERE client_id = 'shut'), true,
     'its 72 hours begin again');
 SELECT is(pg_temp.needs('shut'), 'legal paused, medical paused', 'what was paused stays so');
 SELECT is((SELECT string_agg(i ->> 'service', ', ') FROM play.call('dispatch_queue', 'dora') AS c,
@@ -169,6 +169,6 @@ SELECT is(play.outcome('incident_update', 'amina', '{anew}', '{"supportServices"
 SELECT is(pg_temp.needs('anew'), 'legal offered, medical paused', 'for that service');
 SELECT is(play.outcome('incident_update', 'amina', '{anew}', '{"supportServices": ["medical"]}'), 'ok', 'and again');
 SELECT is(pg_temp.needs('anew'), 'legal offered, medical engaged', 'the team has it again');
-SELECT is((SELECT held_until FROM kintaraa.incident WHERE client_id = 'anew'), NULL, 'nothing is held any more');
+SELECT is((SELECT held_until FROM play.incident WHERE client_id = 'anew'), NULL, 'nothing is held any more');
 SELECT is(pg_temp.broken(), NULL, 'nothing is broken');
 SELECT * FROM finish();

@@ -9,7 +9,7 @@ CREATE SEQUENCE pg_temp.left_over MINVALUE 0 MAXVALUE 1000 INCREMENT -1 START 10
 CREATE FUNCTION pg_temp.collide() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF nextval('pg_temp.left_over') > 0 THEN
-        NEW.case_number := (SELECT case_number FROM kintaraa.incident WHERE client_id = 'first');
+        NEW.case_number := (SELECT case_number FROM play.incident WHERE client_id = 'first');
     ELSE
         PERFORM setval('pg_temp.left_over', 1);
     END IF;
@@ -30,7 +30,7 @@ CREATE FUNCTION pg_temp.stored(VARIADIC ids text[]) RETURNS text LANGUAGE sql AS
 SELECT string_agg(format('%s %s', CASE WHEN i.id::text = i.client_id THEN 'same' ELSE 'other' END,
                          (play.call('incident_get', 'amina', ARRAY[i.client_id])).body ->> 'description'),
                   ', ' ORDER BY i.client_id)
-  FROM kintaraa.incident i WHERE i.client_id = ANY (ids) AND i.owner_id = (SELECT p.id FROM play.person p WHERE p.name =
+  FROM play.incident i WHERE i.client_id = ANY (ids) AND i.owner_id = (SELECT p.id FROM play.person p WHERE p.name =
       'amina') $$;
 CREATE TRIGGER aa_collide BEFORE INSERT ON kintaraa.incident FOR EACH ROW EXECUTE FUNCTION pg_temp.collide();
 
@@ -70,8 +70,8 @@ SELECT pg_temp.take(0) \g /dev/null
 SELECT is(pg_temp.batch('c0000000-0000-4000-8000-000000000001'), 'applied', 'and then it is');
 
 -- Among all of them.
-SELECT is(count(*) - count(DISTINCT case_number), 0::bigint, 'no number is there twice') FROM kintaraa.incident;
-SELECT is((SELECT sum(n) FROM kintaraa.dispatch_delta), (SELECT count(*) FROM kintaraa.incident),
+SELECT is(count(*) - count(DISTINCT case_number), 0::bigint, 'no number is there twice') FROM play.incident;
+SELECT is((SELECT sum(n) FROM kintaraa.dispatch_delta), (SELECT count(*) FROM play.incident),
     'each is counted once');
 SELECT is_empty('SELECT * FROM play.broken', 'and every rule of the data holds');
 SELECT * FROM finish();

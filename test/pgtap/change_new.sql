@@ -5,10 +5,10 @@ SELECT play.register('amina'), play.helper('clinic', 'healthcare', -1.2801, 36.8
 CREATE FUNCTION pg_temp.stamps(wanted text) RETURNS text LANGUAGE sql AS $$
 SELECT string_agg(format('%s %s%s', noun, version, CASE WHEN deleted THEN ' deleted' END), ', ' ORDER BY noun, version)
   FROM kintaraa.change c WHERE (c.noun, c.id) IN (
-       SELECT 'incident', i.id FROM kintaraa.incident i WHERE client_id = wanted UNION ALL
-       SELECT 'need', n.id FROM kintaraa.incident i JOIN kintaraa.need n ON n.bucket = i.id WHERE client_id = wanted
+       SELECT 'incident', i.id FROM play.incident i WHERE client_id = wanted UNION ALL
+       SELECT 'need', n.id FROM play.incident i JOIN kintaraa.need n ON n.bucket = i.id WHERE client_id = wanted
        UNION ALL
-       SELECT 'assignment', a.id FROM kintaraa.incident i JOIN kintaraa.assignment a ON a.incident_bucket = i.id
+       SELECT 'assignment', a.id FROM play.incident i JOIN kintaraa.assignment a ON a.incident_bucket = i.id
         WHERE client_id = wanted)
 $$;
 CREATE FUNCTION pg_temp.records(first text, second text) RETURNS jsonb LANGUAGE sql AS $$
@@ -29,7 +29,7 @@ SELECT is(play.outcome('sync_batch', 'amina', NULL, pg_temp.records('b', 'mood_e
 SELECT is(pg_temp.stamps('b'), 'assignment 1, incident 1, need 1', 'and is stamped once');
 
 -- A row that somebody puts back has an id that was stamped before.
-CREATE TEMP TABLE kept AS SELECT a.* FROM kintaraa.assignment a JOIN kintaraa.incident i ON i.id = a.incident_bucket
+CREATE TEMP TABLE kept AS SELECT a.* FROM kintaraa.assignment a JOIN play.incident i ON i.id = a.incident_bucket
  WHERE i.client_id = 'r';
 DELETE FROM kintaraa.assignment WHERE id IN (SELECT id FROM kept);
 SELECT is(kintaraa.change_flush(), 1, 'an offer is deleted in psql');

@@ -1,14 +1,10 @@
--- Ids that phones make: 1 to 64 letters, digits, "_", "." and "-".
-SELECT plan(5);
+-- Ids that phones make: 1 to 64 letters, digits, "_", "." and "-"; what is stored of them tells nothing.
+\ir ../data/play.sql
+SELECT plan(13);
+SELECT play.register('amina'), play.register('zawadi') \g /dev/null
 
-CREATE FUNCTION pg_temp.is_client_id(id text) RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM id::kintaraa.client_id;
-    RETURN true;
-EXCEPTION WHEN check_violation THEN
-    RETURN false;
-END
-$$;
+CREATE FUNCTION pg_temp.is_client_id(id text) RETURNS boolean LANGUAGE sql AS $$
+SELECT play.outcome('personal_get', 'amina', ARRAY['mood_entry', id]) LIKE 'absent%' $$;
 
 SELECT ok(pg_temp.is_client_id('a'), 'one character');
 SELECT ok(pg_temp.is_client_id(repeat('z', 64)), '64 characters');
@@ -17,4 +13,19 @@ SELECT ok(NOT pg_temp.is_client_id(repeat('z', 65)), '65 are too many');
 SELECT is((SELECT string_agg(chr(n), '' ORDER BY n) FROM generate_series(1, 1000) n
     WHERE pg_temp.is_client_id(chr(n)) OR pg_temp.is_client_id('a' || chr(n)) OR pg_temp.is_client_id(chr(n) || 'a')),
     '-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz', 'no other character, wherever it stands');
+
+-- The same id of two people, and of two kinds of record.
+SELECT is(play.outcome('incident_create', who, NULL, '{"id": "amina-2026"}'), 'created',
+    who || ' has one, and learns of no other') FROM unnest('{amina,zawadi}'::text[]) AS who;
+SELECT is(play.outcome('personal_put', 'amina', '{mood_entry,amina-2026}', '{"mood": "sad"}'), 'created', 'and a mood');
+SELECT is(count(*)::int, 2, 'two people''s look unlike') FROM (SELECT DISTINCT client_key FROM kintaraa.incident) AS k;
+SELECT is(count(*)::int, 0, 'and so do those of two kinds') FROM kintaraa.incident JOIN kintaraa.personal USING
+    (client_key);
+SELECT is(count(*)::int, 0, 'no row has it in the clear') FROM (SELECT i::text AS row FROM kintaraa.incident AS i
+    UNION ALL SELECT p::text FROM kintaraa.personal AS p) AS t
+ WHERE row LIKE '%amina-2026%' OR row LIKE '%' || encode('amina-2026', 'hex') || '%';
+SELECT is(play.outcome('incident_create', 'amina', NULL, '{"id": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"}'), 'created',
+    'a UUID of version 4');
+SELECT is(spelling_sealed, NULL, 'is the row''s id and not stored again') FROM kintaraa.incident WHERE id =
+    'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
 SELECT * FROM finish();

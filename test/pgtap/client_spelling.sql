@@ -34,7 +34,7 @@ SELECT is(c.body #>> '{results,0,status}' || ' ' || (c.body #>> '{results,0,id}'
     jsonb_build_object('table', 'incidents', 'id', :'small', 'data', '{"severity": "low"}'::jsonb),
     jsonb_build_object('table', 'incidents', 'id', :'big', 'data', '{"severity": "low"}'::jsonb)))) AS c;
 SELECT is(pg_temp.create('zawadi', :'small'), 'created ' || :'small', 'somebody else has one of the same id');
-SELECT is(count(*)::int, 2, 'of which one is the server''s for everybody') FROM kintaraa.incident WHERE client_id =
+SELECT is(count(*)::int, 2, 'of which one is the server''s for everybody') FROM play.incident WHERE client_id =
     :'small';
 SELECT is(count(*)::int, 1, 'the other is the UUID') FROM kintaraa.incident WHERE id = :'small'::uuid;
 
@@ -70,7 +70,7 @@ SELECT is(pg_temp.create('amina', id), 'created ' || id, 'version ' || substr(id
     '017f22e2-79b0-7cc3-98c4-dc0c0c07398f',
     'c2eebc99-9c0b-4ef8-0b6d-6bb9bd380a11']) AS id;
 SELECT is(i.id::text = i.client_id, i.client_id LIKE '________-____-4___-b%', 'the id for everybody of ' || i.client_id)
-  FROM kintaraa.incident i JOIN play.person p ON p.id = i.owner_id
+  FROM play.incident i JOIN play.person p ON p.id = i.owner_id
  WHERE p.name = 'amina' AND i.client_id ~ '^[0-9a-f]{8}-' ORDER BY i.client_id;
 SELECT is(count(*)::int, 0, 'no other row or answer has the node of a phone') FROM kintaraa.change
  WHERE id::text LIKE '%9f6bdeced846' OR bucket::text LIKE '%9f6bdeced846';
@@ -88,7 +88,6 @@ SELECT is(c.outcome || ' ' || coalesce(c.body ->> 'id', c.body ->> 'code'),
        play.call('case_restore', 'zawadi', ARRAY[id]) AS c;
 
 -- Rows of version 1.0.
-UPDATE kintaraa.incident SET client_id = spelling, spelling = NULL WHERE spelling = :'big';
 CREATE FUNCTION pg_temp.once() RETURNS text LANGUAGE sql AS $$
 SELECT concat_ws(' ', c.body #>> '{results,0,status}', c.body #>> '{results,0,replayed}')
   FROM play.call('sync_batch', 'zawadi', NULL, '{"records": [{"table": "journal_entries", "id": "once", "data":
@@ -98,6 +97,7 @@ SELECT is(pg_temp.once(), 'applied', 'an entry from one device');
 UPDATE kintaraa.applied SET id = 'once' WHERE device = 'p9';
 UPDATE kintaraa.personal SET client_id = 'once' WHERE client_id = encode(play.key('zawadi', 'journal_entry', 'once'),
     'hex');
+UPDATE kintaraa.incident SET client_id = :'big' WHERE id = :'small';
 INSERT INTO kintaraa.personal (id, owner_id, noun, client_id) SELECT gen_random_uuid(), id, 'mood_entry', c FROM
     play.person,
     unnest(ARRAY['D1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'd1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
@@ -112,7 +112,9 @@ SELECT kintaraa.change_flush() \g /dev/null
 SELECT kintaraa.change_flush() \g /dev/null
 SET LOCAL ROLE kintaraa_owner;
 \ir ../../migrations/0035_client_key.sql
+\ir ../../migrations/0036_incident_key.sql
 RESET ROLE;
+SELECT play.see() \g /dev/null
 -- as migrate() does in the end
 SELECT d.wanted FROM kintaraa.definitions() AS d
  WHERE d.kind = 'trigger' AND d.wanted IS NOT NULL AND d.found IS NULL \gexec
@@ -146,11 +148,13 @@ SELECT is(i ->> 'id', 'wanjiku-0712', 'a note keeps the id of its author')
 \set large 'F1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'
 \set little 'f1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
 SELECT pg_temp.create('amina', 'one-of-two'), pg_temp.create('amina', :'little') \g /dev/null
-UPDATE kintaraa.incident SET client_id = :'large' WHERE client_id = 'one-of-two';
+UPDATE play.incident SET client_key = play.key('amina', 'incident', :'large'), spelling_sealed =
+    kintaraa.spelling_seal(owner_id, 'incident.spelling', id, :'large') WHERE client_id = 'one-of-two';
 SELECT kintaraa.change_flush() \g /dev/null
 CREATE FUNCTION pg_temp.hidden() RETURNS text LANGUAGE sql AS $$
-SELECT string_agg(left(client_id, 1), '' ORDER BY client_id) FROM kintaraa.incident
- WHERE lower(client_id) = 'f1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11' AND deleted_at IS NOT NULL
+SELECT string_agg(left(t.id, 1), '' ORDER BY t.id) FROM kintaraa.incident i JOIN unnest(ARRAY[
+    'F1EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'f1eebc99-9c0b-4ef8-bb6d-6bb9bd380a11']) AS t (id)
+    ON i.client_key = play.key('amina', 'incident', t.id) WHERE i.deleted_at IS NOT NULL
 $$;
 CREATE FUNCTION pg_temp.said(id text) RETURNS text LANGUAGE sql AS $$
 SELECT body ->> 'description' FROM play.call('incident_get', 'amina', ARRAY[id]) $$;

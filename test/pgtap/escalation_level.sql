@@ -32,7 +32,7 @@ SELECT play.pass(:'i', '2 minutes') \g /dev/null
 SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i') || ' ' || pg_temp.offers(:'i'),
     'needs_dispatcher 3 1 00:03:00 8 expired', '6.8 immediate: dispatchers, three minutes');
 SELECT is(pg_temp.calls(:'i'), 2, 'D15: nobody on duty is the whole centre');
-SELECT is((SELECT status FROM kintaraa.incident WHERE id = :'i'), 'pending_dispatcher_review', 'the case follows');
+SELECT is((SELECT status FROM play.incident WHERE id = :'i'), 'pending_dispatcher_review', 'the case follows');
 SELECT play.pass(:'i', '3 minutes') \g /dev/null
 SELECT is(pg_temp.need(:'i') || ' ' || pg_temp.due(:'i'), 'needs_dispatcher 4 1 00:05:00',
     '6.8 immediate: officers, every five minutes');
@@ -142,13 +142,13 @@ SELECT is(pg_temp.need(:'m'), 'needs_dispatcher 4 1', 'manual: timers run toward
 UPDATE kintaraa.setting SET value = '"hybrid"' WHERE name = 'routing_mode';
 
 SELECT count(play.report('amina', 'portion-' || n)) FROM generate_series(1, 3) AS n \g /dev/null
-UPDATE kintaraa.need SET due_at = now() - interval '1 second' FROM kintaraa.incident AS i
+UPDATE kintaraa.need SET due_at = now() - interval '1 second' FROM play.incident AS i
  WHERE i.id = need.bucket AND i.client_id LIKE 'portion-%';
-UPDATE kintaraa.assignment SET due_at = now() - interval '1 second' FROM kintaraa.incident AS i
+UPDATE kintaraa.assignment SET due_at = now() - interval '1 second' FROM play.incident AS i
  WHERE i.id = assignment.incident_bucket AND i.client_id LIKE 'portion-%' AND assignment.status = 'pending';
 SELECT kintaraa.change_flush() \g /dev/null
 SELECT is(kintaraa.need_sweep(16), 16, 'an eighth is moved on at a time: more may wait');
-SELECT is((SELECT count(*)::int FROM kintaraa.need AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
+SELECT is((SELECT count(*)::int FROM kintaraa.need AS n JOIN play.incident AS i ON i.id = n.bucket
     WHERE i.client_id LIKE 'portion-%' AND n.due_at <= now()), 1, 'two of three were');
 SELECT is(kintaraa.need_sweep(16), 1, 'the last one is fewer than an eighth');
 SELECT is(kintaraa.need_sweep(16), 0, 'and then nothing is due');
@@ -161,21 +161,21 @@ SET LOCAL session_replication_role = replica;
 INSERT INTO kintaraa.account (id, role, centre_id, email_index, email_sealed, password_hash, language, is_anonymous)
 SELECT gen_random_uuid(), 'dispatcher', (SELECT centre_id FROM kintaraa.account JOIN play.person AS p USING (id)
     WHERE p.name = 'dora'), sha256(n::text::bytea), '\x00', '\x00', 'en', true FROM generate_series(1, 360) AS n;
-INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, urgency_level, created_hash)
-SELECT gen_random_uuid(), p.id, 'many-' || n, 'MANY-' || n, 'new', 'routine', '\x00'
+INSERT INTO kintaraa.incident (id, owner_id, client_key, case_number, status, urgency_level, created_hash)
+SELECT gen_random_uuid(), p.id, play.speak(p.id, 'many-' || n), 'MANY-' || n, 'new', 'routine', '\x00'
   FROM generate_series(1, 210) AS n, play.person AS p WHERE p.name = 'amina';
 INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, due_at, created_at, level, round, escalation)
 SELECT i.id, gen_random_uuid(), 'medical', 'searching', 'routine', now() - interval '1 second', now(), 0, 1,
-       (SELECT escalation FROM kintaraa.need LIMIT 1) FROM kintaraa.incident AS i WHERE client_id LIKE 'many-%';
+       (SELECT escalation FROM kintaraa.need LIMIT 1) FROM play.incident AS i WHERE client_id LIKE 'many-%';
 SET LOCAL session_replication_role = origin;
 DELETE FROM kintaraa.duty;
 SELECT kintaraa.need_sweep(1000) \g /dev/null
-SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
+SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n JOIN play.incident AS i ON i.id = n.bucket
     WHERE i.client_id LIKE 'many-%'), 21000, 'a hundred are called for each of 210 needs');
 SELECT is(play.outcome('account_deactivate', 'root', ARRAY[(SELECT n.account_id::text FROM kintaraa.notification AS n
-    JOIN kintaraa.incident AS i ON i.id = n.bucket WHERE i.client_id = 'many-1' LIMIT 1)]), 'none',
+    JOIN play.incident AS i ON i.id = n.bucket WHERE i.client_id = 'many-1' LIMIT 1)]), 'none',
     'one who was told of all of them is switched off');
-SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
+SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n JOIN play.incident AS i ON i.id = n.bucket
     WHERE i.client_id LIKE 'many-%'), 42000, 'and others are called for each');
 -- Reports that are routed before the answer to a push, which tells the versions that stand.
 INSERT INTO kintaraa.duty SELECT a.centre_id, a.id, 'dispatcher', now() - interval '1 hour', now() + interval '1 hour'
@@ -185,9 +185,9 @@ CREATE TEMP TABLE pushed AS SELECT r ->> 'id' AS id, (r ->> 'serverVersion')::bi
     SELECT jsonb_agg(jsonb_build_object('table', 'incidents', 'id', 'pushed-' || n, 'data', jsonb_build_object(
         'supportServices', '["medical", "legal", "police", "counseling", "shelter", "emergency"]'::jsonb)))
       FROM generate_series(1, 10) AS n)))).body -> 'results') AS r;
-SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n JOIN kintaraa.incident AS i ON i.id = n.bucket
+SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n JOIN play.incident AS i ON i.id = n.bucket
     WHERE i.client_id LIKE 'pushed-%'), 21060, 'all 351 on duty are called for each of 60 needs');
-SELECT is((SELECT count(*)::int FROM pushed AS p JOIN kintaraa.incident AS i ON i.client_id = p.id
+SELECT is((SELECT count(*)::int FROM pushed AS p JOIN play.incident AS i ON i.client_id = p.id
     JOIN kintaraa.change AS c ON c.id = i.id AND c.version = p.version), 10, 'and answers with versions that stand');
 SELECT is((SELECT count(*)::int FROM kintaraa.notification AS n WHERE NOT EXISTS (SELECT FROM kintaraa.change AS c
     WHERE c.bucket = n.account_id AND c.noun = 'notification' AND c.id = n.id AND c.version = 1)), 0,
@@ -229,7 +229,7 @@ SELECT play.call('sync_batch', 'amina', NULL, jsonb_build_object('device', 'phon
     '{"supportServices": ["legal"]}'::jsonb)))) FROM generate_series(1, 11) AS n \g /dev/null
 SELECT play.outcome('incident_update', 'amina', '{late-1}', '{"urgencyLevel": "immediate"}') \g /dev/null
 CREATE FUNCTION pg_temp.late() RETURNS text LANGUAGE sql AS $$ SELECT concat_ws(' ', n.state, n.level, n.urgency_level)
-  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket WHERE i.client_id = 'late-1' $$;
+  FROM kintaraa.need n JOIN play.incident i ON i.id = n.bucket WHERE i.client_id = 'late-1' $$;
 SELECT is(pg_temp.late(), 'searching 0 immediate', 'a need of a long batch waits for its routing');
 SELECT kintaraa.need_sweep(1000) \g /dev/null
 SELECT is(pg_temp.late(), 'offered 1 immediate', 'and asks the nearest first');

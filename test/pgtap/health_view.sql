@@ -16,14 +16,16 @@ INSERT INTO report VALUES
     -- of the people of a month ten are not among the nineteen of one type, then eleven are not
     ('2026-05-15T00:00:00Z', 'physical', 19, 0), ('2026-05-15T00:00:00Z', 'sexual', 29, 0),
     ('2026-06-15T00:00:00Z', 'physical', 18, 0), ('2026-06-15T00:00:00Z', 'sexual', 29, 0);
-INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, type, urgency_level, created_hash,
+INSERT INTO kintaraa.incident (id, owner_id, client_key, case_number, status, type, urgency_level, created_hash,
                                created_at)
-SELECT gen_random_uuid(), pg_temp.person(least(i, r.n)), i || coalesce(r.type, '') || extract(epoch FROM r.month),
+SELECT gen_random_uuid(), pg_temp.person(least(i, r.n)),
+       convert_to(i || coalesce(r.type, '') || extract(epoch FROM r.month), 'UTF8'),
        md5(i || coalesce(r.type, '') || r.month), 'new', r.type, 'urgent', '', r.month
   FROM report AS r, generate_series(1, r.n + r.more) AS i;
 INSERT INTO kintaraa.need (bucket, id, service, state, urgency_level, due_at, created_at)
 SELECT id, gen_random_uuid(), 'medical', 'searching', 'urgent', now() - interval '1 minute', created_at
-  FROM kintaraa.incident WHERE created_at < '2026-03-31T21:00:00Z' AND (type = 'sexual' OR client_id ~ '^([1-9]|10)p');
+  FROM kintaraa.incident WHERE created_at < '2026-03-31T21:00:00Z' AND (type = 'sexual' OR
+    convert_from(client_key, 'UTF8') ~ '^([1-9]|10)p');
 SELECT kintaraa.change_flush();
 SELECT kintaraa.epoch_check();
 SELECT kintaraa.tick_write(true);

@@ -116,7 +116,7 @@ SELECT is(column_default, 'true', 'a row that a DBA writes is confidential')
 
 -- From the other side: whose it is stays unknown wherever nobody plainly said.
 SELECT is(count(*)::int, 0, 'no reader is told who she is by what is not a plain no')
-  FROM sent s JOIN kintaraa.incident i ON i.client_id = s.id,
+  FROM sent s JOIN play.incident i ON i.client_id = s.id,
        play.call('incident_get', 'dora', ARRAY[i.id::text]) AS c
  WHERE c.outcome <> 'ok' OR (CASE who WHEN 'shy' THEN shy ELSE plain END AND (c.body ? 'survivor'
        OR c.body::text LIKE '%amina%' OR c.body::text LIKE '%shy@%'));

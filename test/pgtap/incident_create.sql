@@ -46,14 +46,14 @@ SELECT is(play.outcome('incident_create', 'amina', NULL, '{"id": "first", "type"
     "providerPreferences": {"communicationMethod": "sms", "preferredGender": "female",
         "proximityPreference": "nearest"}}'),
     'ok', 'the same again is a replay');
-SELECT is((SELECT count(*)::int FROM kintaraa.incident WHERE client_id = 'first'), 1, 'and stores nothing new');
+SELECT is((SELECT count(*)::int FROM play.incident WHERE client_id = 'first'), 1, 'and stores nothing new');
 CREATE TEMP TABLE conflict AS
 SELECT * FROM play.call('incident_create', 'amina', NULL, '{"id": "first", "type": "sexual", "description": "other"}');
 SELECT is(outcome || ' ' || (body ->> 'code'), 'conflict KN401', 'the same id for another report is a conflict')
     FROM conflict;
 SELECT is(body #>> '{current,description}', 'what happened', 'with what is stored') FROM conflict;
 SELECT is(body #>> '{yours,description}', 'other', 'and what was sent') FROM conflict;
-SELECT is((SELECT type FROM kintaraa.incident WHERE client_id = 'first'), 'physical', 'and nothing is overwritten');
+SELECT is((SELECT type FROM play.incident WHERE client_id = 'first'), 'physical', 'and nothing is overwritten');
 SELECT is(play.outcome('incident_update', 'amina', '{first}', '{"description": "changed by me"}'), 'ok',
     'after a change of hers');
 SELECT is(play.outcome('incident_create', 'amina', NULL, '{"id": "first", "type": "physical",
@@ -104,7 +104,7 @@ SELECT is(outcome || ' ' || (body -> 'ignored')::text, 'created ' || jsonb_build
           CASE WHEN pointer IN ('/location', '/providerPreferences') THEN 'unknown_field'
               ELSE 'not_understood' END))::text,
           'lenient: ' || pointer || ' ' || value) FROM wrong_answer ORDER BY n;
-SELECT is((SELECT count(*)::int FROM kintaraa.incident i JOIN wrong_answer w ON i.client_id = 'wrong-' || w.n
+SELECT is((SELECT count(*)::int FROM play.incident i JOIN wrong_answer w ON i.client_id = 'wrong-' || w.n
             WHERE i.unreadable_sealed IS NULL), 0, 'what could not be read is kept, sealed');
 SELECT is(play.outcome('incident_create', 'amina', NULL, jsonb_build_object('id', 'wrong-1', 'severity', 'low', 'type',
     2)),
@@ -167,30 +167,30 @@ SELECT is(play.outcome('incident_get', 'amina', ARRAY[id]), wanted, 'she reads '
       ('watermelondb16id', 'absent KN301'), ('wAtErMeLoNdB16id', 'ok')) AS t (id, wanted);
 SELECT is((SELECT (play.call('incident_get', 'dora', ARRAY[i.id::text])).body ->> 'id'), i.id::text,
     'others read the server''s id of ' || i.client_id)
-  FROM kintaraa.incident i WHERE client_id IN ('6f9619ff-8b86-4011-b42d-00c04fc964ff', 'wAtErMeLoNdB16id');
+  FROM play.incident i WHERE client_id IN ('6f9619ff-8b86-4011-b42d-00c04fc964ff', 'wAtErMeLoNdB16id');
 SELECT isnt((play.call('incident_create', 'amina', NULL,
     '{"id": "11111111-2222-4333-8444-555555555555"}')).body ->> 'x', '', 'a lower-case UUID');
-SELECT is((SELECT client_id FROM kintaraa.incident WHERE id = '11111111-2222-4333-8444-555555555555'),
+SELECT is((SELECT client_id FROM play.incident WHERE id = '11111111-2222-4333-8444-555555555555'),
     '11111111-2222-4333-8444-555555555555', 'which nobody has is the id');
 
 SELECT is((SELECT outcome || ' ' || (body ->> 'id') FROM play.call('incident_create', 'zawadi', NULL,
     '{"id": "11111111-2222-4333-8444-555555555555", "description": "mine"}')),
           'created 11111111-2222-4333-8444-555555555555', 'somebody else''s id makes an own report');
-SELECT is((SELECT count(DISTINCT id)::int FROM kintaraa.incident
+SELECT is((SELECT count(DISTINCT id)::int FROM play.incident
     WHERE client_id = '11111111-2222-4333-8444-555555555555'), 2, 'with another id inside');
 SELECT is(body ->> 'description', wanted, who || ' reads her own') FROM (VALUES ('amina', NULL), ('zawadi',
     'mine')) AS t (who, wanted),
   play.call('incident_get', who, '{11111111-2222-4333-8444-555555555555}');
-SELECT is((SELECT n.bucket FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket
+SELECT is((SELECT n.bucket FROM kintaraa.need n JOIN play.incident i ON i.id = n.bucket
     JOIN play.person p ON p.id = i.owner_id
             WHERE p.name = 'zawadi' AND i.client_id = '11111111-2222-4333-8444-555555555555'),
-          (SELECT i.id FROM kintaraa.incident i JOIN play.person p ON p.id = i.owner_id
+          (SELECT i.id FROM play.incident i JOIN play.person p ON p.id = i.owner_id
             WHERE p.name = 'zawadi' AND i.client_id = '11111111-2222-4333-8444-555555555555'),
                 'her needs are of her report');
 
 SELECT is(outcome, 'created', 'a number bomb in an unknown field is a report') FROM play.call('incident_create',
     'amina', NULL, '{"id": "bomb", "x": [1e131071]}');
-SELECT cmp_ok((SELECT length(unreadable_sealed) FROM kintaraa.incident WHERE client_id = 'bomb'), '<', 500,
+SELECT cmp_ok((SELECT length(unreadable_sealed) FROM play.incident WHERE client_id = 'bomb'), '<', 500,
     'and stays small');
 SELECT is(outcome || ' ' || jsonb_array_length(body -> 'ignored'), 'created 1', 'a number bomb in a number')
     FROM play.call('incident_create', 'amina', NULL, '{"id": "bomb2", "location": {"accuracyM": 1e131071}}');
@@ -206,7 +206,7 @@ SELECT id, wanted, outcome FROM (VALUES
     ('pole', '{"coordinates": {"latitude": 90, "longitude": 180}}', 'false')) AS t (id, place, wanted),
     play.call('incident_create', 'amina', NULL, jsonb_build_object('id', id, 'location', place::jsonb));
 SELECT is((i.cell_latitude IS NULL)::text, wanted, 'no cell for a place that is none: ' || p.id)
-  FROM placed p JOIN kintaraa.incident i ON i.client_id = p.id;
+  FROM placed p JOIN play.incident i ON i.client_id = p.id;
 -- A date begins at midnight in Nairobi: up to a day before the moment it was taken from, at whatever hour this runs.
 SELECT is((SELECT body ->> 'urgencyLevel' || ' ' || (body -> 'suggestedServices')::text
     FROM play.call('incident_create', 'amina', NULL, jsonb_build_object('id', 'clock-' || n, 'type', type,
@@ -222,9 +222,9 @@ SELECT is((SELECT body ->> 'urgencyLevel' || ' ' || (body -> 'suggestedServices'
 SELECT is((SELECT body ->> 'urgencyLevel' FROM play.call('incident_create', 'amina', NULL,
     '{"id": "clock-unknown", "type": "sexual"}')), 'immediate', '6.4: unknown time counts as open');
 SELECT is((SELECT string_agg(state || ' ' || service, ',') FROM kintaraa.need n
-    JOIN kintaraa.incident i ON i.id = n.bucket WHERE client_id = 'clock-unknown'),
+    JOIN play.incident i ON i.id = n.bucket WHERE client_id = 'clock-unknown'),
           'needs_dispatcher triage', 'a report that asks for nothing waits for a dispatcher');
-SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'clock-unknown'), 'pending_dispatcher_review',
+SELECT is((SELECT status FROM play.incident WHERE client_id = 'clock-unknown'), 'pending_dispatcher_review',
     'and says so inside');
 
 SELECT is(play.outcome('incident_create', 'clinic', NULL, '{"id": "for-her"}'), 'created', 'a helper reports for her');

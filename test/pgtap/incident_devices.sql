@@ -48,7 +48,7 @@ SELECT is((SELECT count(*)::int FROM unnest('{one,two}'::text[]) AS name, play.a
 SELECT is(pg_temp.batch('p1', 'two', 'both again', 2), 'applied', 'one''s own newer words are no conflict');
 
 -- A report that was stored before its row knew of foreign versions.
-UPDATE kintaraa.incident SET edited_foreign_version = NULL WHERE client_id = 'two';
+UPDATE play.incident SET edited_foreign_version = NULL WHERE client_id = 'two';
 SELECT kintaraa.change_flush() \g /dev/null
 SELECT is(pg_temp.batch('p1', 'two', 'held up for a release', 2), 'conflict version',
     'what may have been foreign counts as foreign');
@@ -56,7 +56,7 @@ SELECT is(pg_temp.batch('p1', 'two', 'seen', 5), 'applied', 'what cannot have be
 
 -- Without a base: the answer to the report was lost.
 SELECT is(pg_temp.batch('p1', 'three', 'before', NULL), 'applied', 'a report whose answer is lost');
-UPDATE kintaraa.incident SET urgency_level = 'urgent' WHERE client_id = 'three';
+UPDATE play.incident SET urgency_level = 'urgent' WHERE client_id = 'three';
 SELECT kintaraa.change_flush() \g /dev/null
 SELECT is(pg_temp.batch('p1', 'three', 'after', NULL), 'applied',
     'is changed by its phone, although the machine moved it meanwhile');

@@ -17,7 +17,7 @@ SELECT pg_temp.whole('one') \g /dev/null
 SELECT is(pg_temp.patch('one', jsonb_build_object(key, NULL)) -> key, wanted::jsonb, key || ' is emptied')
   FROM (VALUES ('type', 'null'), ('incidentDate', 'null'), ('incidentTime', 'null'), ('description', 'null'),
       ('severity', 'null'), ('supportServices', '[]'), ('urgencyLevel', '"routine"')) AS t (key, wanted);
-SELECT is((SELECT occurred_from IS NULL AND occurred_to IS NULL FROM kintaraa.incident WHERE client_id = 'one'), true,
+SELECT is((SELECT occurred_from IS NULL AND occurred_to IS NULL FROM play.incident WHERE client_id = 'one'), true,
     'what followed from the date is too');
 SELECT is(pg_temp.patch('one', '{"isAnonymous": null}') ->> 'anonymity', 'confidential',
     'null never makes a report named');
@@ -26,7 +26,7 @@ SELECT is(pg_temp.patch('one', '{"location": {"address": null}}') -> 'location' 
 SELECT is(pg_temp.record('one') #>> '{location,description}', 'by the tree', 'the others stay');
 SELECT is(pg_temp.patch('one', '{"location": null}') -> 'location', '{"address": null, "description": null,
     "coordinates": null, "accuracyM": null, "source": null}', 'a whole object');
-SELECT is((SELECT cell_latitude IS NULL AND point_sealed IS NULL FROM kintaraa.incident WHERE client_id = 'one'), true,
+SELECT is((SELECT cell_latitude IS NULL AND point_sealed IS NULL FROM play.incident WHERE client_id = 'one'), true,
     'no trace of the place stays');
 SELECT is(pg_temp.patch('one', '{"providerPreferences": {"preferredGender": null}}') -> 'providerPreferences',
     '{"communicationMethod": "sms", "preferredGender": null, "proximityPreference": "nearest", "triageTeams": []}',
@@ -34,7 +34,7 @@ SELECT is(pg_temp.patch('one', '{"providerPreferences": {"preferredGender": null
 SELECT is(pg_temp.patch('one', '{"nonsense": null, "status": null}') -> 'ignored', '[]',
     'what is not there is no matter');
 SELECT is((SELECT string_agg(service || ' ' || state, ', ') FROM kintaraa.need n
-    JOIN kintaraa.incident i ON i.id = n.bucket WHERE i.client_id = 'one'), 'legal needs_dispatcher',
+    JOIN play.incident i ON i.id = n.bucket WHERE i.client_id = 'one'), 'legal needs_dispatcher',
     'a need is hers to withdraw');
 
 -- Urgency.

@@ -6,16 +6,16 @@ SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('polic
 
 CREATE FUNCTION pg_temp.move(who text, id text, status text) RETURNS text LANGUAGE sql AS $$
 SELECT concat_ws(' ', outcome, body ->> 'status', body ->> 'code') FROM play.call('incident_status', who,
-    ARRAY[CASE who WHEN 'amina' THEN id ELSE (SELECT i.id::text FROM kintaraa.incident i WHERE i.client_id =
+    ARRAY[CASE who WHEN 'amina' THEN id ELSE (SELECT i.id::text FROM play.incident i WHERE i.client_id =
     move.id) END], jsonb_build_object('status', status) || CASE WHEN status = 'completed' THEN
     '{"reason": "helped"}'::jsonb ELSE '{}' END) $$;
 CREATE FUNCTION pg_temp.needs(id text) RETURNS text LANGUAGE sql AS $$
 SELECT string_agg(concat_ws(' ', service, n.state, round, CASE WHEN n.due_at IS NOT NULL THEN 'due' END), ', '
-    ORDER BY service) FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket WHERE i.client_id = needs.id $$;
+    ORDER BY service) FROM kintaraa.need n JOIN play.incident i ON i.id = n.bucket WHERE i.client_id = needs.id $$;
 CREATE FUNCTION pg_temp.status(id text) RETURNS text LANGUAGE sql AS $$
-SELECT i.status::text FROM kintaraa.incident i WHERE i.client_id = status.id $$;
+SELECT i.status::text FROM play.incident i WHERE i.client_id = status.id $$;
 CREATE FUNCTION pg_temp.offer(who text, id text, wanted text DEFAULT 'pending') RETURNS text[] LANGUAGE sql AS $$
-SELECT ARRAY[play.offer(who, (SELECT i.id FROM kintaraa.incident i WHERE i.client_id = offer.id), wanted)::text] $$;
+SELECT ARRAY[play.offer(who, (SELECT i.id FROM play.incident i WHERE i.client_id = offer.id), wanted)::text] $$;
 
 -- Closed while it was searched for.
 SELECT play.report('amina', 'searching', '{medical,legal}', '{"urgencyLevel": "urgent"}') \g /dev/null
@@ -33,7 +33,7 @@ SELECT is(pg_temp.move('dora', 'searching', 'completed'), 'conflict KN402',
 SELECT is(pg_temp.move('amina', 'searching', 'in_progress'), 'conflict KN402', 'and what somebody else did');
 SELECT is(pg_temp.move('clinic', 'searching', 'in_progress'), 'absent KN301', 'nobody helps yet');
 SELECT ok(bool_and(n.expected_by > now() AND n.engaged_at IS NULL AND n.contacted_at IS NULL),
-    'she is promised a new time') FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket
+    'she is promised a new time') FROM kintaraa.need n JOIN play.incident i ON i.id = n.bucket
     WHERE i.client_id = 'searching';
 SELECT is(play.outcome('assignment_accept', 'clinic', pg_temp.offer('clinic', 'searching')), 'ok',
     'the clinic accepts');
@@ -42,7 +42,7 @@ SELECT is(pg_temp.status('searching'), 'in_progress', 'now it is in progress');
 -- Closed by her.
 SELECT play.report('amina', 'hers', '{medical}') \g /dev/null
 SELECT is(pg_temp.move('amina', 'hers', 'closed'), 'ok closed', 'she closes her case');
-UPDATE kintaraa.incident SET held_until = now() WHERE client_id = 'hers';
+UPDATE play.incident SET held_until = now() WHERE client_id = 'hers';
 SELECT kintaraa.hold_end() \g /dev/null
 SELECT is(pg_temp.move('dora', 'hers', 'in_progress'), 'conflict KN409',
     'what she withdrew is not searched for against her will');
@@ -65,7 +65,7 @@ SELECT is(pg_temp.status('hers') || ' ' || pg_temp.needs('hers'), 'new medical w
 SELECT is(play.outcome('incident_update', 'amina', '{hers}', '{"supportServices": ["medical", "police"]}'), 'ok',
     'she asks for care by name');
 SELECT is(pg_temp.needs('hers'), 'medical offered 2 due, police offered 1 due', 'it is searched for as well');
-SELECT is((SELECT count(*)::int FROM kintaraa.member m JOIN kintaraa.incident i ON i.id = m.bucket
+SELECT is((SELECT count(*)::int FROM kintaraa.member m JOIN play.incident i ON i.id = m.bucket
     WHERE i.client_id = 'hers' AND m.relation = 'dispatcher' AND NOT m.revoked), 1, 'dispatchers follow it again');
 
 -- Completed without a word to her.
@@ -78,7 +78,7 @@ SELECT is(pg_temp.needs('silent'), 'medical engaged 1 due, police offered 2 due'
     'the clinic has it again, and its time to be in touch; what was unmet is searched for');
 SELECT is((SELECT d.load FROM kintaraa.provider_dispatch d JOIN play.person p ON p.provider = d.provider_id
     WHERE p.name = 'clinic'), 2, 'the work counts');
-SELECT play.pass((SELECT id FROM kintaraa.incident WHERE client_id = 'silent'), '4 days') \g /dev/null
+SELECT play.pass((SELECT id FROM play.incident WHERE client_id = 'silent'), '4 days') \g /dev/null
 SELECT ok(pg_temp.needs('silent') LIKE 'medical stalled 1 due, police % due', 'when the time passes it has stalled');
 
 -- Completed after somebody was in touch.
@@ -95,7 +95,7 @@ SELECT is(pg_temp.status('touched') || ' ' || pg_temp.needs('touched'), 'new med
     'the case waits for that one');
 SELECT is(play.outcome('need_withdraw', 'amina', '{touched,police}'), 'ok', 'or she does not');
 SELECT is(pg_temp.status('touched'), 'completed', 'then it is as it was');
-SELECT is((SELECT count(*)::int FROM kintaraa.member m JOIN kintaraa.incident i ON i.id = m.bucket
+SELECT is((SELECT count(*)::int FROM kintaraa.member m JOIN play.incident i ON i.id = m.bucket
     WHERE i.client_id = 'touched' AND m.relation = 'dispatcher' AND NOT m.revoked), 0,
     'and off the dispatchers'' desk');
 
@@ -109,7 +109,7 @@ SELECT is(play.outcome('incident_update', 'amina', '{again}',
     '{"supportServices": ["police"], "urgencyLevel": "immediate"}'), 'ok', 'and wants it at once');
 SELECT is((SELECT n.urgency_level || ' ' || (n.due_at < now() + interval '10 minutes')
     || ' ' || (n.expected_by < now() + interval '2 hours') FROM kintaraa.need n
-    JOIN kintaraa.incident i ON i.id = n.bucket WHERE i.client_id = 'again'), 'immediate true true',
+    JOIN play.incident i ON i.id = n.bucket WHERE i.client_id = 'again'), 'immediate true true',
     'by the rules of that urgency');
 SELECT play.report('amina', 'nothing', '{}') \g /dev/null
 SELECT is(pg_temp.move('dora', 'nothing', 'closed'), 'ok closed', 'a report that asks for nothing is closed');

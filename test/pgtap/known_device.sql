@@ -87,7 +87,7 @@ UPDATE kintaraa.account SET password_hash = (SELECT password_hash FROM kintaraa.
     (SELECT pg_temp.user_id(a) FROM her)) WHERE email_index = (SELECT email_index FROM kintaraa.account WHERE id =
     (SELECT pg_temp.user_id(a) FROM her));
 SELECT kintaraa.change_flush() AS n \gset
-INSERT INTO kintaraa.incident (id, owner_id, client_id, case_number, status, urgency_level, created_hash)
+INSERT INTO kintaraa.incident (id, owner_id, client_key, case_number, status, urgency_level, created_hash)
 VALUES (gen_random_uuid(), (SELECT pg_temp.user_id(a) FROM his), 'x', 'KIN-20260101-0000001', 'new', 'routine', '\x00');
 SELECT kintaraa.change_flush() AS n \gset
 SELECT is((SELECT a ->> 'otherAccounts' || ' ' || (pg_temp.user_id(a) = (SELECT pg_temp.user_id(a) FROM his))

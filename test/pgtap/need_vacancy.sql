@@ -66,7 +66,7 @@ SELECT play.helper('third', 'healthcare', -1.28, 36.82) \g /dev/null
 SELECT pg_temp.engage('dba', 'third', 'immediate') AS dba \gset
 CREATE FUNCTION pg_temp.after(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    mine uuid := (SELECT id FROM kintaraa.incident WHERE client_id = 'dba');
+    mine uuid := (SELECT id FROM play.incident WHERE client_id = 'dba');
     seen text;
 BEGIN
     EXECUTE statement;

@@ -4,7 +4,7 @@ SELECT plan(121);
 SELECT play.helper('clinic', 'healthcare', -1.2801, 36.8201), play.helper('second', 'healthcare', -1.2802, 36.8202),
        play.staff('dora', 'dispatcher'), play.register('amina'), play.register('zawadi') \g /dev/null
 CREATE FUNCTION pg_temp.id(name text) RETURNS uuid LANGUAGE sql AS
-    $$ SELECT id FROM kintaraa.incident WHERE client_id = name $$;
+    $$ SELECT id FROM play.incident WHERE client_id = name $$;
 CREATE FUNCTION pg_temp.say(what text, name text, body jsonb DEFAULT NULL, who text DEFAULT 'amina') RETURNS text
     LANGUAGE sql AS $$ SELECT concat_ws(' ', outcome, c.body ->> 'code', c.body ->> 'status')
         FROM play.call('need_' || what, who, ARRAY[CASE who WHEN 'amina' THEN name ELSE pg_temp.id(name)::text END,
@@ -53,7 +53,7 @@ SELECT is((SELECT i ->> 'reason' FROM play.call('incident_timeline', 'amina', '{
     jsonb_array_elements(c.body -> 'items') AS i WHERE i ->> 'reason' IS NOT NULL), 'referred', 'which she reads');
 SELECT is(pg_temp.say('unreached', 'fast'), 'ok searching', 'they did not reach me');
 SELECT is(pg_temp.held('fast'), 'second pending', 'others are asked');
-SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'fast'), 'new', 'and the case is open');
+SELECT is((SELECT status FROM play.incident WHERE client_id = 'fast'), 'new', 'and the case is open');
 SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('fast')::text]), 'absent KN301',
     'the clinic has it no more');
 SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
@@ -62,7 +62,7 @@ SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is br
 SELECT pg_temp.engage('again') \g /dev/null
 SELECT pg_temp.move('clinic', 'again', '{"status": "completed", "reason": "helped"}') \g /dev/null
 CREATE FUNCTION pg_temp.age(name text, days interval) RETURNS void LANGUAGE sql AS
-    $$ UPDATE kintaraa.incident SET closed_at = now() - days WHERE client_id = name $$;
+    $$ UPDATE play.incident SET closed_at = now() - days WHERE client_id = name $$;
 SELECT pg_temp.age('again', '30 days 1 second') \g /dev/null
 SELECT is(pg_temp.say('ask', 'again'), 'conflict KN415', 'after 30 days not');
 SELECT is(pg_temp.move('amina', 'again', '{"status": "in_progress"}'), 'conflict KN415', 'nor is it reopened');
@@ -110,7 +110,7 @@ SELECT is(pg_temp.say('withdraw', 'met'), 'ok met', 'she does');
 SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('met')::text]), 'absent KN301', 'it has nothing');
 SELECT is(pg_temp.load('clinic'), 0, 'its capacity is not freed twice');
 SELECT is(pg_temp.say('withdraw', 'met'), 'ok met', 'again is the same answer');
-SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'met'), 'completed', 'the case stays completed');
+SELECT is((SELECT status FROM play.incident WHERE client_id = 'met'), 'completed', 'the case stays completed');
 SELECT is(pg_temp.say('ask', 'met'), 'ok searching', 'she asks again');
 SELECT is(pg_temp.held('met'), 'second pending', 'and the team that she left is not asked');
 
@@ -134,14 +134,14 @@ SELECT is(play.outcome('case_restore', 'dora', ARRAY[pg_temp.id('phone')::text],
     'but undoes it when she says so');
 SELECT is(pg_temp.held('phone'), 'second pending', 'others are asked');
 SELECT is(pg_temp.say('withdraw', 'phone'), 'ok paused', 'an immediate need that nobody has is held too');
-UPDATE kintaraa.incident SET held_until = now() WHERE client_id = 'phone';
+UPDATE play.incident SET held_until = now() WHERE client_id = 'phone';
 SELECT kintaraa.hold_end() \g /dev/null
 SELECT is((SELECT state::text FROM kintaraa.need WHERE bucket = pg_temp.id('phone')), 'withdrawn',
     'after 72 hours it ends');
 SELECT is(pg_temp.say('ask', 'phone'), 'ok searching', 'and is hers to ask for');
 SELECT is(pg_temp.say('withdraw', 'phone'), 'ok paused', 'what is paused');
 SELECT is(pg_temp.say('ask', 'phone'), 'ok searching', 'needs no fresh sign-in to be asked for');
-SELECT is((SELECT held_until FROM kintaraa.incident WHERE client_id = 'phone'), NULL, 'and is not held any more');
+SELECT is((SELECT held_until FROM play.incident WHERE client_id = 'phone'), NULL, 'and is not held any more');
 SELECT play.report('amina', 'calm', '{medical}', '{"urgencyLevel": "routine"}') \g /dev/null
 SELECT is(pg_temp.say('withdraw', 'calm'), 'ok withdrawn', 'what is not urgent and nobody has ends at once');
 SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
@@ -219,7 +219,7 @@ SELECT pg_temp.engage('nothing'), pg_temp.move('clinic', 'nothing', '{"status": 
        play.outcome('incident_update', 'amina', '{nothing}', '{"supportServices": null}') \g /dev/null
 SELECT is(play.outcome('incident_get', 'clinic', ARRAY[pg_temp.id('nothing')::text]), 'absent KN301',
     'naming nothing ends it as well');
-SELECT is((SELECT status FROM kintaraa.incident WHERE client_id = 'nothing'), 'completed', 'and asks for nothing');
+SELECT is((SELECT status FROM play.incident WHERE client_id = 'nothing'), 'completed', 'and asks for nothing');
 SELECT is((SELECT string_agg(what, ', ') FROM play.broken), NULL, 'nothing is broken');
 
 -- A team that came to her for what is met, and now helps from afar, does not read where she is any more.

@@ -29,6 +29,6 @@ SELECT is(pg_temp.asked(:'one', 'legal'), 'far', 'nor later');
 SELECT play.call('sync_batch', 'near', NULL, '{"device": "d", "records": [{"table": "incidents", "op": "upsert",
     "id": "batched", "data": {"supportServices": ["legal"], "urgencyLevel": "immediate", "location": {"coordinates":
     {"latitude": -1.28, "longitude": 36.82}, "source": "gps"}}}]}') \g /dev/null
-SELECT is(pg_temp.asked(id, 'legal'), 'far', 'nor for what came in a batch') FROM kintaraa.incident
+SELECT is(pg_temp.asked(id, 'legal'), 'far', 'nor for what came in a batch') FROM play.incident
  WHERE client_id = 'batched';
 SELECT * FROM finish();

@@ -35,7 +35,7 @@ SELECT n.id, i.client_id, (SELECT jsonb_agg(jsonb_build_array(a.provider_id, a.c
                (l -> 'k')::integer, COALESCE((l -> 'radius_factor')::float8, 1), NULL, i.preferred_gender, NULL,
                ARRAY[o.language], NULL, ARRAY[o.provider_id],
                (SELECT max(offered_at) FROM kintaraa.assignment a WHERE a.need_id = n.id)) AS t) AS alone
-  FROM kintaraa.need n JOIN kintaraa.incident i ON i.id = n.bucket JOIN kintaraa.account o ON o.id = i.owner_id,
+  FROM kintaraa.need n JOIN play.incident i ON i.id = n.bucket JOIN kintaraa.account o ON o.id = i.owner_id,
        LATERAL (SELECT n.escalation #> ARRAY['levels', (n.level - 1)::text] AS l) AS level
  WHERE n.state = 'offered';
 
@@ -43,7 +43,7 @@ SELECT n.id, i.client_id, (SELECT jsonb_agg(jsonb_build_array(a.provider_id, a.c
 CREATE FUNCTION pg_temp.sweep(prefix text, pattern text, replacement text) RETURNS integer LANGUAGE sql AS $$
 UPDATE kintaraa.need SET due_at = now() - interval '1 minute' + place * interval '1 millisecond'
   FROM (SELECT id, row_number() OVER (ORDER BY regexp_replace(client_id, pattern, replacement)) AS place
-          FROM kintaraa.incident WHERE client_id LIKE prefix || '%') AS i WHERE bucket = i.id;
+          FROM play.incident WHERE client_id LIKE prefix || '%') AS i WHERE bucket = i.id;
 SELECT kintaraa.change_flush();
 SELECT kintaraa.need_sweep(1000)
 $$;

@@ -272,5 +272,5 @@ SELECT is(pg_temp.statuses(pg_temp.batch(who, 'p', '[{"table": "incidents", "id"
 SELECT is((pg_temp.push(who, 'p', '{"incidents": {"created": [{"id": "no"}], "updated": [], "deleted": []}}')).body
     -> 'experimentalRejectedIds', '{"incidents": ["no"]}', 'nor by a push: ' || who)
   FROM unnest('{dora,boss,ana}'::text[]) AS who;
-SELECT is((SELECT count(*)::int FROM kintaraa.incident WHERE client_id = 'no'), 0, 'there is none');
+SELECT is((SELECT count(*)::int FROM play.incident WHERE client_id = 'no'), 0, 'there is none');
 SELECT * FROM finish();

@@ -7,7 +7,7 @@ SELECT play.register('amina'), play.register('zawadi'), play.helper('near', 'hea
        play.staff('other', 'admin') \g /dev/null
 SELECT play.report('amina', 'named') AS named,
        play.report('amina', 'hidden', '{medical}', '{"isAnonymous": true}') AS hidden \gset
-CREATE TEMP TABLE kase AS SELECT id, client_id AS kind FROM kintaraa.incident;
+CREATE TEMP TABLE kase AS SELECT id, client_id AS kind FROM play.incident;
 SELECT play.call('incident_update', 'amina', ARRAY[kind], '{"type": "physical"}', context =>
     '{"requestId": "hers", "network": "192.0.2.0"}') FROM kase \g /dev/null
 SELECT play.call('incident_status', 'amina', ARRAY[kind], '{"status": "pending_dispatcher_review"}') FROM kase

@@ -86,10 +86,10 @@ END $$;
 CREATE TRIGGER a_kept AFTER INSERT OR UPDATE ON kintaraa.personal FOR EACH ROW EXECUTE FUNCTION kept.personal();
 CREATE FUNCTION kept.incident() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    INSERT INTO kept.version (noun, owner, id, client_id, body, place, deleted)
-    VALUES ('incident', NEW.owner_id, NEW.id, NEW.client_id, NEW.description_sealed, NEW.address_sealed,
+    INSERT INTO kept.version (noun, owner, id, spelling, body, place, deleted)
+    VALUES ('incident', NEW.owner_id, NEW.id, NEW.spelling_sealed, NEW.description_sealed, NEW.address_sealed,
             NEW.deleted_at IS NOT NULL);
-    PERFORM kept.hold(NEW.client_id LIKE '%-duel-%');
+    PERFORM kept.hold(kept.is_duel(NEW.spelling_sealed));
     RETURN NULL;
 END $$;
 CREATE TRIGGER a_kept AFTER INSERT OR UPDATE ON kintaraa.incident FOR EACH ROW EXECUTE FUNCTION kept.incident();
@@ -476,9 +476,12 @@ class Simulation:
         else:
             rows = self.cluster.psql("SELECT 'notification', id::text, NULL, x::text FROM kintaraa.change "
                                      " WHERE bucket = %s AND noun = 'notification'", [account])
-            stamps = dict(self.cluster.psql(
-                "SELECT i.client_id, max(c.x::text::bigint) FROM kintaraa.incident i JOIN kintaraa.change c "
-                "    ON c.bucket = i.id AND c.noun IN ('incident', 'need') WHERE i.owner_id = %s GROUP BY 1", [account]))
+            keys = Keys(self.cluster)
+            stamps = {keys.open(account, "incident.spelling", row, sealed) or row: x for row, sealed, x in
+                      self.cluster.psql(
+                "SELECT i.id::text, i.spelling_sealed, max(c.x::text::bigint) FROM kintaraa.incident i "
+                "  JOIN kintaraa.change c ON c.bucket = i.id AND c.noun IN ('incident', 'need') "
+                " WHERE i.owner_id = %s GROUP BY i.id", [account])}
             full = self.gateway.api(token=token).get("/api/sync/pull").body["changes"]["incidents"]["updated"]
             rows += [("incident", row["id"], row["status"], stamps[row["id"]]) for row in full]
         return [(noun, row, state, int(x)) for noun, row, state, x in rows]
@@ -549,7 +552,8 @@ class Simulation:
         self.numbers = collections.defaultdict(list)  # of those versions: a report also has those of its case
         for noun, owner, row, spelling in self.cluster.psql(
                 "SELECT DISTINCT ON (id) noun, owner, id, spelling FROM kept.version WHERE client_id IS NULL"):
-            self.spelt[row] = keys.open(owner, "personal.spelling", row, spelling) or row
+            place = "incident" if noun == "incident" else "personal"
+            self.spelt[row] = keys.open(owner, place + ".spelling", row, spelling) or row
             self.cluster.psql("UPDATE kept.version SET client_id = %s WHERE id = %s", [self.spelt[row], row])
         for noun, owner, row, client_id, body, place, deleted, version in self.cluster.psql(
                 "SELECT noun, owner, id, client_id, body, place, deleted, "
@@ -575,7 +579,7 @@ class Simulation:
     def truth(self, account):
         """What the account sees, from the tables: {table: {id: version}}."""
         rows = self.cluster.psql("""
-            SELECT 'incidents', i.client_id, c.version FROM kintaraa.incident i
+            SELECT 'incidents', i.id::text, c.version FROM kintaraa.incident i
               JOIN kintaraa.change c ON c.bucket = i.id AND c.noun = 'incident' AND c.id = i.id
              WHERE i.owner_id = %(a)s AND i.deleted_at IS NULL
             UNION ALL SELECT p.noun, p.id::text, c.version FROM kintaraa.personal p
@@ -760,10 +764,11 @@ class Simulation:
             self.violation("I2" if held - shared else "I1", "%s holds cases %s, shared are %s" % (name, held, shared))
 
     def foreign_cursors(self, name, rng):
-        """As of a phone on which somebody else signed in.  Of 999 accounts two share the marks of their cursors."""
+        """As of a phone on which somebody else signed in.  Of 999 accounts two share the marks of their cursors, and
+        one has none: hers are like those of before there were marks."""
         mine = mark_of(self.people[name][1])
         return [rng.choice(copy.saved) for other, copy in self.copies.items()
-                if copy.saved and mark_of(self.people[other][1]) != mine]
+                if copy.saved and mark_of(self.people[other][1]) not in (mine, 0)]
 
 
 def mark_of(account):

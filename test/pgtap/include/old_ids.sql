@@ -1,4 +1,9 @@
--- Ids of phones as they lay before migration 35: in the clear.
+-- Ids of phones as they lay before migrations 35 and 36: in the clear.
+DROP VIEW play.incident;
+ALTER TABLE kintaraa.incident RENAME client_key TO client_id;
+ALTER TABLE kintaraa.incident RENAME spelling_sealed TO spelling;
+ALTER TABLE kintaraa.incident ALTER client_id TYPE text USING encode(client_id, 'hex'),
+    ALTER spelling TYPE text USING NULL;
 ALTER TABLE kintaraa.personal RENAME client_key TO client_id;
 ALTER TABLE kintaraa.personal RENAME spelling_sealed TO spelling;
 ALTER TABLE kintaraa.personal ALTER client_id TYPE text USING encode(client_id, 'hex'),

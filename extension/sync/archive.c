@@ -96,7 +96,7 @@ render(KnJson *json, const KnRows *rows, uint64 row)
 	kn_json_open(json, '{');
 	kn_json_pair_uuid(json, "archiveId", &id);
 	kn_json_pair_text(json, "noun", kn_col_text(rows, row, 3));
-	kn_json_pair_text(json, "id", row_id);
+	kn_json_pair_text(json, "id", row_id ? row_id : "");
 	kn_json_pair_text(json, "reason", kn_col_text(rows, row, 5));
 	kn_json_key(json, "baseVersion");
 	if (kn_col_is_null(rows, row, 6))

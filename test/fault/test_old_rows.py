@@ -97,12 +97,27 @@ def raises(connection):
         return error.pgcode
 
 
+def failure(sql):
+    try:
+        server.psql(sql)
+    except psycopg2.Error as error:
+        return error.pgcode
+    return "nothing"
+
+
 def test_rows_of_1_0_come_over_while_a_client_is_attached():
     client = server.connect(role="kintaraa_gateway")
     assert raises(client) == "KN901", raises(client)
     before = counts()
     server.psql("ALTER EXTENSION kintaraa UPDATE")
     assert raises(client) == "KN901", "between the two steps"
+    ring = os.path.join(server.folder, "keys", "keyring")
+    os.rename(ring, ring + ".away")
+    try:
+        assert failure("CALL kintaraa.migrate()") == "KN901", "ids cannot be sealed without the key ring"
+    finally:
+        os.rename(ring + ".away", ring)
+    assert raises(client) == "KN901", "nor do doors open before"
     server.psql("CALL kintaraa.migrate()")
     assert raises(client) == "unknown", raises(client)
     client.close()

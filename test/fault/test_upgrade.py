@@ -155,8 +155,8 @@ def test_a_report_made_after_the_upgrade_reaches_everybody():
             assert wait_until(lambda: not phone.pull(new)["empty"], 10, name)
             check_has_all(phone, new)
             assert phone.is_whole(new)
-        offer = stage.value("SELECT play.offer('clinic', (SELECT id FROM play.incident WHERE client_id = "
-                            "'after-the-upgrade'))::text")
+        offer = stage.value("SELECT play.offer('clinic', (SELECT id FROM kintaraa.incident WHERE client_key = "
+                            "play.key('amina', 'incident', 'after-the-upgrade')))::text")
         assert stage.outcome("assignment_accept", "clinic", [offer]) == "ok"
         assert not stage.broken(), stage.broken()
         wait_until(lambda: stage.value("SELECT unsealed = 0 AND ok FROM kintaraa.audit_verify()"), 10, "it is sealed")

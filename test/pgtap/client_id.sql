@@ -1,6 +1,6 @@
 -- Ids that phones make: 1 to 64 letters, digits, "_", "." and "-"; what is stored of them tells nothing.
 \ir ../data/play.sql
-SELECT plan(13);
+SELECT plan(15);
 SELECT play.register('amina'), play.register('zawadi') \g /dev/null
 
 CREATE FUNCTION pg_temp.is_client_id(id text) RETURNS boolean LANGUAGE sql AS $$
@@ -28,4 +28,14 @@ SELECT is(play.outcome('incident_create', 'amina', NULL, '{"id": "a0eebc99-9c0b-
     'a UUID of version 4');
 SELECT is(spelling_sealed, NULL, 'is the row''s id and not stored again') FROM kintaraa.incident WHERE id =
     'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
+
+-- Of an author who is erased nobody reads it any more.
+SELECT play.staff('root', 'admin'), play.helper('clinic', 'healthcare', -1.28, 36.82), play.call('sync_batch', 'clinic',
+    NULL, jsonb_build_object('records', jsonb_build_array(jsonb_build_object('table', 'notes', 'id', 'wanjiku-0712',
+    'data', jsonb_build_object('incidentId', gen_random_uuid(), 'text', 'seen'))))) \g /dev/null
+CREATE FUNCTION pg_temp.parked() RETURNS text LANGUAGE sql AS $$
+SELECT c.body #>> '{items,0,id}' FROM play.call('archive_list', 'root', query => '{"reason": "scope"}') AS c $$;
+SELECT is(pg_temp.parked(), 'wanjiku-0712', 'a note that was parked has the id of its author');
+DELETE FROM kintaraa.subject_key WHERE subject = (SELECT id FROM play.person WHERE name = 'clinic');
+SELECT is(pg_temp.parked(), '', 'as long as there is the author''s key');
 SELECT * FROM finish();

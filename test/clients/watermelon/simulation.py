@@ -10,6 +10,7 @@ ring afterwards, so that what became of each mark is known from outside.  The in
 A fault that never took place is a violation, too.
 """
 import collections
+import fcntl
 import hashlib
 import itertools
 import json
@@ -97,11 +98,18 @@ CREATE TRIGGER a_kept AFTER INSERT OR UPDATE ON kintaraa.incident FOR EACH ROW E
 
 
 def install():
-    """The folder of the scripts, with the packages of its lock file; made anew when that changed."""
+    """The folder of the scripts, with the packages of its lock file; made anew when that changed.  Several files of the
+    suite want it at once: one makes it, and the others wait."""
+    os.makedirs(NODE, exist_ok=True)
+    with open(os.path.join(NODE, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        install_locked()
+
+
+def install_locked():
     with open(os.path.join(HERE, "package-lock.json"), "rb") as file:
         wanted = hashlib.sha256(file.read()).hexdigest()
     mark = os.path.join(NODE, "installed")
-    os.makedirs(NODE, exist_ok=True)
     for name in ("package.json", "package-lock.json", "schema.js", "client.js", "phone.js", "simulation.js", "lost.js",
                  "plain.js"):
         shutil.copy(os.path.join(HERE, name), NODE)
